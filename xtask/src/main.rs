@@ -1,2 +1,55 @@
-//! Every script of the repository.
-fn main() {}
+//! Every script of the repository: `cargo xtask --help`.
+
+mod codegen;
+mod files;
+mod process;
+mod report;
+mod repository;
+mod services;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::repository::Repository;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Every script of the repository", version = None, disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Test(test::Options),
+    /// Write the copies of spec/*.toml in Rust, TypeScript and pgTAP
+    #[command(after_help = "Example: cargo xtask codegen --check")]
+    Codegen {
+        /// Write nothing; fail when a copy is stale
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    process::watch_signals();
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let repository = Repository::find()?;
+    match command {
+        Command::Test(options) => test::run(&repository, &options),
+        Command::Codegen { check } => codegen::codegen(repository.root(), check),
+    }
+}

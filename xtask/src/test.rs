@@ -1,0 +1,150 @@
+//! `cargo xtask test`: every stage in turn, going on after a failed one, and one line at the end.
+
+mod database;
+mod runner;
+mod tally;
+
+use std::time::Instant;
+
+use anstream::println;
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::process;
+use crate::report;
+use crate::repository::Repository;
+use crate::setup;
+use database::TestCluster;
+use tally::Tally;
+
+/// Run every test, setting up what they need
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only db\n  cargo xtask test --only fmt --only clippy"
+)]
+pub(crate) struct Options {
+    /// Run these stages only
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    only: Vec<Stage>,
+    /// Show the stages and what each one checks
+    #[arg(long)]
+    list: bool,
+}
+
+/// A stage; they run in this order, the quick ones first.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// pgTAP, then races and vectors on a private PostgreSQL
+    Db,
+}
+
+/// What stages share: the checkout, and the database once one of them has started it.
+struct Bench<'a> {
+    repository: &'a Repository,
+    cluster: Option<TestCluster>,
+}
+
+impl Bench<'_> {
+    /// The private cluster, started at the first call.
+    fn cluster(&mut self) -> Result<&TestCluster> {
+        if self.cluster.is_none() {
+            self.cluster = Some(TestCluster::start(self.repository)?);
+        }
+        self.cluster.as_ref().ok_or_else(|| anyhow::anyhow!("no cluster"))
+    }
+}
+
+pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
+    if options.list {
+        for stage in Stage::value_variants() {
+            println!("{:<10} {}", stage.name(), stage.purpose());
+        }
+        return Ok(());
+    }
+    let chosen: Vec<Stage> = Stage::value_variants()
+        .iter()
+        .copied()
+        .filter(|stage| options.only.is_empty() || options.only.contains(stage))
+        .collect();
+    set_up(&chosen)?;
+    let mut bench = Bench { repository, cluster: None };
+    let mut total = Tally::default();
+    for stage in chosen {
+        report::heading(&stage.name());
+        let start = Instant::now();
+        let tally = settle(stage.run(&mut bench));
+        if process::is_interrupted() {
+            bail!("interrupted");
+        }
+        report::verdict(tally.failed == 0, &format!("{}: {tally}", stage.name()), start.elapsed());
+        total += tally;
+    }
+    drop(bench);
+    println!("\n{total}");
+    if total.failed > 0 {
+        bail!("some tests failed; the logs of the services are in {}", repository.logs()?.display());
+    }
+    Ok(())
+}
+
+/// A stage that could not run, or ran nothing, counts as one failure.
+fn settle(result: Result<Tally>) -> Tally {
+    match result {
+        Ok(tally) if tally == Tally::default() => {
+            report::error(&anyhow::anyhow!("this stage ran no test"));
+            Tally { passed: 0, failed: 1 }
+        }
+        Ok(tally) => tally,
+        Err(error) => {
+            report::error(&error);
+            Tally { passed: 0, failed: 1 }
+        }
+    }
+}
+
+fn set_up(chosen: &[Stage]) -> Result<()> {
+    report::heading("setup");
+    if chosen.iter().any(|stage| stage.needs_postgres()) {
+        report::step("PostgreSQL with pgTAP", setup::postgres::ensure)?;
+    }
+    Ok(())
+}
+
+impl Stage {
+    fn name(self) -> String {
+        self.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+    }
+
+    fn purpose(self) -> String {
+        self.to_possible_value()
+            .and_then(|value| value.get_help().map(ToString::to_string))
+            .unwrap_or_default()
+    }
+
+    fn needs_postgres(self) -> bool {
+        matches!(self, Self::Db)
+    }
+
+    fn run(self, bench: &mut Bench) -> Result<Tally> {
+        match self {
+            Self::Db => database::stage(bench),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::{Tally, settle};
+
+    #[test]
+    fn a_stage_that_ran_nothing_is_a_failure() {
+        assert_eq!(settle(Ok(Tally::default())), Tally { passed: 0, failed: 1 });
+    }
+
+    #[test]
+    fn a_stage_that_could_not_start_is_a_failure() {
+        assert_eq!(settle(Err(anyhow!("no database"))), Tally { passed: 0, failed: 1 });
+    }
+}
