@@ -8,12 +8,28 @@
 //! [`Money::parse_price`]; the `serde` feature here reads and writes decimal strings only.
 #![forbid(unsafe_code)]
 
+pub mod card;
+pub mod discount;
 pub mod error;
+pub mod fingerprint;
 mod generated;
+pub mod idempotency;
+pub mod level;
 pub mod money;
 pub mod payment_code;
+pub mod price;
+pub mod refund;
+pub mod role;
 
+pub use card::CardType;
+pub use discount::Discount;
 pub use error::{ErrorCode, Retry};
+pub use fingerprint::Fingerprint;
 pub use generated::limits;
+pub use idempotency::IdempotencyKey;
+pub use level::Levels;
 pub use money::Money;
 pub use payment_code::{CodeParts, PaymentCode};
+pub use price::{PriceRequest, Quote, points_for, quote};
+pub use refund::{RefundPreview, RefundablePayment};
+pub use role::BindingRole;

@@ -81,8 +81,13 @@ impl Money {
 
     /// Whole units, the rest cut off: `299.99` → 299.
     pub fn whole_units(self) -> u64 {
-        // Twelve digits always fit.
-        u64::try_from(self.0.mantissa() / 10_i128.pow(SCALE_DIGITS)).unwrap_or(u64::MAX)
+        self.hundredths() / 10_u64.pow(SCALE_DIGITS)
+    }
+
+    /// The amount in hundredths: `284.05` → 28405.
+    pub fn hundredths(self) -> u64 {
+        // Fourteen digits always fit.
+        u64::try_from(self.0.mantissa()).unwrap_or(u64::MAX)
     }
 }
 
