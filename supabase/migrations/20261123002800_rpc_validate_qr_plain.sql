@@ -1,0 +1,35 @@
+create function public.validate_qr_plain(p_qr_plain text, p_terminal_code text default null)
+returns uuid
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_code app.payment_codes;
+  v_kind text := rules.code_kind(p_qr_plain);
+begin
+  if v_kind is null then
+    perform rules.fail('INVALID_QR');
+  end if;
+  if v_kind = 'offline_terminal' and p_terminal_code is null then
+    perform rules.fail('TERMINAL_CODE_REQUIRED');
+  end if;
+  if not exists (select from app.merchant_users u where u.user_id = v_user_id) then
+    perform rules.fail('NOT_MERCHANT_USER');
+  end if;
+  if p_terminal_code is not null and not exists (
+    select from app.terminals t
+    join app.merchant_users u on u.merchant_id = t.merchant_id and u.user_id = v_user_id
+    where t.code = p_terminal_code and t.status = 'active')
+  then
+    perform rules.fail('TERMINAL_NOT_FOUND');
+  end if;
+  v_code := app.find_payment_code(p_qr_plain);
+  return v_code.card_id;
+end;
+$$;
+comment on function public.validate_qr_plain(text, text) is
+  'The card behind a live code, for merchant users; consumes nothing. Errors: NOT_AUTHENTICATED, INVALID_QR, TERMINAL_CODE_REQUIRED, '
+  'NOT_MERCHANT_USER, TERMINAL_NOT_FOUND, QR_EXPIRED_OR_INVALID.';
+revoke all on function public.validate_qr_plain(text, text) from public, anon, authenticated, service_role;
+grant execute on function public.validate_qr_plain(text, text) to authenticated;
