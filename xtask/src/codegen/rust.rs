@@ -21,7 +21,14 @@ pub(super) fn error_code(spec: &Spec) -> String {
          pub enum ErrorCode {\n",
     );
     for error in &spec.errors {
-        let _ = writeln!(out, "/// `{}` ({}): {}\n{},", error.code, error.status, error.why, variant(&error.code));
+        let _ = writeln!(
+            out,
+            "/// `{}` ({}): {}\n{},",
+            error.code,
+            error.status,
+            error.why,
+            variant(&error.code)
+        );
     }
     out.push_str("}\n\n/// One entry of the catalogue.\npub(crate) struct Entry {\n");
     out.push_str("pub(crate) code: &'static str, pub(crate) status: u16, pub(crate) retry: Retry,\n");
@@ -31,7 +38,10 @@ pub(super) fn error_code(spec: &Spec) -> String {
     for error in &spec.errors {
         let _ = writeln!(out, "Self::{},", variant(&error.code));
     }
-    let _ = writeln!(out, "];\n}}\n\n/// Indexed by the variant.\npub(crate) static CATALOGUE: [Entry; {count}] = [");
+    let _ = writeln!(
+        out,
+        "];\n}}\n\n/// Indexed by the variant.\npub(crate) static CATALOGUE: [Entry; {count}] = ["
+    );
     for error in &spec.errors {
         out.push_str(&entry(error));
     }
