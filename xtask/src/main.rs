@@ -25,6 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Setup(setup::Options),
     Test(test::Options),
     /// Write the copies of spec/*.toml in Rust, TypeScript and pgTAP
     #[command(after_help = "Example: cargo xtask codegen --check")]
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     let repository = Repository::find()?;
     match command {
+        Command::Setup(options) => setup::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),
         Command::Codegen { check } => codegen::codegen(repository.root(), check),
     }

@@ -1,0 +1,99 @@
+//! The npm packages of the workspace, exactly those of package-lock.json.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+
+use crate::process;
+use crate::report::{self, Outcome};
+use crate::repository::{Repository, on_path};
+
+pub(crate) fn ensure(repository: &Repository) -> Result<Outcome> {
+    let wanted =
+        read(&repository.join("package-lock.json"))?.context("package-lock.json is missing: check it out")?;
+    // npm writes down here what it put into node_modules.
+    let installed = read(&repository.join("node_modules/.package-lock.json"))?;
+    if installed.is_some_and(|installed| is_satisfied(&wanted, &installed)) {
+        return Ok(Outcome::Cached(format!("{} of package-lock.json", wanted.len())));
+    }
+    let Some(npm) = on_path("npm") else {
+        bail!(
+            "npm is missing: install Node.js 20 or newer (apt-get install nodejs npm, or brew install node)"
+        );
+    };
+    report::progress("npm ci");
+    process::must(Command::new(npm).current_dir(repository.root()).args(["ci", "--loglevel=error"]))
+        .context("cannot install the npm packages")?;
+    Ok(Outcome::Done("npm ci".to_owned()))
+}
+
+/// The `packages` of a lock file, without the workspaces themselves.
+fn read(path: &Path) -> Result<Option<Map<String, Value>>> {
+    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
+    let mut lock: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
+    let Some(Value::Object(mut packages)) = lock.get_mut("packages").map(Value::take) else {
+        bail!("{} has no packages: it is of an npm older than 7", path.display());
+    };
+    packages.retain(|name, _| name.contains("node_modules/"));
+    Ok(Some(packages))
+}
+
+/// Whether everything wanted is installed in its version, but for optional packages of other platforms, and
+/// nothing else is.
+fn is_satisfied(wanted: &Map<String, Value>, installed: &Map<String, Value>) -> bool {
+    let same = |name: &String, package: &Value| {
+        installed.get(name).is_some_and(|found| found.get("version") == package.get("version"))
+    };
+    let is_optional = |package: &Value| package.get("optional") == Some(&Value::Bool(true));
+    wanted
+        .iter()
+        .all(|(name, package)| same(name, package) || (is_optional(package) && !installed.contains_key(name)))
+        && installed.keys().all(|name| wanted.contains_key(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::is_satisfied;
+
+    fn packages(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(packages) => packages,
+            other => panic!("{other} is no object"),
+        }
+    }
+
+    #[test]
+    fn the_same_packages_need_no_installation() {
+        let lock =
+            packages(json!({"node_modules/a": {"version": "1.0.0"}, "node_modules/b": {"link": true}}));
+        assert!(is_satisfied(&lock, &lock));
+    }
+
+    #[test]
+    fn another_version_needs_one() {
+        let wanted = packages(json!({"node_modules/a": {"version": "1.0.1"}}));
+        let installed = packages(json!({"node_modules/a": {"version": "1.0.0"}}));
+        assert!(!is_satisfied(&wanted, &installed));
+    }
+
+    #[test]
+    fn a_missing_package_needs_one_unless_it_is_optional() {
+        let none = Map::new();
+        assert!(!is_satisfied(&packages(json!({"node_modules/a": {"version": "1.0.0"}})), &none));
+        assert!(is_satisfied(
+            &packages(json!({"node_modules/a": {"version": "1.0.0", "optional": true}})),
+            &none
+        ));
+    }
+
+    #[test]
+    fn a_package_nobody_wants_any_more_needs_one() {
+        assert!(!is_satisfied(&Map::new(), &packages(json!({"node_modules/a": {"version": "1.0.0"}}))));
+    }
+}
