@@ -26,7 +26,7 @@ struct Copy {
 /// # Errors
 /// When the specification is malformed, `rustfmt` is missing, a file cannot be written, or (with `check`) a copy
 /// differs from what the specification says.
-pub fn codegen(root: &Path, check: bool) -> Result<()> {
+pub(crate) fn codegen(root: &Path, check: bool) -> Result<()> {
     let spec = Spec::read(root)?;
     let copies = copies(root, &spec)?;
     let stale: Vec<&Copy> = copies.iter().filter(|copy| !is_fresh(root, copy)).collect();
