@@ -1,1 +1,52 @@
-//! Placeholder until its room is furnished.
+//! The core for JavaScript: each export checks its arguments, makes one core call and converts the answer.
+//!
+//! A refusal is thrown as an `Error` whose `code` is one of the catalogue's; the npm package turns it into `MpsError`.
+
+pub mod price;
+pub mod qr;
+pub mod refusal;
+pub mod standing;
+
+use mps_core::payment_code::CodeParts;
+use mps_core::{Money, PaymentCode};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+use crate::refusal::{Refusal, to_js};
+
+/// Shows a panic's message on the console; runs once, when the module starts.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// What a payment code says about itself; the one-time password stays inside.
+#[derive(Serialize)]
+struct CodeView {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
+}
+
+/// `{ kind: "online" | "offline" | "offlineTerminal", handle? }` of a payment code's text.
+///
+/// # Errors
+/// `INVALID_QR`.
+#[wasm_bindgen(js_name = parsePaymentCode)]
+pub fn parse_payment_code(text: &str) -> Result<JsValue, Refusal> {
+    let (kind, handle) = match PaymentCode::parse(text)?.parts() {
+        CodeParts::Online => ("online", None),
+        CodeParts::Offline { handle, .. } => ("offline", Some(handle)),
+        CodeParts::OfflineTerminal { handle, .. } => ("offlineTerminal", Some(handle)),
+    };
+    to_js(&CodeView { kind, handle: handle.map(|handle| handle.as_str().to_owned()) })
+}
+
+/// The text of a price as every room shows it: two decimals.
+///
+/// # Errors
+/// `INVALID_PRICE`.
+#[wasm_bindgen(js_name = parsePrice)]
+pub fn parse_price(text: &str) -> Result<String, Refusal> {
+    Ok(Money::parse_price(text)?.to_string())
+}
