@@ -19,6 +19,18 @@ end;
 $$;
 comment on function app.post_transaction(app.transactions) is 'Writes a transaction and its number.';
 
+create function app.record_points(
+  p_card_id uuid, p_delta bigint, p_level_before int, p_level_after int, p_tx_id uuid, p_reason text, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
+  select app.uuid_v7(p_now), p_card_id, p_tx_id, p_delta, p_level_before, p_level_after, p_reason, p_now
+  where p_delta <> 0
+$$;
+comment on function app.record_points(uuid, bigint, int, int, uuid, text, timestamptz) is 'The record of a change of points; none for 0.';
+
 create function app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamptz)
 returns void
 language plpgsql
@@ -28,18 +40,14 @@ declare
   v_before int;
   v_after int;
 begin
-  if p_delta = 0 then
-    return;
-  end if;
   select c.level, (app.level_of(c.points + p_delta)).level into strict v_before, v_after
-  from app.cards c where c.id = p_card_id;
+  from app.cards c where c.id = p_card_id for no key update;
   update app.cards c set points = c.points + p_delta, level = v_after where c.id = p_card_id;
-  insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
-  values (app.uuid_v7(p_now), p_card_id, p_tx_id, p_delta, v_before, v_after, p_reason, p_now);
+  perform app.record_points(p_card_id, p_delta, v_before, v_after, p_tx_id, p_reason, p_now);
 end;
 $$;
 comment on function app.change_points(uuid, bigint, uuid, text, timestamptz) is
-  'Points and the level that follows from them, with their record. The caller holds the card''s lock.';
+  'Points and the level that follows from them, with their record, under the card''s lock.';
 
 create function app.post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants)
 returns void
@@ -50,6 +58,7 @@ declare
   v_pays_once boolean := (select r.pays = 'once' from app.card_type_rules r where r.card_type = p_card.card_type);
   v_taken numeric := case when v_pays_once then p_card.balance else p_tx.final_amount end;
   v_day date := app.card_day(p_tx.created_at);
+  v_level int := (app.level_of(p_card.points + p_tx.points_earned)).level;
 begin
   perform app.post_transaction(p_tx);
   insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
@@ -62,11 +71,13 @@ begin
   where e.delta <> 0;
   update app.cards c
   set balance = c.balance - v_taken,
+      points = c.points + p_tx.points_earned,
+      level = v_level,
       status = case when v_pays_once then 'closed' else c.status end,
       paid_on = v_day,
       paid_on_total = case when c.paid_on = v_day then c.paid_on_total else 0 end + p_tx.raw_amount
   where c.id = p_card.id;
-  perform app.change_points(p_card.id, p_tx.points_earned, p_tx.id, 'payment', p_tx.created_at);
+  perform app.record_points(p_card.id, p_tx.points_earned, p_card.level, v_level, p_tx.id, 'payment', p_tx.created_at);
   if p_merchant.day_max is not null then
     insert into app.merchant_day_totals as d (merchant_id, day, shard, raw_total)
     values (p_merchant.id, (p_tx.created_at at time zone p_merchant.time_zone)::date,

@@ -6,9 +6,13 @@ as $$
 begin
   perform sec.require_admin_or_service();
   return query
-    select 'entries_sum_to_zero', t.tx_no, sum(e.delta)::text
-    from app.ledger_entries e join app.transactions t on t.id = e.tx_id
-    group by t.tx_no having sum(e.delta) <> 0
+    select 'entries_sum_to_zero', e.tx_id::text, sum(e.delta)::text
+    from app.ledger_entries e group by e.tx_id having sum(e.delta) <> 0
+    union all
+    select 'entries_have_their_transaction', e.tx_id::text, count(*)::text
+    from app.ledger_entries e
+    where not exists (select from app.transactions t where t.id = e.tx_id)
+    group by e.tx_id
     union all
     select 'transaction_has_its_entries', t.tx_no, format('%s of %s', coalesce(e.card_delta::text, 'none'), t.final_amount)
     from app.transactions t
@@ -25,6 +29,12 @@ begin
     from app.transactions t
     left join app.ledger_entries e on e.tx_id = t.id and e.account = 'merchant_payable' and e.merchant_id = t.merchant_id
     where t.tx_type = 'payment' and t.final_amount > 0 and e.delta is distinct from t.final_amount
+    union all
+    select 'payment_earned_its_points', t.tx_no, format('%s of %s', coalesce(p.earned, 0), t.points_earned)
+    from app.transactions t
+    left join lateral (
+      select sum(l.delta) as earned from app.point_ledger l where l.card_id = t.card_id and l.tx_id = t.id) p on true
+    where t.tx_type = 'payment' and coalesce(p.earned, 0) <> t.points_earned
     union all
     select 'transaction_has_its_number', t.tx_no, t.id::text
     from app.transactions t
@@ -57,7 +67,11 @@ begin
     union all
     select 'payment_consumed_its_code', t.tx_no, p.id::text
     from app.transactions t join app.payment_codes p on p.id = t.payment_code_id
-    where p.consumed_tx_id is distinct from t.id;
+    where p.consumed_tx_id is distinct from t.id
+    union all
+    select 'key_names_its_result', k.scope, k.result_id::text
+    from app.idempotency_keys k
+    where k.scope like 'merchant:%' and not exists (select from app.transactions t where t.id = k.result_id);
 end;
 $$;
 comment on function public.verify_ledger() is

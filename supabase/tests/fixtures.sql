@@ -199,3 +199,23 @@ begin
 end;
 $$;
 comment on function fx.state() is 'The ordered rows of every table of app and audit, as a digest each: equal when nothing changed.';
+
+create function fx.refusal_as(p_role text, p_user_id uuid, p_statement text)
+returns text
+language plpgsql
+as $$
+declare
+  v_refusal text;
+begin
+  if p_role = 'service_role' then
+    perform fx.act_as_service();
+  else
+    perform fx.act_as(p_user_id);
+  end if;
+  perform set_config('role', p_role, true);
+  v_refusal := fx.refusal(p_statement);
+  perform set_config('role', 'none', true);
+  return v_refusal;
+end;
+$$;
+comment on function fx.refusal_as(text, uuid, text) is 'The same in an API role and with a user''s claims, as PostgREST would run it.';
