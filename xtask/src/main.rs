@@ -8,6 +8,7 @@ mod repository;
 mod services;
 mod setup;
 mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,9 @@ struct Cli {
 enum Command {
     Setup(setup::Options),
     Test(test::Options),
+    /// Check who may know whom, and the rules of style that no compiler holds
+    #[command(after_help = "Example: cargo xtask tidy")]
+    Tidy,
     /// Write the copies of spec/*.toml in Rust, TypeScript and pgTAP
     #[command(after_help = "Example: cargo xtask codegen --check")]
     Codegen {
@@ -52,6 +56,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup(options) => setup::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),
+        Command::Tidy => tidy::run(&repository),
         Command::Codegen { check } => codegen::codegen(repository.root(), check),
     }
 }

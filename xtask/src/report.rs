@@ -51,6 +51,11 @@ pub(crate) fn verdict(passed: bool, text: &str, elapsed: Duration) {
     println!("{colour}{mark}{RESET} {text} {DIM}({}){RESET}", seconds(elapsed));
 }
 
+/// A line that something failed.
+pub(crate) fn failure(text: &str) {
+    println!("{RED}✗{RESET} {text}");
+}
+
 /// The error and its causes.
 pub(crate) fn error(error: &Error) {
     eprintln!("{RED}error:{RESET} {error:#}");

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_todo_that_fails_is_no_failure() {
-        assert_eq!(tap("1..1\nnot ok 1 - later # TODO soon\n"), tally(1, 0));
+        assert_eq!(tap("1..1\nnot ok 1 - later # todo soon\n"), tally(1, 0));
     }
 
     #[test]
