@@ -2,6 +2,7 @@
 //!
 //! A refusal is thrown as an `Error` whose `code` is one of the catalogue's; the npm package turns it into `MpsError`.
 
+mod object;
 pub mod price;
 pub mod qr;
 pub mod refusal;
@@ -9,10 +10,10 @@ pub mod standing;
 
 use mps_core::payment_code::CodeParts;
 use mps_core::{Money, PaymentCode};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::refusal::{Refusal, to_js};
+use crate::object::object;
+use crate::refusal::Refusal;
 
 /// Shows a panic's message on the console; runs once, when the module starts.
 #[wasm_bindgen(start)]
@@ -20,15 +21,8 @@ pub fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// What a payment code says about itself; the one-time password stays inside.
-#[derive(Serialize)]
-struct CodeView {
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    handle: Option<String>,
-}
-
-/// `{ kind: "online" | "offline" | "offlineTerminal", handle? }` of a payment code's text.
+/// `{ kind: "online" | "offline" | "offlineTerminal", handle? }`: what a payment code's text says about itself; the
+/// one-time password stays inside.
 ///
 /// # Errors
 /// `INVALID_QR`.
@@ -39,7 +33,8 @@ pub fn parse_payment_code(text: &str) -> Result<JsValue, Refusal> {
         CodeParts::Offline { handle, .. } => ("offline", Some(handle)),
         CodeParts::OfflineTerminal { handle, .. } => ("offlineTerminal", Some(handle)),
     };
-    to_js(&CodeView { kind, handle: handle.map(|handle| handle.as_str().to_owned()) })
+    let handle = handle.map_or(JsValue::UNDEFINED, |handle| JsValue::from_str(handle.as_str()));
+    Ok(object(&[("kind", JsValue::from_str(kind)), ("handle", handle)]))
 }
 
 /// The text of a price as every room shows it: two decimals.

@@ -4,17 +4,15 @@ use std::fmt::Write as _;
 
 use mps_core::{ErrorCode, PaymentCode};
 use qrcodegen::{QrCode, QrCodeEcc, QrSegment, Version};
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-use crate::refusal::{Refusal, from_js};
+use crate::object::Fields;
+use crate::refusal::Refusal;
 
 /// Light modules on every side; scanners need four.
 const QUIET_ZONE_MODULES: i32 = 4;
 
 /// How the drawing looks.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
 struct SvgOptions {
     title: String,
     dark: String,
@@ -33,10 +31,15 @@ impl Default for SvgOptions {
 /// # Errors
 /// `INVALID_QR`; `MALFORMED_ARGUMENT` for options that are not as documented.
 #[wasm_bindgen(js_name = qrSvg)]
-pub fn qr_svg(text: &str, options: JsValue) -> Result<String, Refusal> {
+pub fn qr_svg(text: &str, options: Option<JsValue>) -> Result<String, Refusal> {
     let symbol = symbol(text)?;
-    let options = from_js::<Option<SvgOptions>>(options)?.unwrap_or_default();
-    Ok(svg(&symbol, &options)?)
+    let mut look = SvgOptions::default();
+    if let Some(fields) = options.map(Fields::of).transpose()? {
+        look.title = fields.optional_text("title")?.unwrap_or(look.title);
+        look.dark = fields.optional_text("dark")?.unwrap_or(look.dark);
+        look.light = fields.optional_text("light")?.unwrap_or(look.light);
+    }
+    Ok(svg(&symbol, &look)?)
 }
 
 /// The 21 × 21 modules of a payment code, row by row, 1 for dark; without the quiet zone of four.

@@ -3,43 +3,23 @@
 use std::borrow::Cow;
 
 use mps_core::level::Level;
-use mps_core::{Discount, Levels, Money};
-use serde::{Deserialize, Serialize};
+use mps_core::{Discount, ErrorCode, Levels, Money};
 use wasm_bindgen::prelude::*;
 
-use crate::refusal::{Refusal, from_js, to_js};
-
-/// A level as the package says it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct LevelInput {
-    level: u16,
-    name: String,
-    points_min: u64,
-    points_max: Option<u64>,
-    discount: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StandingView<'a> {
-    level: u16,
-    name: &'a str,
-    discount: String,
-    next_level_points: Option<u64>,
-    points_to_next: Option<u64>,
-}
+use crate::object::{Fields, count, list, number, object};
+use crate::refusal::Refusal;
 
 /// The house's levels, or those given.
-pub(crate) fn levels_or_house(levels: Option<Vec<LevelInput>>) -> Result<Levels, Refusal> {
+pub(crate) fn levels_or_house(levels: Option<Vec<Fields>>) -> Result<Levels, Refusal> {
     let Some(levels) = levels else { return Ok(Levels::house()) };
-    let levels = levels.into_iter().map(|level| {
+    let levels = levels.into_iter().map(|fields| {
+        let counted = |name| fields.optional_count(name)?.ok_or(Refusal(ErrorCode::MalformedArgument));
         Ok(Level {
-            level: level.level,
-            name: Cow::Owned(level.name),
-            points_min: level.points_min,
-            points_max: level.points_max,
-            discount: Discount::parse(&level.discount)?,
+            level: u16::try_from(counted("level")?).map_err(|_| Refusal(ErrorCode::MalformedArgument))?,
+            name: Cow::Owned(fields.text("name")?),
+            points_min: counted("pointsMin")?,
+            points_max: fields.optional_count("pointsMax")?,
+            discount: Discount::parse(&fields.text("discount")?)?,
         })
     });
     Ok(Levels::try_new(levels.collect::<Result<_, Refusal>>()?)?)
@@ -50,16 +30,17 @@ pub(crate) fn levels_or_house(levels: Option<Vec<LevelInput>>) -> Result<Levels,
 /// # Errors
 /// `MALFORMED_ARGUMENT` when the points are no whole number from 0 or the levels have a gap or an overlap.
 #[wasm_bindgen(js_name = levelFor)]
-pub fn level_for(points: JsValue, levels: JsValue) -> Result<JsValue, Refusal> {
-    let levels = levels_or_house(from_js(levels)?)?;
-    let standing = levels.standing(from_js(points)?);
-    to_js(&StandingView {
-        level: standing.level.level,
-        name: &standing.level.name,
-        discount: standing.level.discount.to_string(),
-        next_level_points: standing.next.map(|next| next.points_min),
-        points_to_next: standing.points_to_next,
-    })
+pub fn level_for(points: &JsValue, levels: Option<JsValue>) -> Result<JsValue, Refusal> {
+    let levels = levels_or_house(levels.map(list).transpose()?)?;
+    let standing = levels.standing(count(points)?);
+    let or_null = |count: Option<u64>| count.map_or(JsValue::NULL, number);
+    Ok(object(&[
+        ("level", number(standing.level.level.into())),
+        ("name", JsValue::from_str(&standing.level.name)),
+        ("discount", standing.level.discount.to_string().into()),
+        ("nextLevelPoints", or_null(standing.next.map(|next| next.points_min))),
+        ("pointsToNext", or_null(standing.points_to_next)),
+    ]))
 }
 
 /// The points that a payment of this raw amount earns on a card that earns.
@@ -68,5 +49,5 @@ pub fn level_for(points: JsValue, levels: JsValue) -> Result<JsValue, Refusal> {
 /// `INVALID_PRICE`.
 #[wasm_bindgen(js_name = pointsFor)]
 pub fn points_for(raw_amount: &str) -> Result<JsValue, Refusal> {
-    to_js(&mps_core::points_for(Money::parse_price(raw_amount)?))
+    Ok(number(mps_core::points_for(Money::parse_price(raw_amount)?)))
 }
