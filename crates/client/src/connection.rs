@@ -1,0 +1,206 @@
+//! One connection to PostgREST: who calls, the headers, one request, its typed reply.
+
+use std::fmt;
+
+use mps_core::ErrorCode;
+use postgrest::Postgrest;
+use serde::Serialize;
+
+use crate::classify::classify;
+use crate::error::{RpcError, UpstreamCode};
+
+/// Text that cannot be sent as that header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedHeader;
+
+impl fmt::Display for MalformedHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MALFORMED_HEADER")
+    }
+}
+
+impl std::error::Error for MalformedHeader {}
+
+fn check_visible(text: &str) -> Result<String, MalformedHeader> {
+    let is_visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_visible { Ok(text.to_owned()) } else { Err(MalformedHeader) }
+}
+
+/// A project's publishable or secret key. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Visible ASCII, at least one character.
+    ///
+    /// # Errors
+    /// [`MalformedHeader`].
+    pub fn parse(text: &str) -> Result<Self, MalformedHeader> {
+        check_visible(text).map(Self)
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// A signed-in user's access token, verified by who hands it over. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken(String);
+
+impl AccessToken {
+    /// Visible ASCII, at least one character.
+    ///
+    /// # Errors
+    /// [`MalformedHeader`].
+    pub fn parse(text: &str) -> Result<Self, MalformedHeader> {
+        check_visible(text).map(Self)
+    }
+
+    /// The token itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(…)")
+    }
+}
+
+/// The name of one request through all hops: 1 to 128 of `A-Za-z0-9._-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(String);
+
+impl RequestId {
+    const CHARS_MAX: usize = 128;
+
+    /// Reads a request id.
+    ///
+    /// # Errors
+    /// [`MalformedHeader`].
+    pub fn parse(text: &str) -> Result<Self, MalformedHeader> {
+        let is_well_formed = (1..=Self::CHARS_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+        if is_well_formed { Ok(Self(text.to_owned())) } else { Err(MalformedHeader) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// On whose behalf a call is made.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Nobody: the publishable key alone.
+    Anonymous,
+    /// A signed-in user: the publishable key and his own token.
+    User(AccessToken),
+    /// Our own back end: the secret key alone.
+    Service,
+}
+
+/// [`Caller`] without its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallerKind {
+    /// Nobody.
+    Anonymous,
+    /// A signed-in user.
+    User,
+    /// Our own back end.
+    Service,
+}
+
+impl Caller {
+    /// Which of the three.
+    pub fn kind(&self) -> CallerKind {
+        match self {
+            Self::Anonymous => CallerKind::Anonymous,
+            Self::User(_) => CallerKind::User,
+            Self::Service => CallerKind::Service,
+        }
+    }
+}
+
+/// What goes with a call but is no argument of it.
+#[derive(Clone, Debug)]
+pub struct CallContext {
+    /// On whose behalf.
+    pub caller: Caller,
+    /// Goes to the database's audit rows.
+    pub request_id: RequestId,
+}
+
+/// One RPC: a struct of its arguments, serialised under their SQL names.
+pub trait Call: Serialize {
+    /// What it answers.
+    type Reply;
+
+    /// The function's name in `public`.
+    const RPC: &'static str;
+
+    /// Whether sending it twice does the work at most once: a read, or a write with an idempotency key.
+    fn is_repeatable(&self) -> bool;
+
+    /// Reads the reply from a successful answer; `None` when it has another shape.
+    fn read_reply(body: &[u8]) -> Option<Self::Reply>;
+}
+
+/// The RPC functions of one MPS database.
+#[derive(Clone)]
+pub struct Client {
+    postgrest: Postgrest,
+    publishable_key: ApiKey,
+    secret_key: Option<ApiKey>,
+}
+
+impl Client {
+    /// `supabase_url` without a trailing slash, for example `https://xyz.supabase.co`; the Data API is at `/rest/v1`
+    /// under it. Without a secret key no call can be made as [`Caller::Service`].
+    pub fn new(supabase_url: &str, publishable_key: ApiKey, secret_key: Option<ApiKey>) -> Self {
+        let postgrest = Postgrest::new(format!("{supabase_url}/rest/v1"));
+        Self { postgrest, publishable_key, secret_key }
+    }
+
+    /// Makes one call, once. It ends when the connection does: who calls sets the time limit.
+    ///
+    /// # Errors
+    /// [`RpcError`], by who must act.
+    pub async fn call<C: Call>(&self, context: &CallContext, call: &C) -> Result<C::Reply, RpcError> {
+        let bug = |what: &str| RpcError::Bug(UpstreamCode::new(what));
+        let arguments = serde_json::to_string(call).map_err(|_| bug("ARGUMENTS"))?;
+        let builder = self.postgrest.rpc(C::RPC, arguments);
+        let (builder, key) = match &context.caller {
+            Caller::Anonymous => (builder, Some(&self.publishable_key)),
+            Caller::User(token) => (builder.auth(token.reveal()), Some(&self.publishable_key)),
+            Caller::Service => (builder, self.secret_key.as_ref()),
+        };
+        let key = key.ok_or_else(|| bug("SECRETKEY"))?;
+        let request = builder
+            .build()
+            .header("apikey", key.0.as_str())
+            .header("x-request-id", context.request_id.as_str());
+        // Whatever a connection died of: nobody knows how far the request came.
+        let lost = |what: &str| RpcError::Unavailable(UpstreamCode::new(what));
+        let response = request.send().await.map_err(|_| lost("NETWORK"))?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|_| lost("BODY"))?;
+        if status.is_success() {
+            C::read_reply(&body).ok_or_else(|| RpcError::Drift(UpstreamCode::new("REPLY")))
+        } else {
+            Err(classify(status.as_u16(), &body, context.caller.kind()))
+        }
+    }
+}
+
+/// The code of the catalogue for a call that must not even be sent.
+impl From<MalformedHeader> for ErrorCode {
+    fn from(_: MalformedHeader) -> Self {
+        Self::MalformedArgument
+    }
+}

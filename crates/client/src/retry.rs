@@ -1,0 +1,203 @@
+//! Asking again: at most three times, within the caller's time, and only where that cannot do the work twice.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::connection::{Call, CallContext, Client};
+use crate::error::{RpcError, UpstreamCode};
+
+/// How often and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Requests sent in all.
+    pub attempts_max: u32,
+    /// From the first request to the last answer.
+    pub budget: Duration,
+    /// One request of several; a call that may be sent only once has the whole budget.
+    pub attempt_max: Duration,
+    /// The first pause is up to this long, each later one up to twice the one before.
+    pub pause_max_first: Duration,
+}
+
+impl Policy {
+    /// Three requests within 10 s, as EDGE says.
+    pub const HOUSE: Self = Self {
+        attempts_max: 3,
+        budget: Duration::from_secs(10),
+        attempt_max: Duration::from_secs(4),
+        pause_max_first: Duration::from_millis(200),
+    };
+}
+
+/// What the process has and this crate has not: time and chance.
+pub trait Host {
+    /// Time since any fixed moment.
+    fn elapsed(&self) -> Duration;
+
+    /// A length of time drawn evenly from zero to `most`.
+    fn jitter(&self, most: Duration) -> Duration;
+
+    /// Waits.
+    fn sleep(&self, length: Duration) -> impl Future<Output = ()>;
+
+    /// The work's output, or `None` when `limit` passed first.
+    fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> impl Future<Output = Option<T>>;
+}
+
+/// Makes a call, and makes it again on [`RpcError::Contention`] and [`RpcError::Unavailable`] when it is repeatable.
+///
+/// # Errors
+/// The last attempt's [`RpcError`].
+pub async fn call_repeatedly<C: Call>(
+    client: &Client,
+    context: &CallContext,
+    call: &C,
+    policy: Policy,
+    host: &impl Host,
+) -> Result<C::Reply, RpcError> {
+    repeat(policy, host, call.is_repeatable(), || client.call(context, call)).await
+}
+
+async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
+    policy: Policy,
+    host: &impl Host,
+    is_repeatable: bool,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, RpcError> {
+    let started = host.elapsed();
+    let left = || policy.budget.saturating_sub(host.elapsed().saturating_sub(started));
+    let attempts_max = if is_repeatable { policy.attempts_max } else { 1 };
+    let mut pause_max = policy.pause_max_first;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let limit = if is_repeatable { policy.attempt_max.min(left()) } else { left() };
+        let answer = host.within(limit, attempt()).await;
+        let result = answer.unwrap_or_else(|| Err(RpcError::Unavailable(UpstreamCode::new("TIMEOUT"))));
+        let pause = host.jitter(pause_max);
+        match result {
+            Err(error) if error.is_worth_repeating() && attempts < attempts_max && pause < left() => {
+                host.sleep(pause).await;
+                pause_max *= 2;
+            }
+            settled => return settled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::future::ready;
+
+    use mps_core::ErrorCode;
+
+    use super::*;
+    use crate::error::Refusal;
+
+    /// A clock that only waiting moves; work takes no time unless it never ends.
+    #[derive(Default)]
+    struct StoppedHost {
+        now: Cell<Duration>,
+        pauses: RefCell<Vec<Duration>>,
+        is_work_endless: bool,
+    }
+
+    impl Host for StoppedHost {
+        fn elapsed(&self) -> Duration {
+            self.now.get()
+        }
+
+        fn jitter(&self, most: Duration) -> Duration {
+            most
+        }
+
+        async fn sleep(&self, length: Duration) {
+            self.pauses.borrow_mut().push(length);
+            self.now.set(self.now.get() + length);
+        }
+
+        async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+            if self.is_work_endless {
+                self.now.set(self.now.get() + limit);
+                return None;
+            }
+            Some(work.await)
+        }
+    }
+
+    fn contention() -> RpcError {
+        RpcError::Contention(UpstreamCode::new("40P01"))
+    }
+
+    fn unavailable() -> RpcError {
+        RpcError::Unavailable(UpstreamCode::new("503"))
+    }
+
+    async fn run(
+        host: &StoppedHost,
+        is_repeatable: bool,
+        answers: Vec<Result<u8, RpcError>>,
+    ) -> (usize, Result<u8, RpcError>) {
+        let left = RefCell::new(answers.into_iter());
+        let sent = Cell::new(0);
+        let result = repeat(Policy::HOUSE, host, is_repeatable, || {
+            sent.set(sent.get() + 1);
+            let none_left = Err(RpcError::Bug(UpstreamCode::new("TOOMANY")));
+            ready(left.borrow_mut().next().unwrap_or(none_left))
+        });
+        let result = result.await;
+        (sent.get(), result)
+    }
+
+    #[tokio::test]
+    async fn contention_and_a_lost_answer_are_asked_again_and_then_succeed() {
+        let host = StoppedHost::default();
+        let (sent, result) = run(&host, true, vec![Err(contention()), Err(unavailable()), Ok(7)]).await;
+        assert_eq!((sent, result), (3, Ok(7)));
+    }
+
+    #[tokio::test]
+    async fn no_call_is_sent_more_than_three_times() {
+        let host = StoppedHost::default();
+        let (sent, result) = run(&host, true, vec![Err(unavailable()); 9]).await;
+        assert_eq!((sent, result), (3, Err(unavailable())));
+    }
+
+    #[tokio::test]
+    async fn a_call_without_a_key_is_sent_once() {
+        let host = StoppedHost::default();
+        let (sent, result) = run(&host, false, vec![Err(contention()), Ok(7)]).await;
+        assert_eq!((sent, result), (1, Err(contention())));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_drift_or_a_bug_is_final() {
+        let refused = RpcError::Refused(Refusal::bare(ErrorCode::InsufficientBalance));
+        let drift = RpcError::Drift(UpstreamCode::new("PGRST202"));
+        let bug = RpcError::Bug(UpstreamCode::new("23514"));
+        for error in [refused, drift, bug] {
+            let (sent, result) = run(&StoppedHost::default(), true, vec![Err(error.clone()), Ok(7)]).await;
+            assert_eq!((sent, result), (1, Err(error)));
+        }
+    }
+
+    #[tokio::test]
+    async fn pauses_double() {
+        let host = StoppedHost::default();
+        let (_, result) = run(&host, true, vec![Err(unavailable()); 9]).await;
+        assert!(result.is_err());
+        assert_eq!(*host.pauses.borrow(), [Duration::from_millis(200), Duration::from_millis(400)]);
+    }
+
+    #[tokio::test]
+    async fn all_attempts_together_end_within_ten_seconds() {
+        for is_repeatable in [true, false] {
+            let host = StoppedHost { is_work_endless: true, ..StoppedHost::default() };
+            let (_, result) = run(&host, is_repeatable, vec![]).await;
+            assert_eq!(result, Err(RpcError::Unavailable(UpstreamCode::new("TIMEOUT"))));
+            assert!(host.elapsed() <= Duration::from_secs(10), "{:?}", host.elapsed());
+            assert!(host.elapsed() > Duration::from_secs(8), "{:?}", host.elapsed());
+        }
+    }
+}

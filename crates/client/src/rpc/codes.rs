@@ -1,0 +1,91 @@
+//! Payment codes: issue, revoke, look up.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CardId, read_row, read_scalar};
+use crate::connection::Call;
+use crate::wire::Instant;
+
+/// `rotate_card_qr`: a fresh code of the caller for a card he may pay with; ends his earlier one.
+#[derive(Debug, Serialize)]
+pub struct RotateCardQr<'a> {
+    /// Which card.
+    #[serde(rename = "p_card_id")]
+    pub card_id: &'a CardId,
+    /// 60 to 86400; the database's default when `None`.
+    #[serde(rename = "p_ttl_seconds", skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<i32>,
+}
+
+/// The answer of [`RotateCardQr`]. `Debug` does not show the code.
+#[derive(Serialize, Deserialize)]
+pub struct IssuedCode {
+    /// 24 digits; returned once, stored nowhere.
+    pub qr_plain: String,
+    /// From then on it pays no more.
+    pub qr_expires_at: Instant,
+}
+
+impl std::fmt::Debug for IssuedCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedCode").field("qr_expires_at", &self.qr_expires_at).finish_non_exhaustive()
+    }
+}
+
+impl Call for RotateCardQr<'_> {
+    type Reply = IssuedCode;
+    const RPC: &'static str = "rotate_card_qr";
+
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    fn read_reply(body: &[u8]) -> Option<IssuedCode> {
+        read_row(body)
+    }
+}
+
+/// `revoke_card_qr`: ends the caller's live code of a card; answers whether there was one.
+#[derive(Debug, Serialize)]
+pub struct RevokeCardQr<'a> {
+    /// Which card.
+    #[serde(rename = "p_card_id")]
+    pub card_id: &'a CardId,
+}
+
+impl Call for RevokeCardQr<'_> {
+    type Reply = bool;
+    const RPC: &'static str = "revoke_card_qr";
+
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    fn read_reply(body: &[u8]) -> Option<bool> {
+        read_scalar(body)
+    }
+}
+
+/// `validate_qr_plain`: the card behind a live code, for a merchant's users; consumes nothing.
+#[derive(Serialize)]
+pub struct ValidateQrPlain<'a> {
+    /// The code.
+    #[serde(rename = "p_qr_plain")]
+    pub qr_plain: &'a str,
+    /// The terminal it was shown at.
+    #[serde(rename = "p_terminal_code", skip_serializing_if = "Option::is_none")]
+    pub terminal_code: Option<&'a str>,
+}
+
+impl Call for ValidateQrPlain<'_> {
+    type Reply = CardId;
+    const RPC: &'static str = "validate_qr_plain";
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    fn read_reply(body: &[u8]) -> Option<CardId> {
+        read_scalar(body)
+    }
+}
