@@ -1,0 +1,90 @@
+// The edge's routes as methods. No WebAssembly here: this entry runs wherever `fetch` does.
+
+import type {
+  Charge,
+  ChargeRequest,
+  IssuedCode,
+  MemberCard,
+  Payment,
+  PaymentQuote,
+  Profile,
+  QuotePaymentRequest,
+  RegisterRequest,
+  Registration,
+  RotateCodeRequest,
+  ValidateCodeRequest,
+} from "./routes.js";
+import { type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
+
+export * from "./errors.js";
+export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
+export type * from "./routes.js";
+export type { CallOptions, MpsClientOptions } from "./transport.js";
+export type { CardType, DiscountSource } from "./types.js";
+
+/** What a caller may say about a call that moves money. */
+export interface KeyedCallOptions extends CallOptions {
+  /** Names this request for ever; a fresh random one when left out. Give the failed call's to try it again. */
+  readonly idempotencyKey?: string;
+}
+
+/** Calls the edge as the signed-in user. Every method throws an `MpsError`, or the signal's reason. */
+export class MpsClient {
+  readonly #transport: Transport;
+
+  constructor(options: MpsClientOptions) {
+    this.#transport = new Transport(options);
+  }
+
+  /** Who the caller is: member, admin, somebody's cashier. */
+  me(options: CallOptions = {}): Promise<Profile> {
+    return this.#get("/api/member/me", options);
+  }
+
+  /** Makes the caller a member; again: the same member. */
+  register(request: RegisterRequest, options: CallOptions = {}): Promise<Registration> {
+    return this.#transport.send({ method: "POST", path: "/api/member/register", body: request, isRead: false }, options);
+  }
+
+  /** The caller's cards, the shared ones too. */
+  cards(options: CallOptions = {}): Promise<readonly MemberCard[]> {
+    return this.#get("/api/member/cards", options);
+  }
+
+  /** A fresh code for a card; it ends the caller's earlier one of that card. */
+  rotateCode(request: RotateCodeRequest, options: CallOptions = {}): Promise<IssuedCode> {
+    return this.#transport.send({ method: "POST", path: "/api/qr/rotate", body: request, isRead: false }, options);
+  }
+
+  /** Ends the caller's live code of a card; false when there was none. */
+  revokeCode(cardId: string, options: CallOptions = {}): Promise<{ readonly revoked: boolean }> {
+    const body = { card_id: cardId };
+    return this.#transport.send({ method: "POST", path: "/api/qr/revoke", body, isRead: false }, options);
+  }
+
+  /** The card of a live code; spends nothing. */
+  validateCode(request: ValidateCodeRequest, options: CallOptions = {}): Promise<{ readonly card_id: string }> {
+    return this.#transport.send({ method: "POST", path: "/api/qr/validate", body: request, isRead: true }, options);
+  }
+
+  /** What a charge would cost and earn; spends nothing. */
+  quotePayment(request: QuotePaymentRequest, options: CallOptions = {}): Promise<PaymentQuote> {
+    return this.#transport.send({ method: "POST", path: "/api/payment/quote", body: request, isRead: true }, options);
+  }
+
+  /** Charges the card of a code. Sent again with the same key it charges once and gives the same answer. */
+  charge(request: ChargeRequest, options: KeyedCallOptions = {}): Promise<Charge> {
+    const { idempotencyKey = crypto.randomUUID(), ...rest } = options;
+    const call = { method: "POST", path: "/api/payment/charge", body: request, idempotencyKey, isRead: false } as const;
+    return this.#transport.send(call, rest);
+  }
+
+  /** A transaction by its number. */
+  payment(txNo: string, options: CallOptions = {}): Promise<Payment> {
+    return this.#get(`/api/payment/${encodeURIComponent(txNo)}`, options);
+  }
+
+  #get<T>(path: string, options: CallOptions): Promise<T> {
+    return this.#transport.send({ method: "GET", path, isRead: true }, options);
+  }
+}

@@ -1,0 +1,15 @@
+// What both entries give; browser.ts and node.ts add `init`, which finds the module where they run.
+
+import type { WasmSource } from "./types.js";
+
+export * from "./core.js";
+export * from "./errors.js";
+export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
+export { limits } from "./generated/limits.js";
+export type * from "./types.js";
+
+/**
+ * Loads the core, once; further calls wait for the same. Without a source it takes the module that comes with the
+ * package: by its address in a browser, from the file system in Node.
+ */
+export declare function init(source?: WasmSource): Promise<void>;

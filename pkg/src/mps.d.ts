@@ -1,0 +1,20 @@
+// What wasm-bindgen writes to dist/mps.js out of crates/wasm, with the types of the plain objects that cross over.
+
+import type {
+  CodeInspection,
+  Level,
+  PriceQuote,
+  QrOptions,
+  QuoteRequest,
+  Standing,
+  WasmSource,
+} from "./types.js";
+
+export function quote(request: QuoteRequest): PriceQuote;
+export function parsePrice(text: string): string;
+export function parsePaymentCode(text: string): CodeInspection;
+export function levelFor(points: number, levels?: readonly Level[]): Standing;
+export function pointsFor(rawAmount: string): number;
+export function qrSvg(text: string, options?: QrOptions): string;
+export function qrModules(text: string): Uint8Array;
+export default function start(source?: { module_or_path: WasmSource | Promise<WasmSource> }): Promise<unknown>;
