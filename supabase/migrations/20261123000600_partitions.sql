@@ -3,7 +3,6 @@
 create function app.uuid_v7(p_at timestamptz default clock_timestamp())
 returns uuid
 language sql volatile parallel safe
-set search_path = ''
 as $$
   select encode(
     set_bit(set_bit(
@@ -17,7 +16,6 @@ comment on function app.uuid_v7(timestamptz) is 'A time-ordered UUID of RFC 9562
 create function app.uuid_v7_floor(p_at timestamptz)
 returns uuid
 language sql immutable parallel safe
-set search_path = ''
 as $$
   select encode(substr(int8send((extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
 $$;

@@ -14,7 +14,11 @@ insert into app.settings (key, value, kind, comment) values
 
 create function app.setting(p_key text)
 returns text
-language sql stable
+language plpgsql stable
 set search_path = ''
-as $$ select s.value from app.settings s where s.key = p_key $$;
+as $$
+begin
+  return (select s.value from app.settings s where s.key = p_key);
+end;
+$$;
 comment on function app.setting(text) is 'A setting''s text; NULL for an unknown key.';

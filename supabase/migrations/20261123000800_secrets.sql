@@ -82,11 +82,13 @@ comment on function sec.current_key_id() is 'The key that new codes use. Refuses
 
 create function sec.code_hashes(p_code text)
 returns bytea[]
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select coalesce(array_agg(rules.code_hash(sec.secret(k.secret_name), p_code)), '{}')
+begin
+  return (select coalesce(array_agg(rules.code_hash(sec.secret(k.secret_name), p_code)), '{}')
   from sec.master_keys k
-  where k.retired_at is null
+  where k.retired_at is null);
+end;
 $$;
 comment on function sec.code_hashes(text) is 'The hashes under which a code may be stored: one for each key that still verifies.';

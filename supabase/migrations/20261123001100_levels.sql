@@ -17,9 +17,15 @@ insert into app.membership_levels (level, name, points_min, discount) values
 
 create function app.level_of(p_points bigint)
 returns app.membership_levels
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select l.* from app.membership_levels l where l.points_min <= p_points order by l.points_min desc limit 1
+declare
+  v_level app.membership_levels;
+begin
+  select l.* into strict v_level
+  from app.membership_levels l where l.points_min <= p_points order by l.points_min desc limit 1;
+  return v_level;
+end;
 $$;
 comment on function app.level_of(bigint) is 'The level that so many points give.';

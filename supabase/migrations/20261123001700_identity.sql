@@ -4,13 +4,16 @@ create type sec.identity as (user_id uuid, role text);
 
 create function sec.caller()
 returns sec.identity
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select row(
-    auth.uid(),
-    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
-  )::sec.identity
+declare
+  v_caller sec.identity;
+begin
+  v_caller.user_id := auth.uid();
+  v_caller.role := nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role';
+  return v_caller;
+end;
 $$;
 comment on function sec.caller() is 'The caller''s Supabase Auth user and API role, from the verified claims of this transaction.';
 
@@ -32,19 +35,25 @@ comment on function sec.require_user() is 'The signed-in user, else NOT_AUTHENTI
 
 create function sec.is_service()
 returns boolean
-language sql stable
+language plpgsql stable
 set search_path = ''
-as $$ select (sec.caller()).role is not distinct from 'service_role' $$;
+as $$
+begin
+  return (select (sec.caller()).role is not distinct from 'service_role');
+end;
+$$;
 comment on function sec.is_service() is 'Whether the caller is our own back end with the secret key.';
 
 create function sec.is_admin()
 returns boolean
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select exists (
+begin
+  return (select exists (
     select from app.admin_users a
-    where a.user_id = (sec.caller()).user_id and (sec.caller()).role is not distinct from 'authenticated')
+    where a.user_id = (sec.caller()).user_id and (sec.caller()).role is not distinct from 'authenticated'));
+end;
 $$;
 comment on function sec.is_admin() is 'Whether the caller runs the house.';
 
@@ -65,10 +74,16 @@ comment on function sec.require_admin_or_service() is 'Refuses everybody but adm
 
 create function sec.own_member()
 returns app.member_profiles
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select m.* from app.member_profiles m where m.auth_user_id = sec.require_user() and m.status <> 'deleted'
+declare
+  v_user_id uuid := sec.require_user();
+  v_member app.member_profiles;
+begin
+  select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id and m.status <> 'deleted';
+  return v_member;
+end;
 $$;
 comment on function sec.own_member() is 'The caller''s own member, or NULL when he is none.';
 
@@ -96,12 +111,14 @@ comment on function sec.merchant_of_caller(text) is
 
 create function sec.request_id()
 returns text
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select r.id
+begin
+  return (select r.id
   from (select nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id' as id) r
-  where r.id ~ '^[A-Za-z0-9._-]{1,128}$'
+  where r.id ~ '^[A-Za-z0-9._-]{1,128}$');
+end;
 $$;
 comment on function sec.request_id() is 'The request id that the edge passed on, if well-formed.';
 

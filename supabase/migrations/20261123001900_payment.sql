@@ -92,7 +92,6 @@ comment on function app.check_payer(app.cards, uuid, timestamptz, text) is
 create function app.card_day(p_now timestamptz)
 returns date
 language sql stable
-set search_path = ''
 as $$ select (p_now at time zone app.setting('time_zone'))::date $$;
 comment on function app.card_day(timestamptz) is 'The day of a moment in the time zone of the house.';
 

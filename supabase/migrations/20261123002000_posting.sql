@@ -3,7 +3,6 @@
 create function app.next_tx_no(p_prefix text)
 returns text
 language sql volatile
-set search_path = ''
 as $$ select p_prefix || lpad(nextval('app.transaction_no_seq')::text, 10, '0') $$;
 comment on function app.next_tx_no(text) is 'A fresh transaction number: prefix and ten digits.';
 
@@ -22,12 +21,15 @@ comment on function app.post_transaction(app.transactions) is 'Writes a transact
 create function app.record_points(
   p_card_id uuid, p_delta bigint, p_level_before int, p_level_after int, p_tx_id uuid, p_reason text, p_now timestamptz)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
-  select app.uuid_v7(p_now), p_card_id, p_tx_id, p_delta, p_level_before, p_level_after, p_reason, p_now
-  where p_delta <> 0
+begin
+  if p_delta <> 0 then
+    insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
+    values (app.uuid_v7(p_now), p_card_id, p_tx_id, p_delta, p_level_before, p_level_after, p_reason, p_now);
+  end if;
+end;
 $$;
 comment on function app.record_points(uuid, bigint, int, int, uuid, text, timestamptz) is 'The record of a change of points; none for 0.';
 
@@ -122,9 +124,13 @@ comment on function app.post_adjustment(uuid, numeric, text) is
 
 create function app.refunded_amount(p_tx_id uuid)
 returns numeric
-language sql stable
+language plpgsql stable
 set search_path = ''
-as $$ select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r where r.original_tx_id = p_tx_id $$;
+as $$
+begin
+  return (select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r where r.original_tx_id = p_tx_id);
+end;
+$$;
 comment on function app.refunded_amount(uuid) is 'What was refunded of a payment, from its refunds.';
 
 create function app.check_merchant_order(p_merchant_id uuid, p_external_order_id text)
