@@ -73,14 +73,17 @@ comment on function rules.offline_password(bytea, bigint, text) is
 
 create function rules.request_fingerprint(p_rpc text, variadic p_fields text[])
 returns bytea
-language sql immutable parallel safe
+language plpgsql immutable parallel safe
 as $$
-  select sha256(
-    'mps/req/v1'::bytea || '\x00'::bytea || convert_to(p_rpc, 'UTF8') || '\x00'::bytea
-    || coalesce((
-      select string_agg(convert_to(coalesce(f.field, ''), 'UTF8') || '\x00'::bytea, ''::bytea order by f.place)
-      from unnest(p_fields) with ordinality as f (field, place)
-    ), ''::bytea))
+declare
+  v_bytes bytea := 'mps/req/v1'::bytea || '\x00'::bytea || convert_to(p_rpc, 'UTF8') || '\x00'::bytea;
+  v_field text;
+begin
+  foreach v_field in array p_fields loop
+    v_bytes := v_bytes || convert_to(coalesce(v_field, ''), 'UTF8') || '\x00'::bytea;
+  end loop;
+  return sha256(v_bytes);
+end;
 $$;
 comment on function rules.request_fingerprint(text, text[]) is
   'SHA-256 that tells the same request from another one under the same idempotency key; NULL counts as empty.';
