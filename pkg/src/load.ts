@@ -7,8 +7,8 @@ let starting: Promise<void> | undefined;
 let isStarted = false;
 
 /** Starts the module; after a failure the next call tries anew. */
-export function load(source: () => WasmSource | Promise<WasmSource> | undefined): Promise<void> {
-  starting ??= startWith(source()).catch((error: unknown) => {
+export function load(source: () => WasmSource | Promise<WasmSource>): Promise<void> {
+  starting ??= startFrom(source).catch((error: unknown) => {
     starting = undefined;
     throw error;
   });
@@ -20,7 +20,7 @@ export function checkStarted(): void {
   if (!isStarted) throw new Error("@mps/sdk: await init() before the first call");
 }
 
-async function startWith(source: WasmSource | Promise<WasmSource> | undefined): Promise<void> {
-  await start(source === undefined ? undefined : { module_or_path: source });
+async function startFrom(source: () => WasmSource | Promise<WasmSource>): Promise<void> {
+  await start({ module_or_path: await source() });
   isStarted = true;
 }

@@ -1,0 +1,189 @@
+// The client against a server of this test: what it sends, what it makes of answers, when it sends again.
+
+import assert from "node:assert/strict";
+import { type IncomingHttpHeaders, type RequestListener, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+
+import { MpsClient, type MpsClientOptions, MpsError } from "@mps/sdk/client";
+
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+type Answer = { status?: number; body?: unknown; headers?: Record<string, string> } | "cut" | "silence";
+
+/** Answers one after the other, the last one for ever, and hands the client and what was seen to the test. */
+async function withServer(
+  answers: readonly Answer[],
+  use: (client: MpsClient, seen: Seen[]) => Promise<void>,
+  options: Partial<MpsClientOptions> = {},
+): Promise<void> {
+  const seen: Seen[] = [];
+  const listener: RequestListener = (request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      seen.push({ method: request.method ?? "", url: request.url ?? "", headers: request.headers, body });
+      const answer = answers[Math.min(seen.length, answers.length) - 1] ?? {};
+      if (answer === "cut") response.destroy();
+      else if (answer !== "silence") {
+        response.writeHead(answer.status ?? 200, { "Content-Type": "application/json", ...answer.headers });
+        response.end(JSON.stringify(answer.body ?? {}));
+      }
+    });
+  };
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  try {
+    await use(new MpsClient({ baseUrl, accessToken: () => "token-of-ming", retryDelayMs: 1, ...options }), seen);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+function problem(status: number, code: string, more: object = {}): Answer {
+  const body = { type: "about:blank", title: code, status, code, retry: "after_fix", params: {}, instance: "req-1", ...more };
+  return { status, body, headers: { "Content-Type": "application/problem+json" } };
+}
+
+const CHARGE = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
+const BUSY = problem(503, "UNAVAILABLE", { retry: "same_key" });
+
+test("every method calls its route", async () => {
+  await withServer([{}], async (client, seen) => {
+    await client.me();
+    await client.register({ name: "Ming", phone: "+886900000001" });
+    await client.cards();
+    await client.rotateCode({ card_id: "c1", ttl_seconds: 60 });
+    await client.revokeCode("c1");
+    await client.validateCode({ qr_plain: CHARGE.qr_plain });
+    await client.quotePayment(CHARGE);
+    await client.charge(CHARGE);
+    await client.payment("PAY0000000001/../x");
+    assert.deepEqual(seen.map((request) => [request.method, request.url, request.body]), [
+      ["GET", "/api/member/me", ""],
+      ["POST", "/api/member/register", '{"name":"Ming","phone":"+886900000001"}'],
+      ["GET", "/api/member/cards", ""],
+      ["POST", "/api/qr/rotate", '{"card_id":"c1","ttl_seconds":60}'],
+      ["POST", "/api/qr/revoke", '{"card_id":"c1"}'],
+      ["POST", "/api/qr/validate", '{"qr_plain":"701234567890123456789017"}'],
+      ["POST", "/api/payment/quote", JSON.stringify(CHARGE)],
+      ["POST", "/api/payment/charge", JSON.stringify(CHARGE)],
+      ["GET", "/api/payment/PAY0000000001%2F..%2Fx", ""],
+    ]);
+    assert.ok(seen.every((request) => request.headers.authorization === "Bearer token-of-ming"));
+    assert.deepEqual(seen.map((request) => request.headers["idempotency-key"] !== undefined), [
+      false, false, false, false, false, false, false, true, false,
+    ]);
+  });
+});
+
+test("nobody signed in sends no token", async () => {
+  const accessToken = (): null => null;
+  await withServer([{}], async (client, seen) => {
+    await client.me();
+    assert.equal(seen[0]?.headers.authorization, undefined);
+  }, { accessToken });
+});
+
+test("a refusal is thrown with all that the problem says", async () => {
+  const refused = problem(409, "EXTERNAL_ORDER_ALREADY_PAID", { retry: "never", params: { tx_no: "PAY0000000009" } });
+  await withServer([refused], async (client, seen) => {
+    await assert.rejects(client.charge(CHARGE, { idempotencyKey: "k1" }), {
+      name: "Refused",
+      code: "EXTERNAL_ORDER_ALREADY_PAID",
+      status: 409,
+      retry: "never",
+      params: { tx_no: "PAY0000000009" },
+      requestId: "req-1",
+      idempotencyKey: "k1",
+    });
+    assert.equal(seen.length, 1, "a refusal is not asked twice");
+  });
+});
+
+test("a missing session is Unauthenticated, a code of the future keeps its status", async () => {
+  await withServer([problem(401, "NOT_AUTHENTICATED"), problem(418, "TEAPOT")], async (client) => {
+    await assert.rejects(client.me(), { name: "Unauthenticated", code: "NOT_AUTHENTICATED" });
+    await assert.rejects(client.me(), { name: "Refused", code: "TEAPOT", status: 418 });
+  });
+});
+
+test("a charge with an unknown outcome is sent again with the same key", async () => {
+  for (const first of [BUSY, "cut", problem(500, "INTERNAL", { retry: "same_key" }), { status: 504, body: "gateway" }] as const) {
+    await withServer([first, { body: { tx_no: "PAY0000000001" } }], async (client, seen) => {
+      assert.equal((await client.charge(CHARGE)).tx_no, "PAY0000000001");
+      const keys = seen.map((request) => request.headers["idempotency-key"]);
+      assert.equal(keys.length, 2);
+      assert.match(keys[0]?.toString() ?? "", /^[0-9a-f-]{36}$/);
+      assert.equal(keys[0], keys[1]);
+    });
+  }
+});
+
+test("three retries are all, and the error hands the key back", async () => {
+  await withServer([BUSY], async (client, seen) => {
+    const error: unknown = await client.charge(CHARGE).catch((reason: unknown) => reason);
+    assert.ok(error instanceof MpsError && error.name === "Unavailable");
+    assert.equal(seen.length, 4);
+    assert.equal(error.idempotencyKey, seen[0]?.headers["idempotency-key"]);
+  }, { retriesMax: 9 });
+});
+
+test("a write without a key is never sent again, a read is", async () => {
+  for (const first of [BUSY, "cut"] as const) {
+    await withServer([first, {}], async (client, seen) => {
+      await assert.rejects(client.rotateCode({ card_id: "c1" }), { name: "Unavailable", code: "UNAVAILABLE" });
+      assert.equal(seen.length, 1);
+    });
+    await withServer([first, {}], async (client, seen) => {
+      await client.cards();
+      assert.equal(seen.length, 2);
+    });
+  }
+});
+
+test("too many requests are not sent again by themselves", async () => {
+  const limited = problem(429, "RATE_LIMITED", { params: { retry_after_seconds: 7 } });
+  await withServer([limited], async (client, seen) => {
+    await assert.rejects(client.me(), { name: "Unavailable", code: "RATE_LIMITED", params: { retry_after_seconds: 7 } });
+    assert.equal(seen.length, 1);
+  });
+});
+
+test("an attempt that takes too long is Unavailable", async () => {
+  await withServer(["silence"], async (client, seen) => {
+    await assert.rejects(client.charge(CHARGE, { timeoutMs: 50 }), { name: "Unavailable", code: "UNAVAILABLE" });
+    assert.equal(seen.length, 2);
+  }, { retriesMax: 1 });
+});
+
+test("a caller who aborts gets the own reason, and nothing is sent again", async () => {
+  await withServer(["silence"], async (client, seen) => {
+    const abort = new AbortController();
+    const charge = client.charge(CHARGE, { signal: abort.signal });
+    const reason = new Error("the customer left");
+    while (seen.length === 0) await new Promise(setImmediate);
+    abort.abort(reason);
+    await assert.rejects(charge, reason);
+    await assert.rejects(client.me({ signal: abort.signal }), reason);
+    assert.equal(seen.length, 1);
+  });
+});
+
+test("an abort ends the wait before a retry", async () => {
+  await withServer([BUSY], async (client, seen) => {
+    const abort = new AbortController();
+    const charge = client.charge(CHARGE, { signal: abort.signal });
+    const reason = new Error("the customer left");
+    while (seen.length === 0) await new Promise(setImmediate);
+    setTimeout(() => { abort.abort(reason); }, 20);
+    await assert.rejects(charge, reason);
+  }, { retryDelayMs: 1e9 });
+});
