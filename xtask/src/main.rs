@@ -1,10 +1,12 @@
 //! Every script of the repository: `cargo xtask --help`.
 
+mod build;
 mod codegen;
 mod files;
 mod process;
 mod report;
 mod repository;
+mod schema;
 mod services;
 mod setup;
 mod test;
@@ -27,7 +29,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Setup(setup::Options),
+    Build(build::Options),
     Test(test::Options),
+    Schema(schema::Options),
     /// Check who may know whom, and the rules of style that no compiler holds
     #[command(after_help = "Example: cargo xtask tidy")]
     Tidy,
@@ -55,6 +59,8 @@ fn run(command: Command) -> Result<()> {
     let repository = Repository::find()?;
     match command {
         Command::Setup(options) => setup::run(&repository, &options),
+        Command::Build(options) => build::run(&repository, &options),
+        Command::Schema(options) => schema::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),
         Command::Tidy => tidy::run(&repository),
         Command::Codegen { check } => codegen::codegen(repository.root(), check),

@@ -1,19 +1,23 @@
 //! `cargo xtask test`: every stage in turn, going on after a failed one, and one line at the end.
 
-mod database;
+mod checks;
+pub(crate) mod database;
 mod runner;
 mod tally;
+mod web;
 
+use std::path::Path;
 use std::time::Instant;
 
 use anstream::println;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::build;
 use crate::process;
 use crate::report;
 use crate::repository::Repository;
-use crate::setup;
+use crate::setup::{self, Needs};
 use database::TestCluster;
 use tally::Tally;
 
@@ -34,8 +38,28 @@ pub(crate) struct Options {
 /// A stage; they run in this order, the quick ones first.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
-    /// pgTAP, then races and vectors on a private PostgreSQL
+    /// Rust is formatted
+    Fmt,
+    /// Who may know whom, and the rules of style that no compiler holds
+    Tidy,
+    /// The copies of spec/*.toml are up to date
+    Codegen,
+    /// Rust has no warning, native and wasm32
+    Clippy,
+    /// Core, client, wasm, edge and xtask by themselves, with the examples of their documentation
+    Unit,
+    /// pgTAP, then races and vectors, on a private PostgreSQL
     Db,
+    /// supabase/schema.sql is what the migrations make
+    Schema,
+    /// ESLint and the TypeScript compiler
+    Lint,
+    /// The npm package in Node.js
+    Pkg,
+    /// The edge and the database over HTTP
+    E2e,
+    /// The web site in Chromium
+    Browser,
 }
 
 /// What stages share: the checkout, and the database once one of them has started it.
@@ -66,7 +90,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         .copied()
         .filter(|stage| options.only.is_empty() || options.only.contains(stage))
         .collect();
-    set_up(&chosen)?;
+    set_up(repository, &chosen)?;
     let mut bench = Bench { repository, cluster: None };
     let mut total = Tally::default();
     for stage in chosen {
@@ -102,12 +126,20 @@ fn settle(result: Result<Tally>) -> Tally {
     }
 }
 
-fn set_up(chosen: &[Stage]) -> Result<()> {
+fn set_up(repository: &Repository, chosen: &[Stage]) -> Result<()> {
+    let any = |stages: &[Stage]| chosen.iter().any(|stage| stages.contains(stage));
+    let builds = any(&[Stage::Lint, Stage::Pkg, Stage::E2e, Stage::Browser]);
     report::heading("setup");
-    if chosen.iter().any(|stage| stage.needs_postgres()) {
-        report::step("PostgreSQL with pgTAP", setup::postgres::ensure)?;
-    }
-    Ok(())
+    setup::ensure(
+        repository,
+        Needs {
+            wasm_target: builds || any(&[Stage::Clippy]),
+            wasm_tools: builds,
+            npm: builds,
+            postgres: any(&[Stage::Db, Stage::Schema, Stage::E2e]),
+            chromium: any(&[Stage::Browser]),
+        },
+    )
 }
 
 impl Stage {
@@ -121,15 +153,33 @@ impl Stage {
             .unwrap_or_default()
     }
 
-    fn needs_postgres(self) -> bool {
-        matches!(self, Self::Db)
-    }
-
     fn run(self, bench: &mut Bench) -> Result<Tally> {
         match self {
+            Self::Fmt => checks::fmt(bench),
+            Self::Tidy => checks::tidy(bench),
+            Self::Codegen => checks::codegen(bench),
+            Self::Clippy => checks::clippy(bench),
+            Self::Unit => unit(bench),
             Self::Db => database::stage(bench),
+            Self::Schema => checks::schema(bench),
+            Self::Lint => checks::lint(bench),
+            Self::Pkg => package(bench),
+            Self::E2e => web::e2e(bench),
+            Self::Browser => web::browser(bench),
         }
     }
+}
+
+fn unit(bench: &Bench) -> Result<Tally> {
+    let packages = &["mps-core", "mps-client", "mps-wasm", "mps-edge", "xtask"];
+    let mut total = runner::rust_tests(bench.repository, packages, &[])?;
+    total += runner::rust_examples(bench.repository, &["mps-core", "mps-client"])?;
+    Ok(total)
+}
+
+fn package(bench: &Bench) -> Result<Tally> {
+    build::package(bench.repository)?;
+    runner::node_tests(bench.repository, Path::new("pkg"), &[])
 }
 
 #[cfg(test)]

@@ -19,6 +19,16 @@ struct Site {
     config: String,
 }
 
+/// The run-time configuration that the site reads from `./config.json`.
+pub(crate) fn config(edge_url: &str, supabase_url: &str, publishable_key: &str) -> String {
+    let config = serde_json::json!({
+        "edgeUrl": edge_url,
+        "supabaseUrl": supabase_url,
+        "supabasePublishableKey": publishable_key,
+    });
+    config.to_string()
+}
+
 /// Serves `folder` on `port` until this program ends; `/config.json` is `config`, whatever the folder holds.
 pub(crate) fn serve(folder: PathBuf, port: u16, config: String) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))

@@ -14,7 +14,7 @@ use crate::services::postgres::{Cluster, migrations};
 use crate::setup;
 
 /// The schema alone: what a new deployment has.
-pub(super) const MIGRATED: &str = "mps_migrated";
+pub(crate) const MIGRATED: &str = "mps_migrated";
 /// The schema with the tests' fixtures; tests/db copies it for each test.
 const TEMPLATE: &str = "mps_template";
 /// The template with pgTAP, copied for each file.

@@ -1,10 +1,13 @@
 //! Starting the test runners and counting what they ran.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::tally::{self, Tally};
+use crate::build;
+use crate::files;
 use crate::process;
 use crate::repository::{Repository, on_path};
 
@@ -38,4 +41,44 @@ pub(super) fn rust_tests(
     let tally =
         if with_nextest { tally::nextest(&finished.output) } else { tally::libtest(&finished.output) };
     Ok(tally.with_exit(finished.status.success()))
+}
+
+/// Runs the examples in the documentation of these packages; cargo-nextest leaves them out.
+pub(super) fn rust_examples(repository: &Repository, packages: &[&str]) -> Result<Tally> {
+    let mut command = cargo(repository);
+    command.args(["test", "--quiet", "--doc", "--no-fail-fast"]);
+    for package in packages {
+        command.args(["-p", package]);
+    }
+    let finished = process::run(&mut command, true)?;
+    Ok(tally::libtest(&finished.output).with_exit(finished.status.success()))
+}
+
+/// Runs every `*.test.*` of a folder with node:test: a readable report to the terminal, a countable one to a file.
+pub(super) fn node_tests(
+    repository: &Repository,
+    folder: &Path,
+    environment: &[(&str, String)],
+) -> Result<Tally> {
+    let mut tests = files::walk(&repository.root().join(folder))?;
+    tests.retain(|path| is_node_test(path));
+    let report = tempfile::NamedTempFile::new().context("no temporary file")?;
+    let mut command =
+        build::node(repository, &["--test", "--test-reporter=spec", "--test-reporter-destination=stdout"])?;
+    command.current_dir(repository.root().join(folder));
+    command
+        .arg("--test-reporter=tap")
+        .arg(format!("--test-reporter-destination={}", report.path().display()));
+    command.args(tests);
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    let finished = process::run(&mut command, true)?;
+    let output = std::fs::read_to_string(report.path()).context("node:test left no report")?;
+    Ok(tally::node(&output).with_exit(finished.status.success()))
+}
+
+fn is_node_test(path: &PathBuf) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    [".test.ts", ".test.js", ".test.mjs"].iter().any(|end| name.ends_with(end))
 }

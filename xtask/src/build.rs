@@ -1,0 +1,149 @@
+//! `cargo xtask build`: the npm package, the edge, the web site. A step whose inputs are unchanged is skipped.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::files;
+use crate::process;
+use crate::report::{self, Outcome};
+use crate::repository::Repository;
+use crate::setup::wasm_target::Toolchain;
+use crate::setup::{self, Needs, tools};
+
+/// Build the npm package, the edge and the web site
+#[derive(Args)]
+#[command(after_help = "Example: cargo xtask build")]
+pub(crate) struct Options {}
+
+/// What one step reads and writes, from the root.
+struct Step {
+    name: &'static str,
+    inputs: &'static [&'static str],
+    outputs: &'static [&'static str],
+}
+
+const RUST_INPUTS: &[&str] = &["Cargo.toml", "Cargo.lock", ".cargo", "crates/core"];
+
+const PACKAGE: Step = Step {
+    name: "npm package",
+    inputs: &["crates/wasm", "pkg", "spec", "package-lock.json"],
+    outputs: &["pkg/dist"],
+};
+
+const EDGE: Step = Step {
+    name: "edge",
+    inputs: &["crates/client", "edge", "spec", "package-lock.json"],
+    outputs: &["edge/build/index.js"],
+};
+
+/// The site contains the package, so its stamp does too.
+const WWW: Step = Step {
+    name: "web site",
+    inputs: &["www", "pkg", "crates/wasm", "crates/core", "package-lock.json"],
+    outputs: &["www/dist/index.html"],
+};
+
+pub(crate) fn run(repository: &Repository, _options: &Options) -> Result<()> {
+    setup::ensure(repository, Needs::BUILD)?;
+    package(repository)?;
+    edge(repository)?;
+    www(repository)
+}
+
+/// Builds the npm package, the core in it as wasm.
+pub(crate) fn package(repository: &Repository) -> Result<()> {
+    let toolchain = Toolchain::require()?;
+    PACKAGE.ensure(repository, &toolchain.version()?, || {
+        let mut command = node(repository, &["pkg/build.mjs"])?;
+        with_wasm_tools(repository, &toolchain, &mut command)?;
+        Ok(command)
+    })
+}
+
+/// Builds the Worker.
+pub(crate) fn edge(repository: &Repository) -> Result<()> {
+    let toolchain = Toolchain::require()?;
+    EDGE.ensure(repository, &toolchain.version()?, || {
+        let mut command = Command::new(tools::WORKER_BUILD.program(repository)?);
+        command.arg("--release").current_dir(repository.join("edge")).env("PATH", path(repository)?);
+        with_wasm_tools(repository, &toolchain, &mut command)?;
+        Ok(command)
+    })
+}
+
+/// Builds the web site on the package.
+pub(crate) fn www(repository: &Repository) -> Result<()> {
+    WWW.ensure(repository, "", || {
+        let mut command =
+            node(repository, &["../node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"])?;
+        command.current_dir(repository.join("www"));
+        Ok(command)
+    })
+}
+
+/// The Node.js of package.json with the programs of npm packages on its path.
+pub(crate) fn node(repository: &Repository, arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(repository.node());
+    command.current_dir(repository.root()).args(arguments).env("PATH", path(repository)?);
+    Ok(command)
+}
+
+/// Names every tool, so that nothing is downloaded.
+fn with_wasm_tools(repository: &Repository, toolchain: &Toolchain, command: &mut Command) -> Result<()> {
+    toolchain.apply(command);
+    command.env("WASM_BINDGEN_BIN", tools::WASM_BINDGEN.program(repository)?);
+    command.env("WASM_OPT_BIN", repository.npm_bin("wasm-opt"));
+    command.env("ESBUILD_BIN", repository.npm_bin("esbuild"));
+    Ok(())
+}
+
+/// PATH with the programs of npm packages first.
+fn path(repository: &Repository) -> Result<std::ffi::OsString> {
+    let own = repository.root().join("node_modules/.bin");
+    let rest = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(std::iter::once(own).chain(env::split_paths(&rest))).context("PATH is malformed")
+}
+
+impl Step {
+    /// Runs the command unless inputs, tools and options are those of the last good run and the outputs are there.
+    fn ensure(
+        &self,
+        repository: &Repository,
+        tools: &str,
+        command: impl FnOnce() -> Result<Command>,
+    ) -> Result<()> {
+        report::step(self.name, || {
+            let wanted = self.hash(repository, tools)?;
+            let stamp = self.stamp(repository);
+            let is_same = fs::read_to_string(&stamp).is_ok_and(|found| found == wanted);
+            if is_same && self.outputs.iter().all(|output| repository.join(output).exists()) {
+                return Ok(Outcome::Cached("unchanged".to_owned()));
+            }
+            let _ = fs::remove_file(&stamp);
+            process::must(&mut command()?).with_context(|| format!("cannot build the {}", self.name))?;
+            if let Some(missing) = self.outputs.iter().find(|output| !repository.join(output).exists()) {
+                bail!("the build of the {} made no {missing}", self.name);
+            }
+            if let Some(folder) = stamp.parent() {
+                fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            }
+            // What changed while it was built is built again next time.
+            fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
+            Ok(Outcome::Done(String::new()))
+        })
+    }
+
+    fn hash(&self, repository: &Repository, tools: &str) -> Result<String> {
+        let inputs: Vec<&str> = RUST_INPUTS.iter().chain(self.inputs).copied().collect();
+        files::hash(repository.root(), &inputs, tools)
+    }
+
+    fn stamp(&self, repository: &Repository) -> PathBuf {
+        repository.state("stamps").join(self.name.replace(' ', "-"))
+    }
+}

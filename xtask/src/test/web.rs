@@ -1,0 +1,111 @@
+//! The stages `e2e` and `browser`: the services of each, started for it and stopped after it.
+
+use std::path::Path;
+
+use anstream::println;
+use anyhow::{Context, Result};
+
+use super::tally::Tally;
+use super::{Bench, runner};
+use crate::build;
+use crate::process::free_port;
+use crate::report;
+use crate::repository::Repository;
+use crate::services::edge::{Edge, Settings};
+use crate::services::keys::Keys;
+use crate::services::lite::{Lite, Project};
+use crate::services::www;
+use crate::setup::chromium;
+
+const E2E_DATABASE: &str = "mps_e2e";
+
+/// The edge and Supabase Lite on the private PostgreSQL, so that tests can look into the tables and race.
+pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
+    let repository = bench.repository;
+    build::edge(repository)?;
+    let cluster = bench.cluster()?.cluster();
+    cluster.create(E2E_DATABASE, None)?;
+    let database = cluster.url(E2E_DATABASE);
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let keys = Keys::random()?;
+    report::progress("applying the migrations and the demo data through Supabase Lite");
+    let project = Project::on_postgres(repository, folder.path(), free_port(0)?, &keys, &database)?;
+    cluster.execute_file(E2E_DATABASE, &repository.join("supabase/tests/fixtures.sql"))?;
+
+    let mut backend = Backend::start(repository, &project, &keys, "e2e", "")?;
+    let environment = [
+        ("MPS_E2E_EDGE_URL", backend.edge.url()),
+        ("MPS_E2E_SUPABASE_URL", backend.lite.url()),
+        ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
+        ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
+        ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
+        ("MPS_E2E_DATABASE_URL", database),
+        ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
+    ];
+    let tally = runner::rust_tests(repository, &["mps-e2e"], &environment)?;
+    backend.show_logs_of(tally);
+    Ok(tally)
+}
+
+/// The web site in a browser, everything behind it as `cargo xtask dev` has it.
+pub(super) fn browser(bench: &Bench) -> Result<Tally> {
+    let repository = bench.repository;
+    build::package(repository)?;
+    build::edge(repository)?;
+    build::www(repository)?;
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let keys = Keys::random()?;
+    let project = Project::on_pglite(repository, folder.path(), free_port(0)?, &keys, true)?;
+    let www_port = free_port(0)?;
+    let www_url = format!("http://127.0.0.1:{www_port}");
+    let mut backend = Backend::start(repository, &project, &keys, "browser", &www_url)?;
+    let config = www::config(&backend.edge.url(), &backend.lite.url(), &keys.publishable);
+    www::serve(repository.join("www/dist"), www_port, config)?;
+    let environment = [
+        ("MPS_WWW_URL", www_url),
+        ("MPS_EDGE_URL", backend.edge.url()),
+        ("MPS_SUPABASE_URL", backend.lite.url()),
+        ("MPS_PUBLISHABLE_KEY", keys.publishable.clone()),
+        ("MPS_CHROMIUM", chromium::require()?.display().to_string()),
+    ];
+    let tally = runner::node_tests(repository, Path::new("tests/browser"), &environment)?;
+    backend.show_logs_of(tally);
+    Ok(tally)
+}
+
+/// The two services behind every client.
+struct Backend {
+    // Dropped in this order: the edge first, it calls the other.
+    edge: Edge,
+    lite: Lite,
+}
+
+impl Backend {
+    fn start(
+        repository: &Repository,
+        project: &Project,
+        keys: &Keys,
+        stage: &str,
+        origins: &str,
+    ) -> Result<Self> {
+        let logs = repository.logs()?;
+        let lite = project.start(logs.join(format!("{stage}-supabase.log")))?;
+        let settings = Settings { port: free_port(0)?, supabase_url: &lite.url(), keys, origins };
+        let edge = Edge::start(repository, &settings, logs.join(format!("{stage}-edge.log")))?;
+        let mut backend = Self { edge, lite };
+        backend.lite.wait_until_ready()?;
+        backend.edge.wait_until_ready()?;
+        Ok(backend)
+    }
+
+    /// After a failure: where the logs are and how they end. A service that ended by itself is a failure too.
+    fn show_logs_of(&mut self, tally: Tally) {
+        for service in [self.edge.service(), self.lite.service()] {
+            if let Err(error) = service.check_alive() {
+                report::error(&error);
+            } else if tally.failed > 0 {
+                println!("the end of {}:\n{}\n", service.log().display(), service.last_lines());
+            }
+        }
+    }
+}
