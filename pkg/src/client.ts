@@ -25,7 +25,7 @@ export type { CardType, DiscountSource } from "./types.js";
 /** What a caller may say about a call that moves money. */
 export interface KeyedCallOptions extends CallOptions {
   /** Names this request for ever; a fresh random one when left out. Give the failed call's to try it again. */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** Calls the edge as the signed-in user. Every method throws an `MpsError`, or the signal's reason. */

@@ -9,7 +9,7 @@ export interface MpsClientOptions {
   /** Gives the access token of the moment, or null when nobody is signed in; asked before every attempt. */
   readonly accessToken: () => string | null | Promise<string | null>;
   /** Milliseconds one attempt may take; 15000 when left out. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** How often a request is sent again when that is safe: 0 to 3, 3 when left out. */
   readonly retriesMax?: number;
   /** Milliseconds before the first retry, doubled for each further one, with full jitter; 250 when left out. */
@@ -20,9 +20,9 @@ export interface MpsClientOptions {
 /** What a caller may say about one call. */
 export interface CallOptions {
   /** Ends the call; it then throws the signal's reason. The outcome of a charge is then unknown. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds one attempt may take. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** One call of a route. */
