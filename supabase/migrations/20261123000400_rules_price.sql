@@ -35,3 +35,14 @@ as $$
 $$;
 comment on function rules.level_for(bigint, bigint[]) is
   'Index of the highest level whose first point is reached; the minimums are ascending and begin with 0.';
+
+create function rules.points_taken_back(p_points_earned bigint, p_refunded_total numeric, p_final_amount numeric)
+returns bigint
+language sql immutable parallel safe
+as $$
+  select case
+    when p_refunded_total >= p_final_amount then p_points_earned
+    else floor(p_points_earned * p_refunded_total / p_final_amount)::bigint end
+$$;
+comment on function rules.points_taken_back(bigint, numeric, numeric) is
+  'Points taken back in all after refunds of a total: the same share, rounded down; everything at a full refund.';

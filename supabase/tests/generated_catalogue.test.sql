@@ -107,7 +107,7 @@ select bag_eq(
 
 select is(
   (select schema_version from public.test_connection()),
-  '20261123003200',
+  '20261123009000',
   'the database has the schema this build was made with'
 );
 

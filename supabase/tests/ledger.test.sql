@@ -48,7 +48,7 @@ select is(pg_temp.violated_after(format('update app.cards set points = points + 
 select is(pg_temp.violated_after(format('update app.cards set level = 2 where id = %L', :'card')),
   'level_follows_points', 'a level changed');
 select is(pg_temp.violated_after(format('delete from app.point_ledger where tx_id = %L', :'tx_id')),
-  'payment_earned_its_points points_equal_point_ledger', 'points unrecorded');
+  'points_equal_point_ledger transaction_has_its_points', 'points unrecorded');
 select is(pg_temp.violated_after(format('delete from app.transaction_numbers where tx_id = %L', :'tx_id')),
   'transaction_has_its_number', 'a number removed');
 select is(pg_temp.violated_after(format('update app.transactions set final_amount = 1 where id = %L', :'tx_id')),
@@ -58,7 +58,7 @@ select is(pg_temp.violated_after(format('update app.payment_codes set consumed_t
 select is(pg_temp.violated_after(format($x$
   insert into app.transactions select (jsonb_populate_record(t, jsonb_build_object('id', app.uuid_v7(), 'tx_no', 'PAY9999999999'))).*
   from app.transactions t where t.id = %L $x$, :'tx_id')),
-  'merchant_gets_the_payment one_payment_a_code payment_consumed_its_code payment_earned_its_points transaction_has_its_entries transaction_has_its_number',
+  'merchant_gets_the_payment one_payment_a_code payment_consumed_its_code transaction_has_its_entries transaction_has_its_number transaction_has_its_points',
   'a payment copied');
 select is(pg_temp.violated_after(format($x$
   insert into app.transactions (id, tx_no, tx_type, card_id, merchant_id, original_tx_id, raw_amount, final_amount, created_at)

@@ -25,6 +25,7 @@ select bag_eq(
     ('validate_qr_plain', 'authenticated'),
     ('quote_payment', 'authenticated'),
     ('merchant_charge_by_qr', 'authenticated'),
+    ('merchant_refund_tx', 'authenticated'),
     ('get_transaction_detail', 'authenticated'),
     ('verify_ledger', 'authenticated'), ('verify_ledger', 'service_role') $$,
   'every public function is granted to exactly whom this table names; anon reaches test_connection only');

@@ -30,11 +30,11 @@ begin
     left join app.ledger_entries e on e.tx_id = t.id and e.account = 'merchant_payable' and e.merchant_id = t.merchant_id
     where t.tx_type = 'payment' and t.final_amount > 0 and e.delta is distinct from t.final_amount
     union all
-    select 'payment_earned_its_points', t.tx_no, format('%s of %s', coalesce(p.earned, 0), t.points_earned)
+    select 'transaction_has_its_points', t.tx_no, format('%s of %s', coalesce(p.earned, 0), t.points_earned)
     from app.transactions t
     left join lateral (
       select sum(l.delta) as earned from app.point_ledger l where l.card_id = t.card_id and l.tx_id = t.id) p on true
-    where t.tx_type = 'payment' and coalesce(p.earned, 0) <> t.points_earned
+    where coalesce(p.earned, 0) <> t.points_earned
     union all
     select 'transaction_has_its_number', t.tx_no, t.id::text
     from app.transactions t
