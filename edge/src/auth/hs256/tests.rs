@@ -1,0 +1,160 @@
+//! Tokens that must be refused, one reason each, and those that must not.
+
+use std::time::Duration;
+
+use jwt_compact::AlgorithmExt;
+use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
+use jwt_compact::{Header, UntrustedToken};
+use serde_json::{Value, json};
+
+use super::Hs256Verifier;
+use crate::config::TokenRules;
+
+const SECRET: &str = "a-secret-of-more-than-32-characters";
+const NOW: u64 = 1_800_000_000;
+
+fn verifier(issuer: Option<&str>) -> Hs256Verifier {
+    let rules = TokenRules {
+        secret: SECRET.to_owned(),
+        audience: "authenticated".to_owned(),
+        issuer: issuer.map(str::to_owned),
+    };
+    Hs256Verifier::new(&rules)
+}
+
+fn payload(changes: &Value) -> Value {
+    let mut payload = json!({"sub": "u-1", "aud": "authenticated", "iss": "house", "exp": NOW + 60});
+    for (name, value) in changes.as_object().into_iter().flatten() {
+        payload[name] = value.clone();
+    }
+    payload
+}
+
+/// `jwt_compact` writes claims as they are given: as the custom part, with nothing of its own.
+fn sign(payload: &Value) -> String {
+    let claims = jwt_compact::Claims::new(payload.clone());
+    Hs256.token(&Header::empty(), &claims, &Hs256Key::new(SECRET)).unwrap_or_default()
+}
+
+fn is_accepted(token: &str) -> bool {
+    verifier(None).verify(token, Duration::from_secs(NOW)).is_ok()
+}
+
+fn accepts(changes: &Value) -> bool {
+    is_accepted(&sign(&payload(changes)))
+}
+
+#[test]
+fn a_right_token_is_accepted() {
+    assert!(accepts(&json!({})));
+    assert!(accepts(&json!({"aud": ["other", "authenticated"]})));
+    assert!(accepts(&json!({"nbf": NOW - 60})));
+}
+
+#[test]
+fn a_token_ends_thirty_seconds_after_its_exp() {
+    assert!(accepts(&json!({"exp": NOW - 29})));
+    assert!(!accepts(&json!({"exp": NOW - 31})));
+}
+
+#[test]
+fn a_token_begins_thirty_seconds_before_its_nbf() {
+    assert!(accepts(&json!({"nbf": NOW + 29})));
+    assert!(!accepts(&json!({"nbf": NOW + 31})));
+}
+
+#[test]
+fn a_token_without_an_end_or_with_a_senseless_one_is_refused() {
+    let mut payload = payload(&json!({}));
+    payload.as_object_mut().map(|fields| fields.remove("exp"));
+    assert!(!is_accepted(&sign(&payload)));
+    for exp in [json!(null), json!("soon"), json!(-1), json!(0), json!([])] {
+        assert!(!accepts(&json!({"exp": exp})), "{exp}");
+    }
+}
+
+#[test]
+fn no_number_in_a_claim_panics_the_verifier() {
+    for number in [json!(i64::MAX), json!(i64::MIN), json!(u64::MAX), json!(1e300), json!(-1e300), json!(0.5)]
+    {
+        for name in ["exp", "nbf", "iat"] {
+            accepts(&json!({name: number}));
+        }
+    }
+}
+
+#[test]
+fn a_token_for_another_audience_is_refused() {
+    for aud in [json!("anon"), json!([]), json!(["other"]), json!(null), json!(7), json!("")] {
+        assert!(!accepts(&json!({"aud": aud})), "{aud}");
+    }
+}
+
+#[test]
+fn a_token_of_another_issuer_is_refused_where_one_is_configured() {
+    let token = sign(&payload(&json!({})));
+    let verify = |issuer| verifier(Some(issuer)).verify(&token, Duration::from_secs(NOW)).is_ok();
+    assert!(verify("house"));
+    assert!(!verify("other house"));
+    let nameless = sign(&payload(&json!({"iss": null})));
+    assert!(verifier(Some("house")).verify(&nameless, Duration::from_secs(NOW)).is_err());
+}
+
+#[test]
+fn a_token_of_nobody_is_refused() {
+    for sub in [json!(""), json!(null), json!(1)] {
+        assert!(!accepts(&json!({"sub": sub})), "{sub}");
+    }
+}
+
+#[test]
+fn a_token_signed_with_another_secret_is_refused() {
+    let claims = jwt_compact::Claims::new(payload(&json!({})));
+    let forged = Hs256.token(&Header::empty(), &claims, &Hs256Key::new("another-secret-of-32-characters-x"));
+    assert!(forged.is_ok_and(|token| !is_accepted(&token)));
+}
+
+#[test]
+fn the_token_does_not_choose_the_algorithm() {
+    let claims = jwt_compact::Claims::new(payload(&json!({})));
+    let hs384 = Hs384.token(&Header::empty(), &claims, &Hs384Key::new(SECRET));
+    let hs512 = Hs512.token(&Header::empty(), &claims, &Hs512Key::new(SECRET));
+    assert!(hs384.is_ok_and(|token| !is_accepted(&token)));
+    assert!(hs512.is_ok_and(|token| !is_accepted(&token)));
+    let right = sign(&payload(&json!({})));
+    let (_, rest) = right.split_once('.').unwrap_or_default();
+    let (claims, signature) = rest.split_once('.').unwrap_or_default();
+    // {"alg":"none"}, {"alg":"None","typ":"JWT"}, {"alg":"RS256"}
+    for header in ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJOb25lIiwidHlwIjoiSldUIn0", "eyJhbGciOiJSUzI1NiJ9"] {
+        assert!(
+            UntrustedToken::new(&format!("{header}.{claims}.{signature}")).is_ok(),
+            "the header is well-formed"
+        );
+        for token in [format!("{header}.{claims}."), format!("{header}.{claims}.{signature}")] {
+            assert!(!is_accepted(&token), "{token}");
+        }
+    }
+}
+
+#[test]
+fn a_header_with_critical_extensions_is_refused() {
+    let claims = jwt_compact::Claims::new(payload(&json!({})));
+    let header = Header::new(json!({"crit": ["exp"]}));
+    let token = Hs256.token(&header, &claims, &Hs256Key::new(SECRET));
+    assert!(token.is_ok_and(|token| !is_accepted(&token)));
+}
+
+#[test]
+fn garbage_is_refused() {
+    let right = sign(&payload(&json!({})));
+    let long = format!("{right}{}", "a".repeat(9000));
+    for token in ["", ".", "..", "...", "a.b.c", "é.é.é", "null", right.trim_end_matches(|c| c != '.'), &long]
+    {
+        assert!(!is_accepted(token), "{token}");
+    }
+    for position in (0..right.len()).step_by(7) {
+        let mut bytes = right.clone().into_bytes();
+        bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
+        assert!(!is_accepted(&String::from_utf8_lossy(&bytes)), "changed at {position}");
+    }
+}

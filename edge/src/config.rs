@@ -1,0 +1,161 @@
+//! Every variable and secret: typed, documented, refused at start when wrong. The environment is read nowhere else.
+
+use std::fmt;
+
+use axum::http::Uri;
+use mps_client::ApiKey;
+
+/// HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, 3.2).
+const JWT_SECRET_BYTES_MIN: usize = 32;
+
+const JWT_AUDIENCE_DEFAULT: &str = "authenticated";
+
+/// What the edge is told by who runs it.
+pub(crate) struct Config {
+    /// `SUPABASE_URL`: scheme and host, without a trailing slash.
+    pub(crate) supabase_url: String,
+    /// `SUPABASE_PUBLISHABLE_KEY`: goes with every call.
+    pub(crate) publishable_key: ApiKey,
+    /// `SUPABASE_SECRET_KEY`: for calls on our own behalf.
+    pub(crate) secret_key: ApiKey,
+    /// How access tokens are verified.
+    pub(crate) tokens: TokenRules,
+    /// `CORS_ALLOWED_ORIGINS`, separated by commas: the origins whose pages may read our answers.
+    pub(crate) allowed_origins: Vec<String>,
+}
+
+/// What an access token must be.
+pub(crate) struct TokenRules {
+    /// `SUPABASE_JWT_SECRET`, at least 32 bytes: signs with HS256.
+    pub(crate) secret: String,
+    /// `JWT_AUDIENCE`: one of `aud`; `authenticated` when not set.
+    pub(crate) audience: String,
+    /// `JWT_ISSUER`: exactly `iss`; not looked at when not set.
+    pub(crate) issuer: Option<String>,
+}
+
+/// A variable that is missing or malformed: its name, never its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigError {
+    pub(crate) name: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NOT_CONFIGURED {}", self.name)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads all variables. One that is empty counts as not set.
+    pub(crate) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let optional = |name| variable(name).filter(|value| !value.is_empty());
+        let required = |name| optional(name).ok_or(ConfigError { name });
+        let api_key = |name| ApiKey::parse(&required(name)?).map_err(|_| ConfigError { name });
+        Ok(Self {
+            supabase_url: required("SUPABASE_URL")
+                .and_then(|text| parse_origin(&text).ok_or(ConfigError { name: "SUPABASE_URL" }))?,
+            publishable_key: api_key("SUPABASE_PUBLISHABLE_KEY")?,
+            secret_key: api_key("SUPABASE_SECRET_KEY")?,
+            tokens: TokenRules {
+                secret: required("SUPABASE_JWT_SECRET")
+                    .ok()
+                    .filter(|secret| secret.len() >= JWT_SECRET_BYTES_MIN)
+                    .ok_or(ConfigError { name: "SUPABASE_JWT_SECRET" })?,
+                audience: optional("JWT_AUDIENCE").unwrap_or_else(|| JWT_AUDIENCE_DEFAULT.to_owned()),
+                issuer: optional("JWT_ISSUER"),
+            },
+            allowed_origins: optional("CORS_ALLOWED_ORIGINS")
+                .map_or(Some(Vec::new()), |list| parse_origins(&list))
+                .ok_or(ConfigError { name: "CORS_ALLOWED_ORIGINS" })?,
+        })
+    }
+}
+
+fn parse_origins(list: &str) -> Option<Vec<String>> {
+    list.split(',').map(|origin| parse_origin(origin.trim())).collect()
+}
+
+/// `http` or `https`, a host, perhaps a port; one trailing slash is forgiven.
+fn parse_origin(text: &str) -> Option<String> {
+    let origin = text.strip_suffix('/').unwrap_or(text);
+    let uri: Uri = origin.parse().ok()?;
+    let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    let has_nothing_else = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/');
+    let has_plain_host = uri.authority().is_some_and(|host| !host.as_str().contains(['@', '*']));
+    (has_scheme && has_nothing_else && has_plain_host).then(|| origin.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "a-secret-of-more-than-32-characters";
+
+    fn read(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let right = [
+            ("SUPABASE_URL", "https://x.supabase.co"),
+            ("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x"),
+            ("SUPABASE_SECRET_KEY", "sb_secret_x"),
+            ("SUPABASE_JWT_SECRET", SECRET),
+        ];
+        let find = |list: &[(&str, &str)], name: &str| {
+            list.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        Config::read(&|name| find(changes, name).or_else(|| find(&right, name)))
+    }
+
+    fn refused(name: &str, value: &str) -> Option<ConfigError> {
+        read(&[(name, value)]).err()
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        for name in ["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET"]
+        {
+            assert_eq!(refused(name, "").map(|error| error.name), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_malformed_variable_is_named_and_its_value_is_not_told() {
+        for (name, value) in [
+            ("SUPABASE_URL", "x.supabase.co"),
+            ("SUPABASE_URL", "ftp://x.supabase.co"),
+            ("SUPABASE_URL", "https://x.supabase.co/rest/v1"),
+            ("SUPABASE_URL", "https://user@x.supabase.co"),
+            ("SUPABASE_URL", "https://x.supabase.co?x=1"),
+            ("SUPABASE_PUBLISHABLE_KEY", "two words"),
+            ("SUPABASE_SECRET_KEY", "line\nbreak"),
+            ("SUPABASE_JWT_SECRET", "short"),
+            ("CORS_ALLOWED_ORIGINS", "*"),
+            ("CORS_ALLOWED_ORIGINS", "https://*.example"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example,"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example/app"),
+        ] {
+            let error = refused(name, value);
+            assert_eq!(error.map(|error| error.name), Some(name), "{value:?}");
+            assert!(error.is_some_and(|error| !error.to_string().contains(value)), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_optional_has_its_default() -> Result<(), ConfigError> {
+        let config = read(&[])?;
+        assert_eq!(config.tokens.audience, "authenticated");
+        assert_eq!(config.tokens.issuer, None);
+        assert!(config.allowed_origins.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn origins_are_separated_by_commas() -> Result<(), ConfigError> {
+        let config = read(&[("CORS_ALLOWED_ORIGINS", "https://a.example, http://127.0.0.1:5173/")])?;
+        assert_eq!(config.allowed_origins, ["https://a.example", "http://127.0.0.1:5173"]);
+        let config = read(&[("SUPABASE_URL", "http://127.0.0.1:54321/")])?;
+        assert_eq!(config.supabase_url, "http://127.0.0.1:54321");
+        Ok(())
+    }
+}

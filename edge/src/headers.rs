@@ -1,0 +1,84 @@
+//! Headers that do not depend on the route: CORS, security, caching, the request id.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
+    ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use mps_client::RequestId;
+
+pub(crate) const X_REQUEST_ID: &str = "x-request-id";
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(crate) const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+
+const ALLOWED_METHODS: &str = "GET, POST";
+const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
+const EXPOSED_HEADERS: &str = "date, idempotency-replayed, x-request-id";
+const PREFLIGHT_SECONDS: &str = "600";
+
+/// The caller's request id when it is well-formed, else a new one from 16 random bytes.
+pub(crate) fn request_id(headers: &HeaderMap, random_bytes: [u8; 16]) -> RequestId {
+    let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+    given.and_then(|text| RequestId::parse(text).ok()).unwrap_or_else(|| new_request_id(random_bytes))
+}
+
+fn new_request_id(random_bytes: [u8; 16]) -> RequestId {
+    let id = uuid::Builder::from_random_bytes(random_bytes).into_uuid().hyphenated().to_string();
+    RequestId::parse(&id).unwrap_or_else(|_| unreachable!("a UUID is a request id"))
+}
+
+/// The `Origin` of the request when its pages may read our answers.
+pub(crate) fn allowed_origin(request: &Request, allowed: &[String]) -> Option<HeaderValue> {
+    let origin = request.headers().get(ORIGIN)?;
+    allowed.iter().any(|known| known.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+}
+
+/// A browser asking whether it may ask (Fetch, "CORS-preflight").
+pub(crate) fn is_preflight(request: &Request) -> bool {
+    let has = |name| request.headers().contains_key(name);
+    request.method() == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// What we would allow; whether this origin is among them says [`finish`].
+pub(crate) fn preflight() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
+    response
+}
+
+/// Puts on every response what every response carries.
+pub(crate) fn finish(
+    response: &mut Response,
+    request_id: &RequestId,
+    is_api: bool,
+    allowed_origin: Option<HeaderValue>,
+) {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if is_api {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Some(origin) = allowed_origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
+    } else {
+        headers.remove(ACCESS_CONTROL_ALLOW_METHODS);
+        headers.remove(ACCESS_CONTROL_ALLOW_HEADERS);
+        headers.remove(ACCESS_CONTROL_MAX_AGE);
+    }
+}

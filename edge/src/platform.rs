@@ -1,0 +1,92 @@
+//! The host's powers: variables, the clock, chance, waiting, the log. Beside lib.rs the only file that knows `worker`.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use mps_client::retry;
+use worker::send::SendFuture;
+use worker::{Date, Delay, Env, console_log};
+
+/// What only the process that hosts us can do. Time and chance come from here and nowhere else.
+pub(crate) trait Host: Send + Sync + 'static {
+    /// Since 1970, by the wall clock.
+    fn unix_time(&self) -> Duration;
+
+    /// From a cryptographic source.
+    fn random_bytes(&self) -> [u8; 16];
+
+    /// Writes one line.
+    fn log(&self, line: &str);
+
+    /// Waits.
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Cloudflare Workers and workerd.
+pub(crate) struct WorkerHost;
+
+impl Host for WorkerHost {
+    fn unix_time(&self) -> Duration {
+        Duration::from_millis(Date::now().as_millis())
+    }
+
+    fn random_bytes(&self) -> [u8; 16] {
+        random_bytes()
+    }
+
+    fn log(&self, line: &str) {
+        console_log!("{line}");
+    }
+
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(SendFuture::new(Delay::from(length)))
+    }
+}
+
+/// Zeros when the host has no randomness: request ids then repeat, nothing else depends on it.
+pub(crate) fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}
+
+/// A variable or secret of the Worker; `None` when it is not bound.
+pub(crate) fn variable(env: &Env, name: &str) -> Option<String> {
+    env.var(name).ok().map(|value| value.to_string())
+}
+
+/// JavaScript's promises are not `Send`; a Worker has one thread, so that a router may take them for it.
+pub(crate) fn on_one_thread<F: Future>(work: F) -> impl Future<Output = F::Output> + Send {
+    SendFuture::new(work)
+}
+
+/// The host as the retries of mps-client want it.
+pub(crate) struct Patience(pub(crate) Arc<dyn Host>);
+
+impl retry::Host for Patience {
+    fn elapsed(&self) -> Duration {
+        self.0.unix_time()
+    }
+
+    fn jitter(&self, most: Duration) -> Duration {
+        let [byte, ..] = self.0.random_bytes();
+        most * u32::from(byte) / 256
+    }
+
+    async fn sleep(&self, length: Duration) {
+        self.0.sleep(length).await;
+    }
+
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let (mut work, mut alarm) = (pin!(work), self.0.sleep(limit));
+        poll_fn(|context| match (work.as_mut().poll(context), alarm.as_mut().poll(context)) {
+            (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+            (Poll::Pending, Poll::Ready(())) => Poll::Ready(None),
+            (Poll::Pending, Poll::Pending) => Poll::Pending,
+        })
+        .await
+    }
+}

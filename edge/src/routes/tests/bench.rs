@@ -1,0 +1,151 @@
+//! The edge with everything around it: a stopped clock, and a PostgREST that answers what each test tells it to.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt, Claims, Header};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::app::Front;
+use crate::platform::{self, Host};
+
+const SECRET: &str = "a-secret-of-more-than-32-characters";
+const NOW: u64 = 1_800_000_000;
+pub(super) const CODE: &str = "701234567890123456789017";
+pub(super) const CARD: &str = "0193b5a0-0000-7000-8000-00000000000a";
+pub(super) const ORIGIN: &str = "https://wallet.example";
+
+/// A clock that stands still: waiting is over at once, a time limit is never reached.
+#[derive(Default)]
+pub(super) struct TestHost {
+    pub(super) log: Mutex<Vec<String>>,
+}
+
+impl Host for TestHost {
+    fn unix_time(&self) -> Duration {
+        Duration::from_secs(NOW)
+    }
+
+    fn random_bytes(&self) -> [u8; 16] {
+        platform::random_bytes()
+    }
+
+    fn log(&self, line: &str) {
+        self.log.lock().expect("no panic holds it").push(line.to_owned());
+    }
+
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        if length < Duration::from_secs(1) {
+            Box::pin(std::future::ready(()))
+        } else {
+            Box::pin(std::future::pending())
+        }
+    }
+}
+
+/// The edge with everything around it.
+pub(super) struct Bench {
+    pub(super) front: Front,
+    pub(super) host: Arc<TestHost>,
+    pub(super) received: Arc<Mutex<Vec<String>>>,
+}
+
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Bench {
+    /// PostgREST gives `answers` (status line, body) in turn, and then none.
+    pub(super) async fn new(answers: Vec<(&'static str, String)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let received = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn(serve(listener, answers, received.clone()));
+        let host = Arc::new(TestHost::default());
+        let variable = move |name: &str| match name {
+            "SUPABASE_URL" => Some(url.clone()),
+            "SUPABASE_PUBLISHABLE_KEY" => Some("sb_publishable_x".to_owned()),
+            "SUPABASE_SECRET_KEY" => Some("sb_secret_y".to_owned()),
+            "SUPABASE_JWT_SECRET" => Some(SECRET.to_owned()),
+            "CORS_ALLOWED_ORIGINS" => Some(ORIGIN.to_owned()),
+            _ => None,
+        };
+        Self { front: Front::open(&variable, host.clone()), host, received }
+    }
+
+    pub(super) async fn send(&self, request: Request) -> Reply {
+        let response = self.front.answer(request).await;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(super) fn received(&self) -> Vec<String> {
+        self.received.lock().expect("no panic holds it").clone()
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    answers: Vec<(&'static str, String)>,
+    pub(super) received: Arc<Mutex<Vec<String>>>,
+) {
+    for (status, body) in answers {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        let mut request = String::new();
+        while !is_complete(&request) {
+            let mut chunk = [0; 4096];
+            let length = socket.read(&mut chunk).await.expect("bytes");
+            request.push_str(&String::from_utf8_lossy(&chunk[..length]));
+        }
+        received.lock().expect("no panic holds it").push(request);
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        socket.write_all(answer.as_bytes()).await.expect("an open socket");
+    }
+}
+
+fn is_complete(request: &str) -> bool {
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    body.len() >= length.unwrap_or(0)
+}
+
+/// The `Authorization` of a signed-in user.
+pub(super) fn signed_in() -> String {
+    let claims = Claims::new(json!({"sub": "u-1", "aud": "authenticated", "exp": NOW + 60}));
+    let token = Hs256.token(&Header::empty(), &claims, &Hs256Key::new(SECRET)).expect("a token");
+    format!("Bearer {token}")
+}
+
+pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
+    let mut builder = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(body.into()).expect("a request")
+}
+
+/// A signed-in POST of JSON, with more headers.
+pub(super) fn post(path: &str, more: &[(&str, &str)], body: impl Into<Body>) -> Request {
+    let authorization = signed_in();
+    let mut headers = vec![("authorization", authorization.as_str()), ("content-type", "application/json")];
+    headers.extend_from_slice(more);
+    request("POST", path, &headers, body)
+}
+

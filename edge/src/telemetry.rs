@@ -1,0 +1,171 @@
+//! One JSON line a request. Never a payment code, token, key, phone or e-mail: only what is listed in [`Line`].
+
+use axum::http::{Method, StatusCode};
+use chrono::{DateTime, SecondsFormat};
+use mps_client::RequestId;
+use serde::Serialize;
+use std::time::Duration;
+
+use crate::config::ConfigError;
+use crate::problem::Failure;
+
+/// What a handler adds to its request's line, as a response extension.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Note {
+    pub(crate) tx_no: Option<String>,
+    pub(crate) merchant_code: Option<String>,
+}
+
+/// The template of the route that answered, as a response extension.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteTemplate(pub(crate) String);
+
+/// One request, from its first byte to its last.
+pub(crate) struct Answered<'a> {
+    pub(crate) ended_at: Duration,
+    pub(crate) duration: Duration,
+    pub(crate) request_id: &'a RequestId,
+    pub(crate) method: &'a Method,
+    pub(crate) route: Option<&'a RouteTemplate>,
+    pub(crate) status: StatusCode,
+    pub(crate) note: Option<&'a Note>,
+    pub(crate) failure: Option<&'a Failure>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    level: &'static str,
+    request_id: &'a str,
+    method: &'a str,
+    route: &'a str,
+    status: u16,
+    duration_ms: u128,
+    category: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tx_no: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_code: Option<&'a str>,
+}
+
+/// The line, without its end.
+pub(crate) fn line(request: &Answered<'_>) -> String {
+    let route = request.route.map_or("unmatched", |template| template.0.as_str());
+    let line = Line {
+        time: rfc3339(request.ended_at),
+        level: level(request.status),
+        request_id: request.request_id.as_str(),
+        method: known_method(request.method),
+        route,
+        status: request.status.as_u16(),
+        duration_ms: request.duration.as_millis(),
+        category: category(route, request.status),
+        tx_no: request.note.and_then(|note| note.tx_no.as_deref()).filter(|text| is_name(text)),
+        merchant_code: request
+            .note
+            .and_then(|note| note.merchant_code.as_deref())
+            .filter(|text| is_name(text)),
+        error_code: request.failure.map(|failure| failure.code().as_str()),
+        upstream_code: request.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// The line of an isolate that cannot start.
+pub(crate) fn line_of_refused_start(now: Duration, error: ConfigError) -> String {
+    let (time, what) = (rfc3339(now), error.name);
+    serde_json::json!({"time": time, "level": "error", "category": "config", "error_code": "NOT_CONFIGURED", "what": what})
+        .to_string()
+}
+
+/// Callers choose these two texts: only what looks like one of ours is written, so no payment code can pose as one.
+fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= 32
+        && bytes.next().is_some_and(|first| first.is_ascii_uppercase())
+        && bytes.all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'))
+}
+
+fn known_method(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) { method.as_str() } else { "other" }
+}
+
+fn level(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        500.. => "error",
+        401 | 403 => "warn",
+        _ => "info",
+    }
+}
+
+fn category(route: &str, status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 | 403 => "security",
+        _ if route.starts_with("/api/payment/") => "payment",
+        _ if route.starts_with("/api/qr/") => "qr",
+        _ => "http",
+    }
+}
+
+fn rfc3339(since_1970: Duration) -> String {
+    let millis = i64::try_from(since_1970.as_millis()).unwrap_or_default();
+    DateTime::from_timestamp_millis(millis).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line_with(note: &Note) -> Option<serde_json::Value> {
+        let request_id = RequestId::parse("req-1").ok()?;
+        let route = RouteTemplate("/api/payment/charge".to_owned());
+        let line = line(&Answered {
+            ended_at: Duration::from_millis(1_800_000_000_123),
+            duration: Duration::from_millis(7),
+            request_id: &request_id,
+            method: &Method::POST,
+            route: Some(&route),
+            status: StatusCode::OK,
+            note: Some(note),
+            failure: None,
+        });
+        serde_json::from_str(&line).ok()
+    }
+
+    #[test]
+    fn a_line_says_what_happened() {
+        let note = Note { tx_no: Some("PAY0000000001".into()), merchant_code: Some("SHOP001".into()) };
+        let expected = serde_json::json!({
+            "time": "2027-01-15T08:00:00.123Z", "level": "info", "request_id": "req-1", "method": "POST",
+            "route": "/api/payment/charge", "status": 200, "duration_ms": 7, "category": "payment",
+            "tx_no": "PAY0000000001", "merchant_code": "SHOP001",
+        });
+        assert_eq!(line_with(&note), Some(expected));
+    }
+
+    #[test]
+    fn a_payment_code_or_an_address_in_the_place_of_a_name_is_not_written() {
+        for text in ["701234567890123456789017", "ming@demo.example", "+886912345678", "shop\n{}", "A B", ""]
+        {
+            let note = Note { tx_no: Some(text.into()), merchant_code: Some(text.into()) };
+            let line = line_with(&note);
+            assert!(
+                line.is_some_and(|line| line.get("tx_no").or(line.get("merchant_code")).is_none()),
+                "{text}"
+            );
+        }
+    }
+}
