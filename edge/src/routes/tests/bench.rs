@@ -100,7 +100,7 @@ impl Bench {
 async fn serve(
     listener: TcpListener,
     answers: Vec<(&'static str, String)>,
-    pub(super) received: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<String>>>,
 ) {
     for (status, body) in answers {
         let (mut socket, _) = listener.accept().await.expect("a connection");
@@ -148,4 +148,3 @@ pub(super) fn post(path: &str, more: &[(&str, &str)], body: impl Into<Body>) -> 
     headers.extend_from_slice(more);
     request("POST", path, &headers, body)
 }
-
