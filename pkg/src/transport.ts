@@ -1,6 +1,6 @@
 // One request to the edge: the token, the key, the time allowed, the retries that are safe, and the answer or its error.
 
-import { type ErrorDetails, MpsError, type Retry, Unavailable, errorOf } from "./errors.js";
+import { type ErrorDetails, MpsError, type Retry, Unavailable, Unexpected, errorOf } from "./errors.js";
 
 /** How the client reaches the edge. */
 export interface MpsClientOptions {
@@ -100,7 +100,8 @@ function errorFrom(response: Response, answer: unknown, call: Call): MpsError {
   const problem = isRecord(answer) ? answer : {};
   const details: ErrorDetails = { ...requestIdOf(response, problem), ...keyOf(call) };
   if (typeof problem["code"] !== "string") {
-    return [429, 502, 503, 504].includes(status) ? errorOf("UNAVAILABLE", details) : errorOf("INTERNAL", details);
+    if ([429, 502, 503, 504].includes(status)) return errorOf("UNAVAILABLE", details);
+    return new Unexpected("INTERNAL", { ...details, status, retry: status < 500 ? "never" : "same_key" });
   }
   const retry = isRetry(problem["retry"]) ? { retry: problem["retry"] } : {};
   const params = isRecord(problem["params"]) ? { params: problem["params"] } : {};

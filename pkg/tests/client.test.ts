@@ -14,7 +14,16 @@ interface Seen {
   readonly body: string;
 }
 
-type Answer = { status?: number; body?: unknown; headers?: Record<string, string> } | "cut" | "silence";
+interface Reply {
+  readonly status?: number;
+  readonly body?: unknown;
+  /** In place of JSON. */
+  readonly text?: string;
+  readonly headers?: Record<string, string>;
+}
+
+/** A reply, a connection that breaks, or none at all. */
+type Answer = Reply | "cut" | "silence";
 
 /** Answers one after the other, the last one for ever, and hands the client and what was seen to the test. */
 async function withServer(
@@ -32,7 +41,7 @@ async function withServer(
       if (answer === "cut") response.destroy();
       else if (answer !== "silence") {
         response.writeHead(answer.status ?? 200, { "Content-Type": "application/json", ...answer.headers });
-        response.end(JSON.stringify(answer.body ?? {}));
+        response.end(answer.text ?? JSON.stringify(answer.body ?? {}));
       }
     });
   };
@@ -127,6 +136,30 @@ test("a charge with an unknown outcome is sent again with the same key", async (
   }
 });
 
+test("an answer that is cut short has an unknown outcome", async () => {
+  await withServer([{ text: '{"tx_no":"PAY00' }, { body: { tx_no: "PAY0000000001" } }], async (client, seen) => {
+    assert.equal((await client.charge(CHARGE)).tx_no, "PAY0000000001");
+    assert.equal(seen.length, 2);
+  });
+});
+
+test("a proxy's answer that is no problem document counts by its status", async () => {
+  const outcomes = [
+    [429, "Unavailable", "UNAVAILABLE", 2],
+    [502, "Unavailable", "UNAVAILABLE", 2],
+    [503, "Unavailable", "UNAVAILABLE", 2],
+    [504, "Unavailable", "UNAVAILABLE", 2],
+    [500, "Unexpected", "INTERNAL", 2],
+    [404, "Unexpected", "INTERNAL", 1],
+  ] as const;
+  for (const [status, name, code, attempts] of outcomes) {
+    await withServer([{ status, text: "<html>", headers: { "X-Request-Id": "req-2" } }], async (client, seen) => {
+      await assert.rejects(client.me(), { name, code, requestId: "req-2" }, String(status));
+      assert.equal(seen.length, attempts, String(status));
+    }, { retriesMax: 1 });
+  }
+});
+
 test("three retries are all, and the error hands the key back", async () => {
   await withServer([BUSY], async (client, seen) => {
     const error: unknown = await client.charge(CHARGE).catch((reason: unknown) => reason);
@@ -164,10 +197,10 @@ test("an attempt that takes too long is Unavailable", async () => {
   }, { retriesMax: 1 });
 });
 
-test("a caller who aborts gets the own reason, and nothing is sent again", async () => {
+test("a caller who aborts gets the own reason at once, and nothing is sent again", { timeout: 10_000 }, async () => {
   await withServer(["silence"], async (client, seen) => {
     const abort = new AbortController();
-    const charge = client.charge(CHARGE, { signal: abort.signal });
+    const charge = client.charge(CHARGE, { signal: abort.signal, timeoutMs: 3_600_000 });
     const reason = new Error("the customer left");
     while (seen.length === 0) await new Promise(setImmediate);
     abort.abort(reason);

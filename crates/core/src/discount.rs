@@ -141,6 +141,7 @@ mod tests {
     fn a_databases_trailing_zeros_do_not_matter() -> Result<(), rust_decimal::Error> {
         let discount = |text: &str| Decimal::from_str(text).map(Discount::try_from_decimal);
         assert_eq!(discount("0.950000")?, Discount::parse("0.95"));
+        assert_eq!(discount("0.9501")?, Err(ErrorCode::MalformedArgument));
         assert_eq!(discount("1.0001")?, Err(ErrorCode::MalformedArgument));
         assert_eq!(discount("-0.001")?, Err(ErrorCode::MalformedArgument));
         Ok(())

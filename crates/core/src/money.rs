@@ -203,6 +203,7 @@ mod tests {
             |text: &str| Ok::<_, rust_decimal::Error>(Money::try_from_decimal(Decimal::from_str(text)?));
         assert_eq!(money("284.0500")?.map(|money| money.to_string()), Ok("284.05".into()));
         assert_eq!(money("-0")?, Ok(Money::ZERO));
+        assert_eq!(money("284.051")?, Err(ErrorCode::MalformedArgument));
         assert_eq!(money("284.0501")?, Err(ErrorCode::MalformedArgument));
         assert_eq!(money("-0.01")?, Err(ErrorCode::MalformedArgument));
         assert_eq!(money("1000000000000")?, Err(ErrorCode::MalformedArgument));

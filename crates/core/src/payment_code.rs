@@ -233,6 +233,15 @@ mod tests {
     }
 
     #[test]
+    fn digits_of_any_other_length_are_no_code_even_with_a_right_check_digit() {
+        for length in 0..60 {
+            let mut digits = "70".repeat(30)[..length].to_owned();
+            digits.push(char::from(check_digit::luhn(&digits)));
+            assert_eq!(PaymentCode::parse(&digits).is_ok(), digits.len() == CODE_LEN, "{digits}");
+        }
+    }
+
+    #[test]
     fn a_code_is_not_trimmed() {
         for text in [format!("{ONLINE}\n"), format!(" {ONLINE}"), format!("\u{feff}{ONLINE}")] {
             assert_eq!(PaymentCode::parse(&text), Err(ErrorCode::InvalidQr));

@@ -20,8 +20,6 @@ export const errorCatalogue = {
   IDEMPOTENCY_KEY_REQUIRED: { status: 400, retry: "after_fix" },
   /** 1 to 255 printable ASCII characters. */
   IDEMPOTENCY_KEY_INVALID: { status: 400, retry: "after_fix" },
-  /** Text that is no number, uuid or date, or is too long. */
-  MALFORMED_ARGUMENT: { status: 400, retry: "after_fix" },
   /** An amount is a plain positive decimal, at most twelve digits and two decimals. */
   INVALID_PRICE: { status: 422, retry: "after_fix" },
   /** A plain positive decimal with at most two decimals. */
@@ -36,6 +34,8 @@ export const errorCatalogue = {
   TERMINAL_CODE_REQUIRED: { status: 400, retry: "after_fix" },
   /** A card password has 6 to 72 bytes. */
   PASSWORD_TOO_SHORT: { status: 422, retry: "after_fix" },
+  /** Text that is no number, uuid or date, or is too long. */
+  MALFORMED_ARGUMENT: { status: 400, retry: "after_fix" },
   /** The caller's role does not allow this. */
   PERMISSION_DENIED: { status: 403, retry: "never" },
   /** The merchant is unknown or the caller is not one of its users. */

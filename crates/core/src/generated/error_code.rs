@@ -24,8 +24,6 @@ pub enum ErrorCode {
     IdempotencyKeyRequired,
     /// `IDEMPOTENCY_KEY_INVALID` (400): 1 to 255 printable ASCII characters.
     IdempotencyKeyInvalid,
-    /// `MALFORMED_ARGUMENT` (400): Text that is no number, uuid or date, or is too long.
-    MalformedArgument,
     /// `INVALID_PRICE` (422): An amount is a plain positive decimal, at most twelve digits and two decimals.
     InvalidPrice,
     /// `INVALID_REFUND_AMOUNT` (422): A plain positive decimal with at most two decimals.
@@ -40,6 +38,8 @@ pub enum ErrorCode {
     TerminalCodeRequired,
     /// `PASSWORD_TOO_SHORT` (422): A card password has 6 to 72 bytes.
     PasswordTooShort,
+    /// `MALFORMED_ARGUMENT` (400): Text that is no number, uuid or date, or is too long.
+    MalformedArgument,
     /// `PERMISSION_DENIED` (403): The caller's role does not allow this.
     PermissionDenied,
     /// `NOT_MERCHANT_USER` (403): The merchant is unknown or the caller is not one of its users.
@@ -148,7 +148,6 @@ impl ErrorCode {
         Self::MalformedBody,
         Self::IdempotencyKeyRequired,
         Self::IdempotencyKeyInvalid,
-        Self::MalformedArgument,
         Self::InvalidPrice,
         Self::InvalidRefundAmount,
         Self::InvalidRechargeAmount,
@@ -156,6 +155,7 @@ impl ErrorCode {
         Self::InvalidTtl,
         Self::TerminalCodeRequired,
         Self::PasswordTooShort,
+        Self::MalformedArgument,
         Self::PermissionDenied,
         Self::NotMerchantUser,
         Self::IdempotencyKeyReused,
@@ -276,14 +276,6 @@ pub(crate) static CATALOGUE: [Entry; 59] = [
         why: "1 to 255 printable ASCII characters.",
     },
     Entry {
-        code: "MALFORMED_ARGUMENT",
-        status: 400,
-        retry: Retry::AfterFix,
-        params: &["field"],
-        title: "An argument is malformed",
-        why: "Text that is no number, uuid or date, or is too long.",
-    },
-    Entry {
         code: "INVALID_PRICE",
         status: 422,
         retry: Retry::AfterFix,
@@ -338,6 +330,14 @@ pub(crate) static CATALOGUE: [Entry; 59] = [
         params: &["bytes_min"],
         title: "The password is too short",
         why: "A card password has 6 to 72 bytes.",
+    },
+    Entry {
+        code: "MALFORMED_ARGUMENT",
+        status: 400,
+        retry: Retry::AfterFix,
+        params: &["field"],
+        title: "An argument is malformed",
+        why: "Text that is no number, uuid or date, or is too long.",
     },
     Entry {
         code: "PERMISSION_DENIED",

@@ -3,8 +3,8 @@
 
 /// `[schema]` of spec/limits.toml.
 pub mod schema {
-    /// `version = "20261123009000"`
-    pub const VERSION: &str = "20261123009000";
+    /// `version = "20261123009100"`
+    pub const VERSION: &str = "20261123009100";
 }
 
 /// `[money]` of spec/limits.toml.
