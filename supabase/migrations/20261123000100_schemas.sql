@@ -18,6 +18,14 @@ comment on schema sec is 'Identity, secrets and what guards the other schemas.';
 
 revoke all on schema app, rules, audit, sec from public, anon, authenticated, service_role;
 
+-- An empty search_path still looks for types in pg_temp first. Whoever can make temporary objects could shadow `text` under a definer
+-- function, so the API roles, which have no use for them, cannot. The owner of the database applies this; for others it only warns.
+do $$
+begin
+  execute format('revoke temporary on database %I from public, anon, authenticated, service_role', current_database());
+end;
+$$;
+
 -- Supabase grants new objects to its API roles by default; in these schemas nothing is granted to anyone.
 alter default privileges in schema app revoke all on tables from public, anon, authenticated, service_role;
 alter default privileges in schema app revoke all on sequences from public, anon, authenticated, service_role;

@@ -41,3 +41,9 @@ returns int
 language sql immutable parallel safe
 as $$ select l.value::int from rules.limits() l where l.name = p_name $$;
 comment on function rules.limit_int(text) is 'A shared bound that is a whole number; NULL for an unknown name.';
+
+create function rules.padded(p_number bigint, p_digits_min int)
+returns text
+language sql immutable parallel safe
+as $$ select lpad(p_number::text, greatest(p_digits_min, length(p_number::text)), '0') $$;
+comment on function rules.padded(bigint, int) is 'A number with leading zeros to so many digits; a longer one stays whole.';

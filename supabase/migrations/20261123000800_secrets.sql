@@ -18,25 +18,39 @@ comment on table sec.master_keys is 'Which master keys there are. New codes use 
 create unique index master_keys_only_one_current on sec.master_keys (is_current) where is_current;
 alter table sec.master_keys enable row level security;
 
+create function sec.has_vault()
+returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'vault' and c.relname = 'decrypted_secrets' and has_schema_privilege(n.oid, 'usage'));
+end;
+$$;
+comment on function sec.has_vault() is 'Whether Supabase Vault is there for us.';
+
 create function sec.secret(p_name text)
 returns bytea
 language plpgsql stable
 set search_path = ''
 as $$
 declare
-  v_value bytea;
+  v_value bytea := (select s.value from sec.secrets s where s.name = p_name);
 begin
-  if to_regclass('vault.decrypted_secrets') is not null then
+  if v_value is null and sec.has_vault() then
     execute 'select decode(decrypted_secret, ''hex'') from vault.decrypted_secrets where name = $1'
       into v_value using p_name;
-    if v_value is not null then
-      return v_value;
-    end if;
   end if;
-  return (select s.value from sec.secrets s where s.name = p_name);
+  if v_value is null then
+    perform rules.fail('NOT_CONFIGURED', jsonb_build_object('what', p_name));
+  end if;
+  return v_value;
 end;
 $$;
-comment on function sec.secret(text) is 'A secret''s bytes, or NULL. Secrets in the Vault are kept as hex.';
+comment on function sec.secret(text) is 'A secret''s bytes, else NOT_CONFIGURED. Secrets in the Vault are kept as hex.';
 
 create function sec.draw_master_key()
 returns smallint
@@ -49,9 +63,9 @@ declare
   v_value bytea := extensions.gen_random_bytes(32);
 begin
   lock table sec.master_keys in exclusive mode;
-  select coalesce(max(k.key_id), 0) + 1 into v_key_id from sec.master_keys k;
+  select (coalesce(max(k.key_id), 0) + 1)::smallint into v_key_id from sec.master_keys k;
   v_name := 'mps_master_key_' || v_key_id;
-  if to_regclass('vault.decrypted_secrets') is not null then
+  if sec.has_vault() then
     execute 'select vault.create_secret($1, $2)' using encode(v_value, 'hex'), v_name;
   else
     insert into sec.secrets (name, value) values (v_name, v_value);

@@ -5,8 +5,9 @@ create table app.merchants (
   name text not null constraint merchants_name_blank_or_long check (char_length(name) between 1 and 100),
   contact text,
   status text not null default 'active' constraint merchants_status_known check (status in ('active', 'suspended')),
-  time_zone text not null default 'Asia/Taipei',
-  day_max numeric(14, 2) constraint merchants_day_max_not_positive check (day_max > 0),
+  time_zone text not null default 'Asia/Taipei'
+    constraint merchants_time_zone_unknown check (rules.is_time_zone(time_zone)),
+  day_max numeric(14, 2) constraint merchants_day_max_not_positive check (day_max > 0 and day_max <> 'NaN'),
   created_at timestamptz not null default now()
 );
 comment on table app.merchants is 'Shops that charge cards. day_max: most of raw amounts a day in its time zone; NULL is no limit.';
@@ -38,7 +39,7 @@ create table app.merchant_day_totals (
   merchant_id uuid not null references app.merchants (id),
   day date not null,
   shard smallint not null constraint merchant_day_totals_shard_known check (shard between 0 and 15),
-  raw_total numeric(14, 2) not null,
+  raw_total numeric(14, 2) not null constraint merchant_day_totals_raw_total_no_number check (raw_total <> 'NaN'),
   primary key (merchant_id, day, shard)
 );
 comment on table app.merchant_day_totals is 'Raw amounts a merchant with a day_max took, in 16 rows by hash of the card so that no row is hot.';

@@ -31,14 +31,14 @@ create table app.cards (
   personal_member_id uuid references app.member_profiles (id),
   status text not null default 'active'
     constraint cards_status_known check (status in ('active', 'frozen', 'lost', 'expired', 'closed')),
-  balance numeric(14, 2) not null default 0 constraint cards_balance_not_negative check (balance >= 0),
+  balance numeric(14, 2) not null default 0 constraint cards_balance_not_negative check (balance >= 0 and balance <> 'NaN'),
   points bigint not null default 0 constraint cards_points_not_negative check (points >= 0),
   level int not null default 0 references app.membership_levels (level),
   fixed_discount numeric(4, 3) constraint cards_fixed_discount_in_range check (fixed_discount between 0 and 1),
   binding_password_hash text,
   expires_at timestamptz,
   paid_on date,
-  paid_on_total numeric(14, 2) not null default 0,
+  paid_on_total numeric(14, 2) not null default 0 constraint cards_paid_on_total_no_number check (paid_on_total <> 'NaN'),
   created_at timestamptz not null default now(),
   constraint cards_personal_types_name_their_member
     check ((card_type in ('standard', 'voucher')) = (personal_member_id is not null))
@@ -65,7 +65,7 @@ returns text
 language sql volatile
 set search_path = ''
 as $$
-  select r.number_prefix || lpad(nextval('app.card_no_seq')::text, 8, '0')
+  select r.number_prefix || rules.padded(nextval('app.card_no_seq'), 8)
   from app.card_type_rules r where r.card_type = p_card_type
 $$;
 comment on function app.next_card_no(text) is 'A fresh card number: the type''s prefix and eight digits.';

@@ -6,7 +6,7 @@ create table app.ledger_entries (
     'fee_income', 'forfeited_vouchers', 'adjustments')),
   card_id uuid references app.cards (id),
   merchant_id uuid references app.merchants (id),
-  delta numeric(14, 2) not null constraint ledger_entries_delta_is_zero check (delta <> 0),
+  delta numeric(14, 2) not null constraint ledger_entries_delta_is_zero check (delta <> 0 and delta <> 'NaN'),
   primary key (tx_id, entry_no),
   constraint ledger_entries_card_entries_name_their_card check ((account = 'card') = (card_id is not null)),
   constraint ledger_entries_payable_entries_name_their_merchant

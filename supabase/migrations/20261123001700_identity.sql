@@ -8,10 +8,12 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
+  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
   v_caller sec.identity;
 begin
-  v_caller.user_id := auth.uid();
-  v_caller.role := nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role';
+  -- What auth.uid() reads, but user and role from one text: no older claim setting can mix in.
+  v_caller.user_id := nullif(v_claims ->> 'sub', '')::uuid;
+  v_caller.role := v_claims ->> 'role';
   return v_caller;
 end;
 $$;

@@ -103,7 +103,7 @@ as $$
 declare
   v_amount_max numeric := app.setting('payment_amount_max')::numeric;
   v_card_day_max numeric := app.setting('payment_card_day_max')::numeric;
-  v_card_paid numeric := case when p_card.paid_on = app.card_day(p_now) then p_card.paid_on_total else 0 end;
+  v_card_paid numeric := case when p_card.paid_on >= app.card_day(p_now) then p_card.paid_on_total else 0 end;
   v_merchant_took numeric;
 begin
   if p_raw_amount > v_amount_max then

@@ -3,7 +3,7 @@
 create function app.next_tx_no(p_prefix text)
 returns text
 language sql volatile
-as $$ select p_prefix || lpad(nextval('app.transaction_no_seq')::text, 10, '0') $$;
+as $$ select p_prefix || rules.padded(nextval('app.transaction_no_seq'), 10) $$;
 comment on function app.next_tx_no(text) is 'A fresh transaction number: prefix and ten digits.';
 
 create function app.post_transaction(p_tx app.transactions)
@@ -76,8 +76,8 @@ begin
       points = c.points + p_tx.points_earned,
       level = v_level,
       status = case when v_pays_once then 'closed' else c.status end,
-      paid_on = v_day,
-      paid_on_total = case when c.paid_on = v_day then c.paid_on_total else 0 end + p_tx.raw_amount
+      paid_on = greatest(c.paid_on, v_day),
+      paid_on_total = case when c.paid_on >= v_day then c.paid_on_total else 0 end + p_tx.raw_amount
   where c.id = p_card.id;
   perform app.record_points(p_card.id, p_tx.points_earned, p_card.level, v_level, p_tx.id, 'payment', p_tx.created_at);
   if p_merchant.day_max is not null then
@@ -128,7 +128,8 @@ language plpgsql stable
 set search_path = ''
 as $$
 begin
-  return (select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r where r.original_tx_id = p_tx_id);
+  return (select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r
+    where r.original_tx_id = p_tx_id and r.id > p_tx_id);
 end;
 $$;
 comment on function app.refunded_amount(uuid) is 'What was refunded of a payment, from its refunds.';

@@ -2,7 +2,7 @@ create function sec.schema_version()
 returns text
 language sql immutable
 set search_path = ''
-as $$ select '20261123009000' $$;
+as $$ select '20261123009100' $$;
 comment on function sec.schema_version() is 'The newest migration, by hand: every landing that adds one replaces this function.';
 
 create function public.test_connection()

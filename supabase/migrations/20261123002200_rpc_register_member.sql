@@ -6,13 +6,16 @@ as $$
 declare
   v_phone text := nullif(translate(p_phone, ' -().', ''), '');
 begin
-  if v_phone is not null and v_phone !~ '^[+]?[0-9]{6,15}$' then
+  if v_phone like '00%' then
+    v_phone := '+' || substr(v_phone, 3);
+  end if;
+  if v_phone is not null and v_phone !~ '^[+][1-9][0-9]{6,14}$' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'phone'));
   end if;
   return v_phone;
 end;
 $$;
-comment on function sec.normal_phone(text) is 'A phone number without spaces, dashes, dots and brackets; NULL for none.';
+comment on function sec.normal_phone(text) is 'A phone number as E.164 has it, with + and country code, so that one number is one text; NULL for none.';
 
 create function sec.normal_name(p_name text)
 returns text
@@ -65,7 +68,7 @@ as $$
 declare
   v_member app.member_profiles;
 begin
-  -- Only what Supabase Auth has confirmed proves that the member is the caller.
+  -- Only what Supabase Auth has confirmed proves that the member is the caller. An identity provider's e-mail proves nothing here.
   update app.member_profiles m
   set auth_user_id = p_user_id, updated_at = now()
   where m.auth_user_id is null and m.status <> 'deleted'
@@ -73,9 +76,8 @@ begin
       select k.id
       from auth.users u
       join app.member_profiles k
-        on (u.phone_confirmed_at is not null and k.phone = sec.normal_phone(u.phone))
-        or (u.phone_confirmed_at is not null and k.phone = '+' || sec.normal_phone(u.phone))
-        or (u.email_confirmed_at is not null and k.email = lower(u.email))
+        on (u.phone_confirmed_at is not null and k.phone = '+' || ltrim(u.phone, '+'))
+        or (u.email_confirmed_at is not null and not u.is_sso_user and k.email = lower(u.email))
       where u.id = p_user_id and k.auth_user_id is null and k.status <> 'deleted'
       order by k.id
       limit 1)
@@ -101,7 +103,9 @@ declare
   v_member app.member_profiles;
   v_created boolean := false;
 begin
-  select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id;
+  -- One user's calls follow each other: the second finds the member that the first made or linked.
+  perform pg_advisory_xact_lock(hashtextextended('mps/user/' || v_user_id::text, 0));
+  select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id and m.status <> 'deleted';
   if v_member.id is null then
     v_member := app.link_known_member(v_user_id);
     if v_member.id is not null then
@@ -109,7 +113,8 @@ begin
     end if;
   end if;
   if v_member.id is null then
-    select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null;
+    select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null and not u.is_sso_user
+      and lower(u.email) ~ '^[^@[:space:]]+@[^@[:space:]]+$';
     v_member := app.make_member(v_name, v_phone, v_email, v_user_id);
     v_created := v_member.id is not null;
     if v_created then

@@ -33,9 +33,13 @@ as $$
 declare
   v_card app.cards;
 begin
+  -- Looked at before locking, so that a stranger cannot queue up on somebody's card.
+  if not exists (select from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id) then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
   -- Shared with the same lock of others; a charge, a freeze or an unbinding of this card waits, and is waited for.
   select c.* into v_card from app.cards c where c.id = p_card_id for share;
-  -- One member's calls for one card follow each other.
+  -- One member's calls for one card follow each other; he may have been unbound meanwhile.
   perform from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id for update;
   if not found then
     perform rules.fail('CARD_NOT_FOUND');

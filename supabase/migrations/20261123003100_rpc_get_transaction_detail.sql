@@ -18,15 +18,20 @@ begin
       t.raw_amount::numeric, t.discount::numeric, t.discount_source, t.final_amount::numeric, t.points_earned,
       case when t.tx_type = 'payment' then r.refunded end,
       case when t.tx_type = 'payment' then t.final_amount - r.refunded end,
-      t.tag, t.external_order_id, t.terminal_code, t.created_at
+      case when w.works_there or v_is_admin then t.tag end,
+      case when w.works_there or v_is_admin then t.external_order_id end,
+      t.terminal_code, t.created_at
     from app.transaction_numbers n
     join app.transactions t on t.id = n.tx_id
     left join app.merchants m on m.id = t.merchant_id
     left join app.cards c on c.id = t.card_id
     cross join lateral (select app.refunded_amount(t.id) as refunded) r
+    cross join lateral (
+      select exists (
+        select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id) as works_there) w
     where n.tx_no = p_tx_no
       and (v_is_admin
-        or exists (select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id)
+        or w.works_there
         or t.member_id = v_member.id
         or exists (select from app.card_bindings b where b.card_id = t.card_id and b.member_id = v_member.id));
   if not found then
@@ -36,6 +41,6 @@ end;
 $$;
 comment on function public.get_transaction_detail(text) is
   'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, '
-  'NULL unless it is a payment. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
+  'NULL unless it is a payment; tag and order are for the merchant and admins. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
 revoke all on function public.get_transaction_detail(text) from public, anon, authenticated, service_role;
 grant execute on function public.get_transaction_detail(text) to authenticated;

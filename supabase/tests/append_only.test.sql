@@ -27,7 +27,7 @@ create function pg_temp.first_column(p_table text) returns text language sql as 
 create function pg_temp.has_row_trigger(p_table text) returns boolean language sql as $$
   select exists (
     select from pg_catalog.pg_trigger t
-    where t.tgrelid = p_table::regclass and t.tgfoid = 'sec.refuse_change()'::regprocedure and t.tgenabled = 'O'
+    where t.tgrelid = p_table::regclass and t.tgfoid = 'sec.refuse_change()'::regprocedure and t.tgenabled = 'A'
       and t.tgtype::int & 1 = 1 and t.tgtype::int & 8 = 8 and t.tgtype::int & 16 = 16) $$;
 
 select is(fx.refusal(format('update %s set %2$s = %2$s', h.name, pg_temp.first_column(h.name))),

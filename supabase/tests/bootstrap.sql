@@ -25,6 +25,7 @@ create table if not exists auth.users (
   email_confirmed_at timestamptz,
   phone text unique,
   phone_confirmed_at timestamptz,
+  is_sso_user boolean not null default false,
   encrypted_password varchar(255),
   raw_app_meta_data jsonb,
   raw_user_meta_data jsonb,

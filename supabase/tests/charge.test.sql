@@ -65,11 +65,13 @@ select fx.act_as(:'payer');
 select results_eq(
   format('select tx_type, merchant_code, card_id, raw_amount, discount, final_amount, points_earned, refunded_amount, remaining_amount,
                  tag, external_order_id, terminal_code from public.get_transaction_detail(%L)', :'tx_no'),
-  format('values (%L, %L, %L::uuid, 299.00, 0.950, 284.05, 299::bigint, 0.00, 284.05, %L::jsonb, %L, %L)',
-    'payment', 'S1', :'card', '{"scene": "counter"}', 'order-1', 'K7Q2ZD'),
-  'the payer reads the transaction');
+  format('values (%L, %L, %L::uuid, 299.00, 0.950, 284.05, 299::bigint, 0.00, 284.05, null::jsonb, null::text, %L)',
+    'payment', 'S1', :'card', 'K7Q2ZD'),
+  'the payer reads the transaction, without what is the merchant''s own');
 select fx.act_as(:'colleague');
-select is((select tx_no from public.get_transaction_detail(:'tx_no')), :'tx_no'::text, 'and so does whoever works for the merchant');
+select results_eq(
+  format('select tx_no, tag, external_order_id from public.get_transaction_detail(%L)', :'tx_no'),
+  format('values (%L, %L::jsonb, %L)', :'tx_no', '{"scene": "counter"}', 'order-1'), 'and so does whoever works for the merchant, whole');
 select is(fx.refusal_as('authenticated', :'other_cashier', format('select public.get_transaction_detail(%L)', :'tx_no')),
   'PT404 TX_NOT_FOUND', 'but not another merchant''s cashier');
 select is(fx.refusal_as('authenticated', fx.make_member('stranger@fixture.example', 100), format('select public.get_transaction_detail(%L)', :'tx_no')),

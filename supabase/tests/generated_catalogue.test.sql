@@ -16,7 +16,6 @@ select bag_eq(
     ('MALFORMED_BODY', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
-    ('MALFORMED_ARGUMENT', 400),
     ('INVALID_PRICE', 422),
     ('INVALID_REFUND_AMOUNT', 422),
     ('INVALID_RECHARGE_AMOUNT', 422),
@@ -24,6 +23,7 @@ select bag_eq(
     ('INVALID_TTL', 422),
     ('TERMINAL_CODE_REQUIRED', 400),
     ('PASSWORD_TOO_SHORT', 422),
+    ('MALFORMED_ARGUMENT', 400),
     ('PERMISSION_DENIED', 403),
     ('NOT_MERCHANT_USER', 403),
     ('IDEMPOTENCY_KEY_REUSED', 422),
@@ -107,7 +107,7 @@ select bag_eq(
 
 select is(
   (select schema_version from public.test_connection()),
-  '20261123009000',
+  '20261123009100',
   'the database has the schema this build was made with'
 );
 

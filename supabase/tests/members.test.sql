@@ -1,7 +1,7 @@
 -- Members: registration, linking by what Supabase Auth confirmed, profile and cards.
 begin;
 set local search_path = public, extensions;
-select plan(26);
+select plan(31);
 
 select fx.make_user('new@fixture.example') as newcomer \gset
 select fx.act_as(:'newcomer');
@@ -34,6 +34,10 @@ select is(fx.refusal_as('authenticated', :'second', format('select public.regist
   'PT400 MALFORMED_ARGUMENT', 'a name of 101 characters is refused');
 select is(fx.refusal_as('authenticated', :'second', $$ select public.register_member('Bo', 'call me') $$),
   'PT400 MALFORMED_ARGUMENT', 'a phone is digits');
+select is(fx.refusal_as('authenticated', :'second', $$ select public.register_member('Bo', '0900000111') $$),
+  'PT400 MALFORMED_ARGUMENT', 'a phone has its country code, so that one number is one text');
+select is(fx.refusal_as('authenticated', :'second', $$ select public.register_member('Bo', '00886 900000111') $$),
+  'PT409 PHONE_ALREADY_REGISTERED', '00 is +');
 
 -- Known, unlinked members.
 select (app.make_member('Known by mail', null, 'known@fixture.example', null)).member_no as known_by_mail \gset
@@ -47,6 +51,17 @@ select fx.make_user('by.phone@fixture.example') as by_phone \gset
 update auth.users set phone = '886900000222' where id = :'by_phone';
 select is(fx.refusal_as('authenticated', :'by_phone', $$ select public.register_member('Mallory', '+886900000222') $$),
   'PT409 PHONE_ALREADY_REGISTERED', 'an unconfirmed phone links nobody');
+select (app.make_member('Same digits, other country', '+8869000002', null, null)).member_no as other_country \gset
+select fx.make_user('other.country@fixture.example') as other_country_user \gset
+update auth.users set phone = '6900000222', phone_confirmed_at = now() where id = :'other_country_user';
+select fx.act_as(:'other_country_user');
+select ok((select created from public.register_member('Eve', null)), 'a confirmed phone of another country links nobody');
+select fx.make_user('sso@fixture.example') as sso \gset
+select (app.make_member('Known by company mail', null, 'boss@fixture.example', null)).member_no as boss \gset
+update auth.users set email = 'boss@fixture.example', is_sso_user = true where id = :'sso';
+select fx.act_as(:'sso');
+select ok((select created from public.register_member('Fay', null)), 'an identity provider''s e-mail links nobody');
+select is((select email from app.member_profiles where auth_user_id = :'sso'), null, 'nor is it taken over');
 update auth.users set phone_confirmed_at = now() where id = :'by_phone';
 select fx.act_as(:'by_phone');
 select is((select member_no from public.register_member('Carl', null)), :'known_by_phone'::text,

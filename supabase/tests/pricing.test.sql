@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(45);
+select plan(49);
 
 select fx.make_merchant('S1');
 select fx.make_merchant_user('S1') as cashier \gset
@@ -122,6 +122,14 @@ update app.merchants set day_max = 150 where code = 'S1';
 select is(pg_temp.charge(:'limited', :'limited_card', :'cashier', 100), 'no refusal', 'a merchant''s day has room');
 select is(pg_temp.charge(:'limited', :'limited_card', :'cashier', 50.01), 'PT409 MERCHANT_DAILY_LIMIT_EXCEEDED', 'until it is used up');
 update app.merchants set day_max = null where code = 'S1';
+
+-- No limit is skipped because its setting is missing or no number.
+delete from app.settings where key = 'payment_amount_max';
+select is(pg_temp.charge(:'limited', :'limited_card', :'cashier', 1), 'PT503 NOT_CONFIGURED', 'a missing limit stops the charge');
+insert into app.settings values ('payment_amount_max', '50000.00', 'amount', 'Most for one payment');
+select is(left(fx.refusal($$ update app.settings set value = 'NaN' where key = 'payment_amount_max' $$), 5), '23514', 'a limit is an amount');
+select is(left(fx.refusal($$ update app.settings set value = 'Mars/X' where key = 'time_zone' $$), 5), '23514', 'a time zone is one that exists');
+select is(left(fx.refusal(format('update app.cards set balance = ''NaN'' where id = %L', :'limited_card')), 5), '23514', 'no balance is NaN');
 
 -- Orders: a full refund frees one.
 select is(pg_temp.charge(:'limited', :'limited_card', :'cashier', 10, 'order-1'), 'no refusal', 'an order is paid');

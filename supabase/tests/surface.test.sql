@@ -1,7 +1,7 @@
 -- Who reaches what. A new function, table or column without a decision here is red.
 begin;
 set local search_path = public, extensions;
-select plan(15);
+select plan(17);
 
 create temporary view own_function as
   select p.oid, n.nspname, p.proname, p.prosecdef, p.proconfig, p.oid::regprocedure::text as signature
@@ -26,6 +26,11 @@ select bag_eq(
     ('quote_payment', 'authenticated'),
     ('merchant_charge_by_qr', 'authenticated'),
     ('merchant_refund_tx', 'authenticated'),
+    ('freeze_card', 'authenticated'),
+    ('unfreeze_card', 'authenticated'),
+    ('report_card_lost', 'authenticated'),
+    ('close_card', 'authenticated'),
+    ('set_card_expiry', 'authenticated'),
     ('get_transaction_detail', 'authenticated'),
     ('verify_ledger', 'authenticated'), ('verify_ledger', 'service_role') $$,
   'every public function is granted to exactly whom this table names; anon reaches test_connection only');
@@ -34,6 +39,18 @@ select is_empty(
   $$ select f.signature from own_function f
      where has_function_privilege('public', f.oid, 'execute') and f.nspname = 'public' $$,
   'no public function is open to everybody');
+
+select is_empty(
+  $$ select f.signature, r.role
+     from own_function f
+     cross join (values ('public'), ('anon'), ('authenticated'), ('service_role')) as r (role)
+     where f.nspname <> 'public' and has_function_privilege(r.role, f.oid, 'execute') $$,
+  'no private function is executable by an API role, whatever schema privileges may become');
+
+select is_empty(
+  $$ select r.role from (values ('public'), ('anon'), ('authenticated'), ('service_role')) as r (role)
+     where has_database_privilege(r.role, current_database(), 'temporary') $$,
+  'no API role makes temporary objects, which could shadow types under a definer function');
 
 select is_empty(
   $$ select n.nspname, r.role
