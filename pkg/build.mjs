@@ -3,13 +3,12 @@
 // module stays as the compiler made it.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(fileURLToPath(import.meta.url));
-const fresh = join(root, "dist.new");
 const dist = join(root, "dist");
 
 const compiled = process.argv[2];
@@ -23,7 +22,11 @@ function run(program, args) {
   execFileSync(program, args, { stdio: "inherit", cwd: root });
 }
 
-rmSync(fresh, { recursive: true, force: true });
+// Built aside and moved in whole, so that a server or a second build never meets half of it.
+const target = join(root, "..", "target");
+mkdirSync(target, { recursive: true });
+const aside = mkdtempSync(join(target, "pkg-"));
+const fresh = join(aside, "dist");
 mkdirSync(fresh);
 run(bindgen, ["--target", "web", "--no-typescript", "--omit-default-module-path", "--out-name", "mps", "--out-dir", fresh, compiled]);
 const module = join(fresh, "mps_bg.wasm");
@@ -34,6 +37,7 @@ if (optimiser !== undefined) {
 const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
 run(process.execPath, [tsc, "--project", join(root, "tsconfig.json"), "--outDir", fresh]);
 copyFileSync(join(root, "src", "mps.d.ts"), join(fresh, "mps.d.ts"));
-rmSync(dist, { recursive: true, force: true });
+if (existsSync(dist)) renameSync(dist, join(aside, "former"));
 renameSync(fresh, dist);
+rmSync(aside, { recursive: true });
 console.log(`pkg/dist: the module has ${statSync(join(dist, "mps_bg.wasm")).size} bytes`);
