@@ -1,0 +1,72 @@
+// The run-time configuration: ./config.json next to the built pages, checked before anything is sent anywhere.
+
+export interface DemoLogin {
+  label: string;
+  email: string;
+  password: string;
+}
+
+export interface Config {
+  edgeUrl: string;
+  supabaseUrl: string;
+  supabasePublishableKey: string;
+  /** One-tap log-ins of a demonstration; absent in production. */
+  demoLogins: DemoLogin[];
+}
+
+export class ConfigProblem extends Error {
+  /** The name of the wrong field; undefined when there is no file. */
+  readonly field: string | undefined;
+  constructor(field?: string) {
+    super(field === undefined ? "config.json is missing" : `config.json: ${field}`);
+    this.field = field;
+  }
+}
+
+export async function loadConfig(): Promise<Config> {
+  const reply = await fetch("./config.json", { cache: "no-store" }).catch(() => undefined);
+  if (reply === undefined || !reply.ok) throw new ConfigProblem();
+  // Static servers with a fallback page answer HTML here.
+  const body: unknown = await reply.json().catch(() => undefined);
+  if (typeof body !== "object" || body === null) throw new ConfigProblem("JSON");
+  return parseConfig(body as Record<string, unknown>);
+}
+
+function parseConfig(body: Record<string, unknown>): Config {
+  return {
+    edgeUrl: parseOrigin(body, "edgeUrl"),
+    supabaseUrl: parseOrigin(body, "supabaseUrl"),
+    supabasePublishableKey: parseText(body, "supabasePublishableKey"),
+    demoLogins: parseDemoLogins(body["demoLogins"]),
+  };
+}
+
+function parseText(body: Record<string, unknown>, field: string): string {
+  const value = body[field];
+  if (typeof value !== "string" || value.trim() === "") throw new ConfigProblem(field);
+  return value.trim();
+}
+
+function parseOrigin(body: Record<string, unknown>, field: string): string {
+  const text = parseText(body, field);
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new ConfigProblem(field);
+  return text.replace(/\/+$/, "");
+}
+
+function parseDemoLogins(value: unknown): DemoLogin[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new ConfigProblem("demoLogins");
+  return value.map((entry: Record<string, unknown>) => ({
+    label: parseText(entry, "label"),
+    email: parseText(entry, "email"),
+    password: parseText(entry, "password"),
+  }));
+}
+
+/** From here on the page may talk to these two servers only: policies add up, the stricter wins. */
+export function narrowPolicy(config: Config): void {
+  const policy = document.createElement("meta");
+  policy.httpEquiv = "Content-Security-Policy";
+  policy.content = `connect-src 'self' ${new URL(config.edgeUrl).origin} ${new URL(config.supabaseUrl).origin}`;
+  document.head.append(policy);
+}

@@ -1,0 +1,5 @@
+// The member's page: his wallet, or the registration when the account has no member yet.
+import { MemberPage } from "./member/member_page.tsx";
+import { startPage } from "./shell/start.tsx";
+
+startPage({ title: (texts) => texts.wallet.pageTitle, view: MemberPage, needsSession: true });

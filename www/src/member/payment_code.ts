@@ -1,0 +1,85 @@
+// A live payment code of one card: issued, renewed before it ends, revoked when the member hides it.
+import { useCallback, useEffect, useState } from "preact/hooks";
+import type { Problem } from "../problem.ts";
+import { useSite } from "../shell/site.ts";
+
+const lifetimeSeconds = 60;
+/** So long before its end a code is replaced, so that a cashier never types a dying one. */
+const renewBeforeEndSeconds = 5;
+const retryAfterMs = 5_000;
+
+export type CodeState =
+  | { kind: "making" }
+  /** `renewAt` is in this device's milliseconds, so that a wrong clock does no harm. */
+  | { kind: "shown"; digits: string; renewAt: number }
+  | { kind: "hidden" }
+  | { kind: "failed"; problem: Problem };
+
+export interface PaymentCode {
+  state: CodeState;
+  renew: () => void;
+  hide: () => void;
+}
+
+/** The code of a card; no card, no code. */
+export function usePaymentCode(cardId: string | undefined): PaymentCode {
+  const site = useSite();
+  const [state, setState] = useState<CodeState>({ kind: "making" });
+  // Which code is wanted: another number is another code.
+  const [wanted, setWanted] = useState(0);
+  const [isHidden, setHidden] = useState(false);
+
+  useEffect(() => {
+    if (cardId === undefined || isHidden) return;
+    const control = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let renewAt = 0;
+    const again = () => setWanted((count) => count + 1);
+    const issue = async () => {
+      // Counted from before the request: the code never outlives what is shown.
+      renewAt = Date.now() + (lifetimeSeconds - renewBeforeEndSeconds) * 1000;
+      try {
+        const request = { card_id: cardId, ttl_seconds: lifetimeSeconds };
+        const issued = await site.client.rotateCode(request, { signal: control.signal });
+        setState({ kind: "shown", digits: issued.qr_plain, renewAt });
+        timer = setTimeout(renewIfDue, renewAt - Date.now());
+      } catch (error) {
+        if (control.signal.aborted) return;
+        const problem = site.problemOf(error);
+        setState({ kind: "failed", problem });
+        if (problem.mayRetry) timer = setTimeout(again, retryAfterMs);
+      }
+    };
+    // A code that ended in a tab nobody looks at is taken off the screen and replaced when somebody does.
+    const renewIfDue = () => {
+      if (Date.now() < renewAt) return;
+      if (document.hidden) setState({ kind: "making" });
+      else again();
+    };
+    document.addEventListener("visibilitychange", renewIfDue);
+    void issue();
+    return () => {
+      control.abort();
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", renewIfDue);
+    };
+  }, [site, cardId, wanted, isHidden]);
+
+  // Another card's code must not stay on the screen for a moment.
+  useEffect(() => {
+    setHidden(false);
+    setState({ kind: "making" });
+  }, [cardId]);
+
+  const renew = useCallback(() => {
+    setHidden(false);
+    setWanted((count) => count + 1);
+  }, []);
+  const hide = useCallback(() => {
+    setHidden(true);
+    setState({ kind: "hidden" });
+    if (cardId === undefined) return;
+    site.client.revokeCode(cardId).catch((error: unknown) => setState({ kind: "failed", problem: site.problemOf(error) }));
+  }, [site, cardId]);
+  return { state, renew, hide };
+}

@@ -1,0 +1,68 @@
+// The wallet: the member's cards, the payment code of the chosen one, and word of a payment as it happens.
+import { useEffect, useState } from "preact/hooks";
+import { useFormat, useTexts } from "../i18n.ts";
+import { Loading } from "../shell/loading.tsx";
+import { ProblemNotice } from "../shell/problem_notice.tsx";
+import { CardPicture } from "./card_picture.tsx";
+import { type Movement, useCards } from "./cards.ts";
+import { CodePanel, whyNoPayment } from "./code_panel.tsx";
+import { usePaymentCode } from "./payment_code.ts";
+
+const noticeMs = 12_000;
+
+export function Wallet() {
+  const texts = useTexts();
+  const [chosenId, setChosenId] = useState<string>();
+  const [movement, setMovement] = useState<Movement>();
+  const { cards, problem, ask } = useCards(setMovement);
+  const chosen = cards?.find((card) => card.card_id === chosenId) ?? cards?.find((card) => card.pays) ?? cards?.[0];
+  const payingId = chosen !== undefined && whyNoPayment(chosen, texts) === undefined ? chosen.card_id : undefined;
+  const code = usePaymentCode(payingId);
+
+  const { renew } = code;
+  useEffect(() => {
+    if (movement === undefined) return;
+    // The code that paid is spent: its place is taken by a fresh one.
+    if (movement.amount.startsWith("-") && movement.card.card_id === payingId) renew();
+    const timer = setTimeout(() => setMovement(undefined), noticeMs);
+    return () => clearTimeout(timer);
+    // Only a new movement counts here, not another choice of card.
+  }, [movement]);
+
+  if (cards === undefined) return problem ? <ProblemNotice problem={problem} onRetry={ask} /> : <Loading />;
+  if (chosen === undefined) return <p class="notice">{texts.wallet.noCards}</p>;
+  return (
+    <>
+      <div class="live" aria-live="assertive">
+        {movement && <MovementNotice movement={movement} />}
+        {problem && <p class="strip">{problem.mayRetry ? texts.reconnecting : texts.errors[problem.code].what}</p>}
+      </div>
+      <div class="wallet">
+        <fieldset class="cards">
+          <legend>{texts.wallet.cards}</legend>
+          {cards.map((card) => (
+            <CardPicture
+              key={card.card_id}
+              card={card}
+              isChosen={card.card_id === chosen.card_id}
+              onChoose={() => setChosenId(card.card_id)}
+            />
+          ))}
+        </fieldset>
+        <CodePanel card={chosen} code={code} />
+      </div>
+    </>
+  );
+}
+
+function MovementNotice({ movement: { card, amount } }: { movement: Movement }) {
+  const texts = useTexts().wallet;
+  const format = useFormat();
+  const isPayment = amount.startsWith("-");
+  return (
+    <div class="notice good">
+      <p class="what">{isPayment ? texts.paid(format.money(amount.slice(1))) : texts.credited(format.money(amount))}</p>
+      <p>{texts.paidBalance(format.money(card.balance))}</p>
+    </div>
+  );
+}

@@ -1,0 +1,70 @@
+// Entering a charge: amount, code, and the price that comes of them.
+import type { QuotePaymentRequest } from "@mps/sdk/client";
+import { useFormat, useTexts } from "../i18n.ts";
+import { ProblemNotice } from "../shell/problem_notice.tsx";
+import { AmountField } from "./amount_field.tsx";
+import { CodeField } from "./code_field.tsx";
+import { completeRequest, type QuoteState, useQuote } from "./quote.ts";
+
+interface EntryProps {
+  place: { merchantCode: string; terminalCode: string | undefined };
+  amount: string;
+  digits: string;
+  onAmount: (amount: string) => void;
+  onDigits: (digits: string) => void;
+  onCharge: (request: QuotePaymentRequest) => void;
+}
+
+export function Entry({ place, amount, digits, onAmount, onDigits, onCharge }: EntryProps) {
+  const texts = useTexts().pos;
+  const format = useFormat();
+  const request = completeRequest(place.merchantCode, place.terminalCode, amount, digits);
+  const { state, ask } = useQuote(request);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    if (state.kind === "quoted") onCharge(state.request);
+  };
+  return (
+    <form class="till" onSubmit={submit}>
+      <AmountField amount={amount} onAmount={onAmount} />
+      <div class="stack">
+        <CodeField digits={digits} onDigits={onDigits} />
+        <div class="quote" aria-live="polite">
+          <QuoteWords state={state} onRetry={ask} />
+        </div>
+        <button class="button large" type="submit" disabled={state.kind !== "quoted"}>
+          {state.kind === "quoted" ? texts.charge(format.money(state.quote.final_amount)) : texts.chargeIdle}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function QuoteWords({ state, onRetry }: { state: QuoteState; onRetry: () => void }) {
+  const texts = useTexts();
+  const format = useFormat();
+  if (state.kind === "incomplete") return <p class="faint">{texts.pos.waiting}</p>;
+  if (state.kind === "asking") return <p class="faint">{texts.pos.quoting}</p>;
+  if (state.kind === "refused") {
+    return <ProblemNotice problem={state.problem} {...(state.problem.mayRetry ? { onRetry } : {})} />;
+  }
+  const { quote } = state;
+  const discount = format.discount(quote.discount);
+  return (
+    <dl class="sums">
+      <dt>{texts.pos.rawAmount}</dt>
+      <dd>{format.money(quote.raw_amount)}</dd>
+      <dt>{texts.pos.discount}</dt>
+      <dd>
+        {discount ?? texts.wallet.noDiscount}
+        {discount !== undefined && quote.discount_source !== "none" && (
+          <small> {texts.wallet.sources[quote.discount_source]}</small>
+        )}
+      </dd>
+      <dt>{texts.pos.pointsEarned}</dt>
+      <dd>{texts.wallet.points(format.whole(quote.points_earned))}</dd>
+      <dt class="total">{texts.pos.finalAmount}</dt>
+      <dd class="total">{format.money(quote.final_amount)}</dd>
+    </dl>
+  );
+}

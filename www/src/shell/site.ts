@@ -1,0 +1,42 @@
+// What every page has once it has started: the configuration, the session, the client of the edge.
+import { MpsClient, Unauthenticated } from "@mps/sdk/client";
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { Config } from "../config.ts";
+import { type Problem, readProblem } from "../problem.ts";
+import type { Session } from "../session.ts";
+
+export interface Site {
+  config: Config;
+  session: Session;
+  client: MpsClient;
+  /** Back to the sign-in page, signed out. */
+  leave: (why?: "expired") => Promise<void>;
+  /** The problem of a failed call; a session that has ended leaves the page. */
+  problemOf: (error: unknown) => Problem;
+}
+
+export function openSite(config: Config, session: Session): Site {
+  const leave = async (why?: "expired") => {
+    await session.signOut();
+    location.replace(why === undefined ? "./index.html" : `./index.html#${why}`);
+  };
+  return {
+    config,
+    session,
+    client: new MpsClient({ baseUrl: config.edgeUrl, accessToken: session.accessToken }),
+    leave,
+    problemOf: (error) => {
+      if (error instanceof Unauthenticated) void leave("expired");
+      return readProblem(error);
+    },
+  };
+}
+
+export const SiteContext = createContext<Site | undefined>(undefined);
+
+export function useSite(): Site {
+  const site = useContext(SiteContext);
+  if (site === undefined) throw new Error("useSite outside of a started page");
+  return site;
+}
