@@ -31,6 +31,10 @@ select bag_eq(
     ('report_card_lost', 'authenticated'),
     ('close_card', 'authenticated'),
     ('set_card_expiry', 'authenticated'),
+    ('bind_member_to_card', 'authenticated'),
+    ('unbind_member_from_card', 'authenticated'),
+    ('set_card_binding_password', 'authenticated'),
+    ('get_card_bindings', 'authenticated'),
     ('get_transaction_detail', 'authenticated'),
     ('verify_ledger', 'authenticated'), ('verify_ledger', 'service_role') $$,
   'every public function is granted to exactly whom this table names; anon reaches test_connection only');
