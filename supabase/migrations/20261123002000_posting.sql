@@ -91,7 +91,7 @@ $$;
 comment on function app.post_payment(app.transactions, app.cards, app.merchants) is
   'Books a payment: card, merchant payable and, for a voucher, what is forfeited; then points and the day''s totals.';
 
-create function app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text)
+create function app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid default app.uuid_v7())
 returns app.transactions
 language plpgsql
 set search_path = ''
@@ -101,7 +101,7 @@ declare
 begin
   perform from app.cards c where c.id = p_card_id for no key update;
   v_tx.created_at := clock_timestamp();
-  v_tx.id := app.uuid_v7(v_tx.created_at);
+  v_tx.id := p_tx_id;
   v_tx.tx_no := app.next_tx_no('ADJ');
   v_tx.tx_type := 'adjustment';
   v_tx.card_id := p_card_id;
@@ -119,7 +119,7 @@ begin
   return v_tx;
 end;
 $$;
-comment on function app.post_adjustment(uuid, numeric, text) is
+comment on function app.post_adjustment(uuid, numeric, text, uuid) is
   'Credits or debits a card against the adjustments account, as an initial balance does.';
 
 create function app.refunded_amount(p_tx_id uuid)

@@ -118,7 +118,8 @@ begin
     union all
     select 'key_names_its_result', k.scope, k.result_id::text
     from app.idempotency_keys k
-    where k.scope like 'merchant:%' and not exists (select from app.transactions t where t.id = k.result_id);
+    where not exists (select from app.transactions t where t.id = k.result_id)
+      and not exists (select from app.cards c where c.id = k.result_id and k.scope like 'admin:%');
 end;
 $$;
 comment on function public.verify_ledger() is

@@ -35,6 +35,12 @@ select bag_eq(
     ('unbind_member_from_card', 'authenticated'),
     ('set_card_binding_password', 'authenticated'),
     ('get_card_bindings', 'authenticated'),
+    ('admin_suspend_member', 'authenticated'),
+    ('admin_activate_member', 'authenticated'),
+    ('create_prepaid_card', 'authenticated'),
+    ('create_corporate_card', 'authenticated'),
+    ('create_voucher_card', 'authenticated'),
+    ('adjust_card_balance', 'authenticated'),
     ('get_transaction_detail', 'authenticated'),
     ('verify_ledger', 'authenticated'), ('verify_ledger', 'service_role') $$,
   'every public function is granted to exactly whom this table names; anon reaches test_connection only');
