@@ -1,1 +1,175 @@
-//! Placeholder until its room is furnished.
+//! What the end-to-end tests stand on: the running edge, the running Supabase, the database behind both.
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test bench fails by panicking")]
+
+mod database;
+mod http;
+mod token;
+
+pub use database::{Shop, State};
+pub use http::{Answer, answer_of};
+pub use token::Token;
+
+use std::cell::RefCell;
+use std::{env, fs, thread};
+
+use postgres::{Client, NoTls};
+use serde_json::{Value, json};
+
+/// The password of every demo log-in.
+pub const DEMO_PASSWORD: &str = "demo-password-1234";
+
+fn variable(name: &str) -> String {
+    env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run these tests with `cargo xtask test --only e2e`"))
+}
+
+/// A new value that no other test uses.
+pub fn fresh(prefix: &str) -> String {
+    format!("{prefix}{}", uuid::Uuid::new_v4().simple())
+}
+
+/// One test's view of the running stack. It has the database for itself: tests wait for each other.
+/// When it ends, the edge's log must not have any secret that it was given or sent.
+pub struct Stack {
+    edge_url: String,
+    supabase_url: String,
+    publishable_key: String,
+    secret_key: String,
+    jwt_secret: String,
+    database: RefCell<Client>,
+    secrets: RefCell<Vec<String>>,
+}
+
+impl Stack {
+    /// Waits for its turn.
+    #[expect(clippy::new_without_default, reason = "it waits, and panics without the stack")]
+    pub fn new() -> Self {
+        let mut database =
+            Client::connect(&variable("MPS_E2E_DATABASE_URL"), NoTls).expect("the database answers");
+        database.execute("select pg_advisory_lock(4711)", &[]).expect("the lock");
+        let jwt_secret = variable("MPS_E2E_JWT_SECRET");
+        let secret_key = variable("MPS_E2E_SECRET_KEY");
+        let publishable_key = variable("MPS_E2E_PUBLISHABLE_KEY");
+        Self {
+            edge_url: variable("MPS_E2E_EDGE_URL"),
+            supabase_url: variable("MPS_E2E_SUPABASE_URL"),
+            database: RefCell::new(database),
+            secrets: RefCell::new(vec![jwt_secret.clone(), secret_key.clone(), publishable_key.clone()]),
+            publishable_key,
+            secret_key,
+            jwt_secret,
+        }
+    }
+
+    /// Remembers a text that must not be in the log.
+    pub fn keep_secret(&self, text: &str) -> String {
+        self.secrets.borrow_mut().push(text.to_owned());
+        text.to_owned()
+    }
+
+    /// The same for a text that may be short: one that any log line may contain is no secret.
+    pub fn keep_secret_if_long(&self, text: &str) -> String {
+        if text.len() < 20 { text.to_owned() } else { self.keep_secret(text) }
+    }
+
+    /// An idempotency key of its own.
+    pub fn fresh_key(&self) -> String {
+        self.keep_secret(&fresh("key-"))
+    }
+
+    /// Signs in as a demo user, the way an app does.
+    pub fn sign_in(&self, email: &str) -> String {
+        let url = format!("{}/auth/v1/token?grant_type=password", self.supabase_url);
+        let body = json!({"email": email, "password": DEMO_PASSWORD}).to_string();
+        let headers = [("apikey", self.publishable_key.as_str()), ("content-type", "application/json")];
+        let answer = http::send("POST", &url, &headers, &body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.keep_secret(answer.body["access_token"].as_str().expect("an access token"))
+    }
+
+    /// A right token of a user.
+    pub fn token_of(&self, user_id: &str) -> String {
+        self.keep_secret(&Token::of(user_id).sign(&self.jwt_secret))
+    }
+
+    /// A token signed with the project's secret, whatever is in it.
+    pub fn sign(&self, token: &Token) -> String {
+        self.keep_secret(&token.sign(&self.jwt_secret))
+    }
+
+    /// Any request to the edge.
+    pub fn edge(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        http::send(method, &format!("{}{path}", self.edge_url), headers, body)
+    }
+
+    /// A signed-in GET.
+    pub fn get(&self, path: &str, token: &str) -> Answer {
+        self.edge("GET", path, &[("authorization", &format!("Bearer {token}"))], "")
+    }
+
+    /// A signed-in POST of JSON.
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.post_text(path, token, None, &body.to_string())
+    }
+
+    /// A signed-in charge.
+    pub fn charge(&self, token: &str, key: &str, body: &Value) -> Answer {
+        self.post_text("/api/payment/charge", token, Some(key), &body.to_string())
+    }
+
+    /// A signed-in POST of text that says it is JSON; without a token when that is empty.
+    pub fn post_text(&self, path: &str, token: &str, key: Option<&str>, body: &str) -> Answer {
+        let authorization = format!("Bearer {token}");
+        let mut headers = vec![("content-type", "application/json")];
+        if !token.is_empty() {
+            headers.push(("authorization", &authorization));
+        }
+        headers.extend(key.map(|key| ("idempotency-key", key)));
+        self.edge("POST", path, &headers, body)
+    }
+
+    /// A call past the edge: the function itself, with a user's token or without one.
+    pub fn rpc(&self, function: &str, token: Option<&str>, arguments: &str) -> Answer {
+        let url = format!("{}/rest/v1/rpc/{function}", self.supabase_url);
+        let authorization = format!("Bearer {}", token.unwrap_or_default());
+        let mut headers =
+            vec![("apikey", self.publishable_key.as_str()), ("content-type", "application/json")];
+        if token.is_some() {
+            headers.push(("authorization", &authorization));
+        }
+        http::send("POST", &url, &headers, arguments)
+    }
+
+    /// A call on our own behalf.
+    pub fn service_rpc(&self, function: &str, arguments: &str) -> Answer {
+        let url = format!("{}/rest/v1/rpc/{function}", self.supabase_url);
+        let headers = [("apikey", self.secret_key.as_str()), ("content-type", "application/json")];
+        http::send("POST", &url, &headers, arguments)
+    }
+
+    /// The whole log of the edge, up to and including a request that is made now.
+    pub fn edge_log(&self) -> String {
+        let mark = fresh("mark-");
+        self.edge("GET", "/health", &[("x-request-id", &mark)], "");
+        let path = variable("MPS_E2E_EDGE_LOG");
+        for _ in 0..100_000 {
+            let log = fs::read_to_string(&path).expect("the edge's log");
+            if log.contains(&mark) {
+                return log;
+            }
+            thread::yield_now();
+        }
+        panic!("the edge does not log its requests");
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        let log = self.edge_log();
+        let told = self.secrets.borrow().iter().filter(|secret| log.contains(secret.as_str())).count();
+        assert_eq!(told, 0, "the edge's log has secrets of this test");
+    }
+}

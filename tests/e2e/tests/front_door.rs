@@ -1,0 +1,142 @@
+//! The edge's own answers, on the build that is deployed.
+
+use mps_e2e::{Stack, answer_of, fresh};
+use serde_json::json;
+
+#[test]
+fn health_and_ready_answer_anyone() {
+    let stack = Stack::new();
+    let health = stack.edge("GET", "/health", &[], "");
+    assert_eq!((health.status, &health.body), (200, &json!({"status": "ok"})));
+    let ready = stack.edge("GET", "/ready", &[], "");
+    assert_eq!((ready.status, &ready.body["status"]), (200, &json!("ready")), "{}", ready.body);
+    assert_eq!(ready.body["schema_version"], mps_core::limits::schema::VERSION);
+}
+
+#[test]
+fn a_wrong_address_a_wrong_method_and_a_wrong_body_have_their_statuses() {
+    let stack = Stack::new();
+    let cashier = stack.sign_in("cashier@demo.example");
+    let authorization = format!("Bearer {cashier}");
+    let signed_in = ("authorization", authorization.as_str());
+    let is_json = ("content-type", "application/json");
+
+    let nowhere = stack.edge("GET", "/api/nowhere", &[], "");
+    assert_eq!(nowhere.refusal(), answer_of(404, &json!("NOT_FOUND")));
+    assert_eq!(nowhere.header("content-type"), "application/problem+json");
+
+    let wrong_method = stack.edge("GET", "/api/payment/charge", &[], "");
+    assert_eq!(wrong_method.refusal(), answer_of(405, &json!("METHOD_NOT_ALLOWED")));
+    assert_eq!(wrong_method.header("allow"), "POST");
+
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
+    let too_large = stack.edge("POST", "/api/member/register", &[signed_in, is_json], &large);
+    assert_eq!(too_large.refusal(), answer_of(413, &json!("BODY_TOO_LARGE")));
+
+    let text = stack.edge("POST", "/api/qr/rotate", &[signed_in, ("content-type", "text/plain")], "{}");
+    assert_eq!(text.refusal(), answer_of(415, &json!("UNSUPPORTED_MEDIA_TYPE")));
+
+    let unknown = stack.edge("POST", "/api/qr/revoke", &[signed_in, is_json], r#"{"card_id":"x","pin":1}"#);
+    assert_eq!(unknown.refusal(), answer_of(400, &json!("MALFORMED_BODY")));
+    assert_eq!(unknown.body["params"], json!({"field": "pin"}));
+}
+
+#[test]
+fn a_request_id_is_kept_or_made_and_comes_back_in_every_problem() {
+    let stack = Stack::new();
+    let given = fresh("till-");
+    let kept = stack.edge("GET", "/api/member/me", &[("x-request-id", &given)], "");
+    assert_eq!((kept.header("x-request-id"), &kept.body["instance"]), (given.as_str(), &json!(given)));
+    let made = stack.edge("GET", "/api/member/me", &[("x-request-id", "not one!")], "");
+    assert_eq!(made.header("x-request-id").len(), 36);
+    assert_eq!(made.body["instance"], made.header("x-request-id"));
+    let other = stack.edge("GET", "/api/member/me", &[], "");
+    assert_ne!(other.header("x-request-id"), made.header("x-request-id"));
+    assert!(stack.edge_log().contains(&format!("\"request_id\":\"{given}\"")));
+}
+
+#[test]
+fn a_request_id_reaches_the_audit_row_of_the_charge() {
+    let stack = Stack::new();
+    let shop = stack.open_shop("100");
+    let (code, key, given) = (stack.code(&shop), stack.fresh_key(), fresh("till-"));
+    let authorization = format!("Bearer {}", shop.cashier);
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+        ("idempotency-key", key.as_str()),
+        ("x-request-id", given.as_str()),
+    ];
+    let charge = stack.edge("POST", "/api/payment/charge", &headers, &shop.request(&code, "1").to_string());
+    assert_eq!(charge.status, 200, "{}", charge.body);
+    let audited = stack.value(&format!("select object_id from audit.event_log where request_id = '{given}'"));
+    assert_eq!(audited, charge.body["tx_no"]);
+}
+
+#[test]
+fn a_page_of_an_unlisted_origin_cannot_read_our_answers() {
+    let stack = Stack::new();
+    let headers = [("origin", "https://evil.example"), ("access-control-request-method", "POST")];
+    let preflight = stack.edge("OPTIONS", "/api/payment/charge", &headers, "");
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.header("access-control-allow-origin"), "");
+    assert_eq!(preflight.header("vary"), "Origin");
+}
+
+#[test]
+fn no_api_answer_is_cached_or_sniffed() {
+    let stack = Stack::new();
+    let me = stack.get("/api/member/me", &stack.sign_in("hua@demo.example"));
+    assert_eq!(me.status, 200);
+    assert_eq!(me.header("cache-control"), "no-store");
+    assert_eq!(me.header("x-content-type-options"), "nosniff");
+    assert_eq!(me.header("referrer-policy"), "no-referrer");
+    assert_ne!(me.header("strict-transport-security"), "");
+}
+
+#[test]
+fn a_charge_without_a_right_key_is_refused() {
+    let stack = Stack::new();
+    let shop = stack.open_shop("100");
+    let body = shop.request(&stack.code(&shop), "1").to_string();
+    let before = stack.state();
+    let too_long = "k".repeat(256);
+    let charge = |key| stack.post_text("/api/payment/charge", &shop.cashier, key, &body).refusal();
+    assert_eq!(charge(None), answer_of(400, &json!("IDEMPOTENCY_KEY_REQUIRED")));
+    assert_eq!(charge(Some(&too_long)), answer_of(400, &json!("IDEMPOTENCY_KEY_INVALID")));
+    assert_eq!(charge(Some("\"open")), answer_of(400, &json!("IDEMPOTENCY_KEY_INVALID")));
+    assert_eq!(stack.state(), before);
+}
+
+#[test]
+fn the_log_has_one_json_line_a_request_and_nothing_that_looks_like_a_secret() {
+    let stack = Stack::new();
+    let shop = stack.open_shop("100");
+    let (code, key) = (stack.code(&shop), stack.fresh_key());
+    // Secrets in every place where a confused client could put them.
+    let mut request = shop.request(&code, code.as_str());
+    request["merchant_code"] = json!(code);
+    request["terminal_code"] = json!(code);
+    stack.charge(&shop.cashier, &key, &request);
+    request["raw_amount"] = json!("1");
+    stack.charge(&shop.cashier, &key, &request);
+    stack.get(&format!("/api/payment/{code}"), &shop.cashier);
+    stack.get(&format!("/{code}?token={}", shop.cashier), &shop.cashier);
+    stack.post("/api/qr/validate", &shop.cashier, &json!({code.as_str(): key}));
+    stack.post("/api/qr/rotate", &shop.cashier, &json!({"card_id": code}));
+    stack.get("/api/member/me", &code);
+    let paid = stack.charge(&shop.cashier, &key, &shop.request(&code, "1"));
+    assert_eq!(paid.status, 200, "{}", paid.body);
+
+    let log = stack.edge_log();
+    assert!(log.contains(paid.body["tx_no"].as_str().expect("text")), "a payment's number is in the log");
+    let longest_number = log.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
+    assert!(longest_number < Some(24), "no payment code");
+    for piece in ["eyJ", "sb_secret_", "sb_publishable_", "Bearer", "@"] {
+        assert!(!log.contains(piece), "{piece} is in the log");
+    }
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let charges = lines
+        .filter(|line| line["route"] == "/api/payment/charge" && line["merchant_code"] == shop.merchant_code);
+    assert_eq!(charges.count(), 1);
+}
