@@ -12,7 +12,7 @@ use crate::files;
 use crate::process;
 use crate::report::{self, Outcome};
 use crate::repository::Repository;
-use crate::setup::wasm_target::Toolchain;
+use crate::setup::wasm_target::{TARGET, Toolchain};
 use crate::setup::{self, Needs, tools};
 
 /// Build the npm package, the edge and the web site
@@ -31,20 +31,27 @@ const RUST_INPUTS: &[&str] = &["Cargo.toml", "Cargo.lock", ".cargo", "crates/cor
 
 const PACKAGE: Step = Step {
     name: "npm package",
-    inputs: &["crates/wasm", "pkg", "spec", "package-lock.json"],
+    inputs: &[
+        "crates/wasm",
+        "pkg/src",
+        "pkg/build.mjs",
+        "pkg/package.json",
+        "pkg/tsconfig.json",
+        "package-lock.json",
+    ],
     outputs: &["pkg/dist"],
 };
 
 const EDGE: Step = Step {
     name: "edge",
-    inputs: &["crates/client", "edge", "spec", "package-lock.json"],
+    inputs: &["crates/client", "edge/src", "edge/Cargo.toml", "edge/wrangler.toml", "package-lock.json"],
     outputs: &["edge/build/index.js"],
 };
 
 /// The site contains the package, so its stamp does too.
 const WWW: Step = Step {
     name: "web site",
-    inputs: &["www", "pkg", "crates/wasm", "crates/core", "package-lock.json"],
+    inputs: &["www", "crates/wasm", "pkg/src", "pkg/build.mjs", "pkg/package.json", "package-lock.json"],
     outputs: &["www/dist/index.html"],
 };
 
@@ -59,7 +66,25 @@ pub(crate) fn run(repository: &Repository, _options: &Options) -> Result<()> {
 pub(crate) fn package(repository: &Repository) -> Result<()> {
     let toolchain = Toolchain::require()?;
     PACKAGE.ensure(repository, &toolchain.version()?, || {
-        let mut command = node(repository, &["pkg/build.mjs"])?;
+        let mut cargo = Command::new("cargo");
+        toolchain.apply(&mut cargo);
+        cargo.current_dir(repository.root()).args([
+            "build",
+            "--release",
+            "-p",
+            "mps-wasm",
+            "--target",
+            TARGET,
+        ]);
+        // The path that pkg/build.mjs is given must be where cargo writes, whatever the caller's settings.
+        process::must(cargo.arg("--target-dir").arg(repository.join("target")))?;
+        let mut command = node(
+            repository,
+            &[
+                "pkg/build.mjs",
+                &repository.join(&format!("target/{TARGET}/release/mps_wasm.wasm")).to_string_lossy(),
+            ],
+        )?;
         with_wasm_tools(repository, &toolchain, &mut command)?;
         Ok(command)
     })

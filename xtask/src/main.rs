@@ -2,6 +2,7 @@
 
 mod build;
 mod codegen;
+mod dev;
 mod files;
 mod process;
 mod report;
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Setup(setup::Options),
     Build(build::Options),
+    Dev(dev::Options),
     Test(test::Options),
     Schema(schema::Options),
     /// Check who may know whom, and the rules of style that no compiler holds
@@ -60,6 +62,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup(options) => setup::run(&repository, &options),
         Command::Build(options) => build::run(&repository, &options),
+        Command::Dev(options) => dev::run(&repository, &options),
         Command::Schema(options) => schema::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),
         Command::Tidy => tidy::run(&repository),

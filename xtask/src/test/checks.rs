@@ -16,8 +16,8 @@ use crate::tidy;
 /// What only runs in a wasm host.
 const WASM_CRATES: &[&str] = &["mps-wasm", "mps-edge"];
 
-/// The TypeScript projects, each with its tsconfig.json.
-const TYPESCRIPT: &[&str] = &["pkg", "www", "tests/browser"];
+/// The TypeScript projects, tests included.
+const TYPESCRIPT: &[&str] = &["pkg/tsconfig.check.json", "www", "tests/browser"];
 
 pub(super) fn fmt(bench: &Bench) -> Result<Tally> {
     let mut command = runner::cargo(bench.repository);

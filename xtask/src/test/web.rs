@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::tally::Tally;
 use super::{Bench, runner};
 use crate::build;
-use crate::process::free_port;
+use crate::process::{Service, free_port};
 use crate::report;
 use crate::repository::Repository;
 use crate::services::edge::{Edge, Settings};
@@ -44,6 +44,9 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     ];
     let tally = runner::rust_tests(repository, &["mps-e2e"], &environment)?;
     backend.show_logs_of(tally);
+    if tally.failed > 0 {
+        show_log(cluster.service());
+    }
     Ok(tally)
 }
 
@@ -104,8 +107,12 @@ impl Backend {
             if let Err(error) = service.check_alive() {
                 report::error(&error);
             } else if tally.failed > 0 {
-                println!("the end of {}:\n{}\n", service.log().display(), service.last_lines());
+                show_log(service);
             }
         }
     }
+}
+
+fn show_log(service: &Service) {
+    println!("\nthe end of {}:\n{}", service.log().display(), service.last_lines());
 }
