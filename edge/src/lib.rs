@@ -24,6 +24,7 @@ static FRONT: OnceLock<Front> = OnceLock::new();
 #[event(fetch)]
 async fn fetch(request: HttpRequest, env: Env, _context: Context) -> worker::Result<Response<Body>> {
     let front = FRONT.get_or_init(|| {
+        platform::log_panics();
         let variable = |name: &str| platform::variable(&env, name);
         Front::open(&variable, Arc::new(WorkerHost))
     });

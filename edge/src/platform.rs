@@ -7,8 +7,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use mps_client::retry;
+use worker::js_sys::Reflect;
 use worker::send::SendFuture;
-use worker::{Date, Delay, Env, console_log};
+use worker::wasm_bindgen::JsValue;
+use worker::{Date, Delay, Env, console_error, console_log};
+
+use crate::telemetry;
 
 /// What only the process that hosts us can do. Time and chance come from here and nowhere else.
 pub(crate) trait Host: Send + Sync + 'static {
@@ -53,9 +57,18 @@ pub(crate) fn random_bytes() -> [u8; 16] {
     bytes
 }
 
-/// A variable or secret of the Worker; `None` when it is not bound.
+/// Lets a panic say where it was. What it says is not written: it may quote anything.
+pub(crate) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        console_error!("{}", telemetry::line_of_panic(place.as_deref().unwrap_or_default()));
+    }));
+}
+
+/// A variable or secret of the Worker; `None` when it is not bound. (workerd binds null for a name that its
+/// environment has not, and `Env::var` throws on that.)
 pub(crate) fn variable(env: &Env, name: &str) -> Option<String> {
-    env.var(name).ok().map(|value| value.to_string())
+    Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string()
 }
 
 /// JavaScript's promises are not `Send`; a Worker has one thread, so that a router may take them for it.

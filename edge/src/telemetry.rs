@@ -82,6 +82,12 @@ pub(crate) fn line_of_refused_start(now: Duration, error: ConfigError) -> String
         .to_string()
 }
 
+/// The line of a panic, without a time: a panic must not ask the host for one.
+pub(crate) fn line_of_panic(place: &str) -> String {
+    serde_json::json!({"level": "error", "category": "panic", "error_code": "INTERNAL", "place": place})
+        .to_string()
+}
+
 /// Callers choose these two texts: only what looks like one of ours is written, so no payment code can pose as one.
 fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
