@@ -1,6 +1,7 @@
 //! `cargo xtask dev`: the whole system on this machine with demo data, until Ctrl-C.
 
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let start = Instant::now();
-    let _lock = lock(repository)?;
+    let mut lock = lock(repository)?;
     setup::ensure(repository, Needs::BUILD)?;
     build::package(repository)?;
     build::edge(repository)?;
@@ -72,6 +73,8 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let origins = format!("{www_url},http://localhost:{www_port}");
     let settings = Settings { port: edge_port, supabase_url: &lite.url(), keys: &keys, origins: &origins };
     let mut edge = Edge::start(repository, &settings, logs.join("edge.log"))?;
+    // Minus signs, as `kill` wants the numbers of process groups.
+    write!(lock, " -{} -{}", lite.service().id(), edge.service().id())?;
     let config = www::config(&edge.url(), &lite.url(), &keys.publishable);
     www::serve(repository.join("www/dist"), www_port, config)?;
     edge.wait_until_ready()?;
@@ -92,14 +95,23 @@ fn watch(edge: &mut Edge, lite: &mut Lite) -> Result<()> {
     Ok(())
 }
 
-/// One at a time in a checkout: two would write the same data.
+/// One at a time in a checkout: two would write the same data. The services inherit the lock, so that those of a run
+/// that was killed, and could not stop them, are noticed too.
 fn lock(repository: &Repository) -> Result<File> {
-    let path = repository.state("dev.lock");
     fs::create_dir_all(repository.state("")).context("cannot make .mps")?;
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let path = repository.state("dev.lock");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
-        bail!("`cargo xtask dev` runs in this checkout already; stop it first (Ctrl-C in its terminal)");
+        let mut services = String::new();
+        let _ = file.read_to_string(&mut services);
+        bail!(
+            "`cargo xtask dev` runs in this checkout already: stop it with Ctrl-C in its terminal; if it was killed, \
+             stop what it left with `kill --{services}`"
+        );
     }
+    file.set_len(0)?;
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
     Ok(file)
 }
 

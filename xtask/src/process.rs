@@ -121,6 +121,11 @@ impl Service {
         self
     }
 
+    /// The process, and the group it leads.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn log(&self) -> &Path {
         &self.log
     }
