@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use mps_db_tests::call::label;
-use mps_db_tests::scene::{Member, Shop};
+use mps_db_tests::scene::{Member, Shop, change_under_lock};
 use mps_db_tests::{Call, Outcome, TestDatabase, assert_ends, on_a_fresh_database};
 
 const ROUNDS: usize = 25;
@@ -129,6 +129,29 @@ fn a_charge_that_fails_leaves_its_code_to_the_revocation_that_waits() -> Result<
         cashier.roll_back().await?;
         assert_eq!(revoke.outcome().await?.map(|row| row.text("revoked").to_owned()), Ok("true".to_owned()));
         assert_eq!(db.state_of_code(&code).await?, "revoked");
+        db.check_ledger().await
+    })
+}
+
+/// Whoever waits for the card holds no code yet; the other way round two of them could wait for each other for ever.
+#[test]
+fn the_card_is_locked_before_its_codes() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let (shop, payer) = shop_and_payer(db).await?;
+        db.prepare_changes_under_lock().await?;
+        let nothing = change_under_lock(std::slice::from_ref(&payer.card), "select 1");
+        let revoke = Call::revoke(&payer.user, &payer.card);
+        for end_of_code in [None, Some(revoke), Some(Call::rotate(&payer.user, &payer.card))] {
+            let code = db.code(&payer.user, &payer.card).await?;
+            let call = end_of_code.unwrap_or_else(|| shop.charge(&code, "1.00").key("key").into());
+            let house = db.session().await?;
+            assert_eq!(label(&house.leave_open(&nothing).await?), "ok");
+            let waiting = db.start_behind(&house, call).await?;
+            let free = db.texts("select 'free' from app.payment_codes for update nowait", &[]).await;
+            house.commit().await?;
+            assert_eq!(label(&waiting.outcome().await?), "ok");
+            assert!(!free?.is_empty());
+        }
         db.check_ledger().await
     })
 }

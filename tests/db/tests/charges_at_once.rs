@@ -104,15 +104,28 @@ fn an_order_is_paid_once_and_the_others_hear_by_which_payment() -> Result<()> {
 }
 
 #[test]
-fn an_order_may_have_the_same_number_at_another_merchant() -> Result<()> {
+fn an_order_is_its_merchants_own() -> Result<()> {
     on_a_fresh_database(async |db| {
         let mut calls: Vec<Call> = Vec::new();
-        for (n, member) in db.members(10, "100.00").await?.iter().enumerate() {
+        let mut again: Vec<Call> = Vec::new();
+        for n in 0..6 {
             let shop = db.shop(&format!("SHOP{n}")).await?;
-            let code = db.code(&member.user, &member.card).await?;
-            calls.push(shop.charge(&code, "40.00").key("one key").order("1").into());
+            for (number, calls) in [&mut calls, &mut again].into_iter().enumerate() {
+                let member = db.member(&format!("payer{n}-{number}"), "100.00").await?;
+                let code = db.code(&member.user, &member.card).await?;
+                calls.push(shop.charge(&code, "40.00").order("1").into());
+            }
         }
-        assert_ends(&db.at_once(calls).await?, &[("ok", 10)]);
+        let last = calls.pop().context("no call")?;
+        let mut paid = db.at_once(calls).await?;
+        paid.push(db.call(last).await?);
+        assert_ends(&paid, &[("ok", 6)]);
+        for (first, call) in paid.iter().flatten().zip(again) {
+            let refusal = db.call(call).await?.err().context("an order was paid twice")?;
+            assert_eq!(refusal.label(), "PT409 EXTERNAL_ORDER_ALREADY_PAID");
+            assert_eq!(refusal.detail, format!(r#"{{"tx_no": "{}"}}"#, first.text("tx_no")));
+        }
+        assert_eq!(db.payments().await?, 6);
         db.check_ledger().await
     })
 }
