@@ -127,7 +127,6 @@ fn an_order_is_paid_once() {
     let shop = stack.open_shop("1000");
     let mut request = shop.request(&stack.code(&shop), "10.00");
     request["external_order_id"] = json!(fresh("order-"));
-    request["tag"] = json!({"table": 7, "note": "窗邊"});
     let first = stack.charge(&shop.cashier, &stack.fresh_key(), &request);
     assert_eq!(first.status, 200, "{}", first.body);
     request["qr_plain"] = json!(stack.code(&shop));
@@ -136,10 +135,7 @@ fn an_order_is_paid_once() {
     assert_eq!(second.body["params"], json!({"tx_no": first.body["tx_no"]}));
     let detail =
         stack.get(&format!("/api/payment/{}", first.body["tx_no"].as_str().expect("text")), &shop.cashier);
-    assert_eq!(
-        (&detail.body["tag"], &detail.body["external_order_id"]),
-        (&request["tag"], &request["external_order_id"])
-    );
+    assert_eq!(detail.body["external_order_id"], request["external_order_id"]);
 }
 
 #[test]
