@@ -13,7 +13,7 @@ use crate::process;
 use crate::report::{self, Outcome};
 use crate::repository::Repository;
 use crate::setup::wasm_target::{TARGET, Toolchain};
-use crate::setup::{self, Needs, tools};
+use crate::setup::{self, Need, tools};
 
 /// Build the npm package, the edge and the web site
 #[derive(Args)]
@@ -56,7 +56,7 @@ const WWW: Step = Step {
 };
 
 pub(crate) fn run(repository: &Repository, _options: &Options) -> Result<()> {
-    setup::ensure(repository, Needs::BUILD)?;
+    setup::ensure(repository, Need::BUILD)?;
     package(repository)?;
     edge(repository)?;
     www(repository)

@@ -17,7 +17,7 @@ use crate::services::edge::{Edge, Settings};
 use crate::services::keys::Keys;
 use crate::services::lite::{Lite, Project};
 use crate::services::www;
-use crate::setup::{self, Needs};
+use crate::setup::{self, Need};
 
 /// How often a service that ended by itself is noticed.
 const WATCH: Duration = Duration::from_millis(200);
@@ -55,7 +55,7 @@ pub(crate) struct Options {
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let start = Instant::now();
     let mut lock = lock(repository)?;
-    setup::ensure(repository, Needs::BUILD)?;
+    setup::ensure(repository, Need::BUILD)?;
     build::package(repository)?;
     build::edge(repository)?;
     build::www(repository)?;

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::process;
 use crate::repository::Repository;
 use crate::services::postgres::Cluster;
-use crate::setup::{self, Needs};
+use crate::setup::{self, Need};
 use crate::test::database::{MIGRATED, prepare_migrated};
 
 const FILE: &str = "supabase/schema.sql";
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
-    setup::ensure(repository, Needs { postgres: true, ..Needs::default() })?;
+    setup::ensure(repository, &[Need::Postgres])?;
     let cluster = Cluster::start(&setup::postgres::require()?, repository, "schema-postgres")?;
     prepare_migrated(&cluster, repository)?;
     if options.check {
@@ -59,7 +59,7 @@ fn dump(cluster: &Cluster) -> Result<String> {
     Ok(format!("{FIRST_LINE}{}", normalise(&process::capture(&mut command)?)))
 }
 
-/// Leaves out what differs between machines: versions, session settings, the random marks of newer pg_dump.
+/// Leaves out what differs between machines: versions, session settings, the random marks of newer `pg_dump`.
 fn normalise(dump: &str) -> String {
     let mut text = String::new();
     let mut was_blank = true;

@@ -22,45 +22,40 @@ pub(crate) struct Options {
     tests: bool,
 }
 
-/// What a command needs. Everything a build needs is one need: each step is quick when it is there.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Needs {
-    pub(crate) wasm_target: bool,
-    pub(crate) wasm_tools: bool,
-    pub(crate) npm: bool,
-    pub(crate) postgres: bool,
-    pub(crate) chromium: bool,
+/// One thing that a command needs; they are seen to in this order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    WasmTarget,
+    WasmTools,
+    Npm,
+    Postgres,
+    Chromium,
 }
 
-impl Needs {
+impl Need {
+    const ALL: &[Self] = &[Self::WasmTarget, Self::WasmTools, Self::Npm, Self::Postgres, Self::Chromium];
+
     /// What `build` and `dev` need.
-    pub(crate) const BUILD: Self =
-        Self { wasm_target: true, wasm_tools: true, npm: true, postgres: false, chromium: false };
+    pub(crate) const BUILD: &[Self] = &[Self::WasmTarget, Self::WasmTools, Self::Npm];
+
+    fn ensure(self, repository: &Repository) -> Result<()> {
+        match self {
+            Self::WasmTarget => report::step("wasm32 target", || wasm_target::ensure(repository)),
+            Self::WasmTools => {
+                tools::TOOLS.iter().try_for_each(|tool| report::step(tool.name, || tool.ensure(repository)))
+            }
+            Self::Npm => report::step("npm packages", || npm::ensure(repository)),
+            Self::Postgres => report::step("PostgreSQL with pgTAP", postgres::ensure),
+            Self::Chromium => report::step("Chromium", chromium::ensure),
+        }
+    }
 }
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
-    let needs = Needs { postgres: options.tests, chromium: options.tests, ..Needs::BUILD };
-    ensure(repository, needs)
+    ensure(repository, if options.tests { Need::ALL } else { Need::BUILD })
 }
 
-/// Sees to each need in turn; the first that cannot be met stops with what to do.
-pub(crate) fn ensure(repository: &Repository, needs: Needs) -> Result<()> {
-    if needs.wasm_target {
-        report::step("wasm32 target", || wasm_target::ensure(repository))?;
-    }
-    if needs.wasm_tools {
-        for tool in tools::TOOLS {
-            report::step(tool.name, || tool.ensure(repository))?;
-        }
-    }
-    if needs.npm {
-        report::step("npm packages", || npm::ensure(repository))?;
-    }
-    if needs.postgres {
-        report::step("PostgreSQL with pgTAP", postgres::ensure)?;
-    }
-    if needs.chromium {
-        report::step("Chromium", chromium::ensure)?;
-    }
-    Ok(())
+/// Sees to each need; the first that cannot be met stops with what to do.
+pub(crate) fn ensure(repository: &Repository, needs: &[Need]) -> Result<()> {
+    Need::ALL.iter().filter(|need| needs.contains(need)).try_for_each(|need| need.ensure(repository))
 }

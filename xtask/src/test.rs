@@ -17,7 +17,7 @@ use crate::build;
 use crate::process;
 use crate::report;
 use crate::repository::Repository;
-use crate::setup::{self, Needs};
+use crate::setup::{self, Need};
 use database::TestCluster;
 use tally::Tally;
 
@@ -127,19 +127,9 @@ fn settle(result: Result<Tally>) -> Tally {
 }
 
 fn set_up(repository: &Repository, chosen: &[Stage]) -> Result<()> {
-    let any = |stages: &[Stage]| chosen.iter().any(|stage| stages.contains(stage));
-    let builds = any(&[Stage::Lint, Stage::Pkg, Stage::E2e, Stage::Browser]);
     report::heading("setup");
-    setup::ensure(
-        repository,
-        Needs {
-            wasm_target: builds || any(&[Stage::Clippy]),
-            wasm_tools: builds,
-            npm: builds,
-            postgres: any(&[Stage::Db, Stage::Schema, Stage::E2e]),
-            chromium: any(&[Stage::Browser]),
-        },
-    )
+    let needs: Vec<Need> = chosen.iter().flat_map(|stage| stage.needs()).copied().collect();
+    setup::ensure(repository, &needs)
 }
 
 impl Stage {
@@ -151,6 +141,18 @@ impl Stage {
         self.to_possible_value()
             .and_then(|value| value.get_help().map(ToString::to_string))
             .unwrap_or_default()
+    }
+
+    fn needs(self) -> &'static [Need] {
+        use Need::{Chromium, Npm, Postgres, WasmTarget, WasmTools};
+        match self {
+            Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
+            Self::Clippy => &[WasmTarget],
+            Self::Db | Self::Schema => &[Postgres],
+            Self::Lint | Self::Pkg => Need::BUILD,
+            Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres],
+            Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
+        }
     }
 
     fn run(self, bench: &mut Bench) -> Result<Tally> {

@@ -6,8 +6,10 @@ mod spec;
 mod sql;
 mod texts;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +23,13 @@ struct Source {
     /// From the root, with forward slashes.
     path: String,
     text: String,
+}
+
+impl Source {
+    /// `rs` of `edge/src/lib.rs`.
+    fn extension(&self) -> &str {
+        Path::new(&self.path).extension().and_then(OsStr::to_str).unwrap_or_default()
+    }
 }
 
 /// One place that breaks a rule.

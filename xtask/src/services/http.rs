@@ -1,6 +1,7 @@
 //! Asking a local service whether it answers: one request a connection, the status is all that counts.
 
-use std::io::{Read, Write};
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ pub(crate) fn status(
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(request, "{name}: {value}\r\n");
     }
-    request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    let _ = write!(request, "Content-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).ok()?;
     let mut reply = String::new();
     // Only the first line is wanted; a body that is no UTF-8 or comes late does not matter.

@@ -91,7 +91,7 @@ fn candidates() -> Vec<PathBuf> {
     folders
 }
 
-/// Where an installation keeps its extensions: as its pg_config says, else as Debian and Homebrew lay it out.
+/// Where an installation keeps its extensions: as its `pg_config` says, else as Debian and Homebrew lay it out.
 fn extension_folders(bin: &Path, major: u32) -> Vec<PathBuf> {
     let told =
         process::capture(Command::new(bin.join("pg_config")).arg("--sharedir")).ok().map(PathBuf::from);

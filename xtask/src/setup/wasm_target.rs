@@ -139,7 +139,9 @@ fn build_std(scratch: &Path, destination: &Path) -> Result<()> {
     for entry in fs::read_dir(&built).with_context(|| format!("cannot list {}", built.display()))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".rlib") && !name.starts_with(&format!("lib{SEED}-")) {
+        if path.extension().is_some_and(|extension| extension == "rlib")
+            && !name.starts_with(&format!("lib{SEED}-"))
+        {
             fs::copy(&path, destination.join(&name))
                 .with_context(|| format!("cannot write {} (run this once as root)", destination.display()))?;
         }

@@ -67,7 +67,7 @@ pub(super) fn no_sql_text(sources: &[Source]) -> Vec<Violation> {
 }
 
 fn rust(sources: &[Source]) -> impl Iterator<Item = &Source> {
-    sources.iter().filter(|source| source.path.ends_with(".rs"))
+    sources.iter().filter(|source| source.extension() == "rs")
 }
 
 /// Applies a check to every line of code; comments are left out.

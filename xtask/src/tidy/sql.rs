@@ -38,7 +38,7 @@ pub(super) fn public_functions_are_closed(sources: &[Source]) -> Vec<Violation> 
 fn migrations(sources: &[Source]) -> impl Iterator<Item = &Source> {
     sources
         .iter()
-        .filter(|source| source.path.starts_with("supabase/migrations/") && source.path.ends_with(".sql"))
+        .filter(|source| source.path.starts_with("supabase/migrations/") && source.extension() == "sql")
 }
 
 /// Where each function of `public` is made, and its name.

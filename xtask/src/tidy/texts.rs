@@ -3,7 +3,7 @@
 use super::{Source, Violation, is_generated};
 
 const LINES_MAX: usize = 500;
-const MEASURED: &[&str] = &[".rs", ".ts", ".tsx", ".js", ".mjs", ".sql", ".css"];
+const MEASURED: &[&str] = &["rs", "ts", "tsx", "js", "mjs", "sql", "css"];
 
 /// Folders that exist on one machine only. Split, so that this file does not break its own rule.
 const MACHINE_FOLDERS: &[&str] =
@@ -14,7 +14,7 @@ const REGISTRIES: &[&str] = &["npm", "crates", "pypi", "debian", "yarnpkg"];
 
 pub(super) fn files_are_short(sources: &[Source]) -> Vec<Violation> {
     let long = |source: &&Source| {
-        MEASURED.iter().any(|extension| source.path.ends_with(extension))
+        MEASURED.contains(&source.extension())
             && !is_generated(source)
             && source.text.lines().count() > LINES_MAX
     };
@@ -51,7 +51,7 @@ pub(super) fn todos_have_owners(sources: &[Source]) -> Vec<Violation> {
     let contributing = sources.iter().find(|source| source.path == "CONTRIBUTING.md");
     let is_named = |name: &str| contributing.is_some_and(|guide| guide.text.contains(name));
     each_line(sources, |source, line| {
-        if source.path.ends_with(".md") || source.path == "package-lock.json" || source.path == file!() {
+        if source.extension() == "md" || source.path == "package-lock.json" || source.path == file!() {
             return None;
         }
         let at = ["TODO", "FIXME", "XXX"].iter().find_map(|word| {
