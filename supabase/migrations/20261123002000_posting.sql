@@ -129,7 +129,7 @@ set search_path = ''
 as $$
 begin
   return (select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r
-    where r.original_tx_id = p_tx_id and r.id > p_tx_id);
+    where r.original_tx_id = p_tx_id);
 end;
 $$;
 comment on function app.refunded_amount(uuid) is 'What was refunded of a payment, from its refunds.';

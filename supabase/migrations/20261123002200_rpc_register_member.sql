@@ -52,13 +52,13 @@ exception when unique_violation then
   case v_constraint
     when 'member_profiles_phone_taken' then perform rules.fail('PHONE_ALREADY_REGISTERED');
     when 'member_profiles_email_taken' then perform rules.fail('EMAIL_ALREADY_REGISTERED');
-    when 'member_profiles_auth_user_taken' then return null;
+    when 'member_profiles_auth_user_taken' then perform rules.fail('MEMBER_NOT_ACTIVE');
     else raise;
   end case;
 end;
 $$;
 comment on function app.make_member(text, text, text, uuid) is
-  'A member and the one standard card; NULL when a parallel call just linked the same user.';
+  'A member and the one standard card. A user whose member was deleted gets no second one.';
 
 create function app.link_known_member(p_user_id uuid)
 returns app.member_profiles
@@ -116,12 +116,8 @@ begin
     select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null and not u.is_sso_user
       and lower(u.email) ~ '^[^@[:space:]]+@[^@[:space:]]+$';
     v_member := app.make_member(v_name, v_phone, v_email, v_user_id);
-    v_created := v_member.id is not null;
-    if v_created then
-      perform audit.log('member', 'member.registered', 'member', v_member.member_no, '{}');
-    else
-      select m.* into strict v_member from app.member_profiles m where m.auth_user_id = v_user_id;
-    end if;
+    v_created := true;
+    perform audit.log('member', 'member.registered', 'member', v_member.member_no, '{}');
   end if;
   return query
     select v_member.id, v_member.member_no, v_member.name, v_member.phone, v_member.email, v_member.status,
@@ -131,6 +127,6 @@ end;
 $$;
 comment on function public.register_member(text, text) is
   'Makes the signed-in user a member with one standard card, or links him to the member that has his confirmed phone or e-mail. '
-  'Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+  'Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
 revoke all on function public.register_member(text, text) from public, anon, authenticated, service_role;
 grant execute on function public.register_member(text, text) to authenticated;

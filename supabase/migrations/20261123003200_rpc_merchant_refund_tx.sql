@@ -107,14 +107,15 @@ begin
       t.id, t.tx_no, t.final_amount::numeric,
       p.final_amount - (
         select sum(r.final_amount) from app.transactions r
-        where r.original_tx_id = p.id and r.created_at <= t.created_at),
+        where r.original_tx_id = p.id and (length(r.tx_no), r.tx_no) <= (length(t.tx_no), t.tx_no)),
       -t.points_earned, p_replayed
     from app.transactions t
     join app.transactions p on p.id = t.original_tx_id
     where t.id = p_refund_tx_id;
 end;
 $$;
-comment on function app.refund_answer(uuid, boolean) is 'What a refund answered: read from rows that never change.';
+comment on function app.refund_answer(uuid, boolean) is
+  'What a refund answered, from rows that never change. Refunds of a payment follow each other by number, whatever a clock does.';
 
 create function public.merchant_refund_tx(
   p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb default null,

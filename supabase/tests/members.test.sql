@@ -1,7 +1,7 @@
 -- Members: registration, linking by what Supabase Auth confirmed, profile and cards.
 begin;
 set local search_path = public, extensions;
-select plan(31);
+select plan(32);
 
 select fx.make_user('new@fixture.example') as newcomer \gset
 select fx.act_as(:'newcomer');
@@ -71,6 +71,12 @@ select fx.act_as(:'by_confirmed_mail');
 select is((select member_no from public.register_member('Dora', null)), :'known_by_mail'::text,
   'a confirmed e-mail links its known member');
 select is((select count(*)::int from audit.event_log where action = 'member.linked'), 2, 'linking is audited');
+
+-- Who was deleted stays so.
+select fx.make_member('gone@fixture.example') as gone \gset
+update app.member_profiles set status = 'deleted', email = null where auth_user_id = :'gone';
+select is(fx.refusal_as('authenticated', :'gone', $$ select public.register_member('Gus', null) $$),
+  'PT409 MEMBER_NOT_ACTIVE', 'a deleted member does not come back by registering');
 
 -- What a member sees.
 select fx.make_member('payer@fixture.example', 100, 1200) as payer \gset
