@@ -115,10 +115,21 @@ impl Cluster {
         process::run(self.psql(database).args(options).arg("-f").arg(file), false)
     }
 
-    /// Makes `database`, a copy of `template` when one is given.
-    pub(crate) fn create(&self, database: &str, template: Option<&str>) -> Result<()> {
-        let from = template.map_or(String::new(), |template| format!(" template \"{template}\""));
-        self.execute("postgres", &format!("create database \"{database}\"{from}"))
+    /// Makes an empty database.
+    pub(crate) fn create(&self, database: &str) -> Result<()> {
+        self.execute("postgres", &format!("create database {database}"))
+    }
+
+    /// Makes a copy of a database, with the privileges on it: those a template does not hand on by itself.
+    pub(crate) fn copy(&self, template: &str, database: &str) -> Result<()> {
+        self.execute("postgres", &format!("create database {database} template {template}"))?;
+        self.execute(
+            "postgres",
+            &format!(
+                "update pg_catalog.pg_database set datacl = (select t.datacl from pg_catalog.pg_database t \
+                 where t.datname = '{template}') where datname = '{database}'"
+            ),
+        )
     }
 
     pub(crate) fn drop(&self, database: &str) -> Result<()> {

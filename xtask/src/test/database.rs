@@ -36,7 +36,7 @@ impl TestCluster {
         report::progress("starting a private PostgreSQL and applying the migrations");
         let cluster = Cluster::start(&setup::postgres::require()?, repository, "test-postgres")?;
         prepare_migrated(&cluster, repository)?;
-        cluster.create(TEMPLATE, Some(MIGRATED))?;
+        cluster.copy(MIGRATED, TEMPLATE)?;
         cluster.execute_file(TEMPLATE, &repository.join("supabase/tests/fixtures.sql"))?;
         Ok(Self { cluster })
     }
@@ -48,7 +48,7 @@ impl TestCluster {
 
 /// A database with what Supabase brings (bootstrap.sql) and every migration.
 pub(crate) fn prepare_migrated(cluster: &Cluster, repository: &Repository) -> Result<()> {
-    cluster.create(MIGRATED, None)?;
+    cluster.create(MIGRATED)?;
     cluster.execute_file(MIGRATED, &repository.join("supabase/tests/bootstrap.sql"))?;
     for migration in migrations(repository)? {
         cluster.execute_file(MIGRATED, &migration)?;
@@ -68,7 +68,7 @@ pub(super) fn stage(bench: &mut Bench) -> Result<Tally> {
 
 /// Every `supabase/tests/*.test.sql`, each in a fresh copy of the template.
 fn pgtap(cluster: &Cluster, repository: &Repository) -> Result<Tally> {
-    cluster.create(PGTAP, Some(TEMPLATE))?;
+    cluster.copy(TEMPLATE, PGTAP)?;
     cluster.execute(PGTAP, INSTALL_PGTAP)?;
     let mut total = Tally::default();
     for file in test_files(repository)? {
@@ -81,7 +81,7 @@ fn pgtap(cluster: &Cluster, repository: &Repository) -> Result<Tally> {
 
 fn pgtap_file(cluster: &Cluster, file: &Path) -> Result<Tally> {
     const COPY: &str = "mps_pgtap_file";
-    cluster.create(COPY, Some(PGTAP))?;
+    cluster.copy(PGTAP, COPY)?;
     let mut psql = cluster.psql(COPY);
     psql.args(["-A", "-t", "-P", "pager=off"]).arg("-f").arg(file).env("PGOPTIONS", SEARCH_PATH);
     let finished = crate::process::run(&mut psql, false)?;

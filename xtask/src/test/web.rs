@@ -24,7 +24,7 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let repository = bench.repository;
     build::edge(repository)?;
     let cluster = bench.cluster()?.cluster();
-    cluster.create(E2E_DATABASE, None)?;
+    cluster.create(E2E_DATABASE)?;
     let database = cluster.url(E2E_DATABASE);
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let keys = Keys::random()?;
