@@ -56,16 +56,25 @@ CREATE TYPE sec.identity AS (
 	role text
 );
 
+-- Name: admin_scope(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.admin_scope(p_user_id uuid) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select 'admin:' || p_user_id $$;
+
+-- Name: FUNCTION admin_scope(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.admin_scope(p_user_id uuid) IS 'The idempotency scope of an admin.';
+
 -- Name: uuid_v7(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.uuid_v7(p_at timestamp with time zone DEFAULT clock_timestamp()) RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
-    SET search_path TO ''
     AS $$
   select encode(
     set_bit(set_bit(
       overlay(uuid_send(gen_random_uuid())
-        placing substr(int8send((extract(epoch from p_at) * 1000)::bigint), 3) from 1 for 6),
+        placing substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) from 1 for 6),
       52, 1), 53, 1),
     'hex')::uuid
 $$;
@@ -73,6 +82,23 @@ $$;
 -- Name: FUNCTION uuid_v7(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.uuid_v7(p_at timestamp with time zone) IS 'A time-ordered UUID of RFC 9562, version 7, of the given moment.';
+
+-- Name: is_time_zone(text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.is_time_zone(p_name text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+  perform timestamptz '2000-01-01 00:00:00+00' at time zone p_name;
+  return p_name ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$';
+exception when invalid_parameter_value then
+  return false;
+end;
+$_$;
+
+-- Name: FUNCTION is_time_zone(p_name text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.is_time_zone(p_name text) IS 'Whether Postgres knows a time zone of this name.';
 
 -- Name: cards; Type: TABLE; Schema: app; Owner: -
 
@@ -92,9 +118,10 @@ CREATE TABLE app.cards (
     paid_on date,
     paid_on_total numeric(14,2) DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT cards_balance_not_negative CHECK ((balance >= (0)::numeric)),
+    CONSTRAINT cards_balance_not_negative CHECK (((balance >= (0)::numeric) AND (balance <> 'NaN'::numeric))),
     CONSTRAINT cards_card_no_well_formed CHECK ((card_no ~ '^(STD|PPD|COR|VCH)[0-9]{8,}$'::text)),
     CONSTRAINT cards_fixed_discount_in_range CHECK (((fixed_discount >= (0)::numeric) AND (fixed_discount <= (1)::numeric))),
+    CONSTRAINT cards_paid_on_total_no_number CHECK ((paid_on_total <> 'NaN'::numeric)),
     CONSTRAINT cards_personal_types_name_their_member CHECK (((card_type = ANY (ARRAY['standard'::text, 'voucher'::text])) = (personal_member_id IS NOT NULL))),
     CONSTRAINT cards_points_not_negative CHECK ((points >= 0)),
     CONSTRAINT cards_status_known CHECK ((status = ANY (ARRAY['active'::text, 'frozen'::text, 'lost'::text, 'expired'::text, 'closed'::text])))
@@ -117,9 +144,10 @@ CREATE TABLE app.merchants (
     day_max numeric(14,2),
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT merchants_code_blank_or_long CHECK (((char_length(code) >= 1) AND (char_length(code) <= 64))),
-    CONSTRAINT merchants_day_max_not_positive CHECK ((day_max > (0)::numeric)),
+    CONSTRAINT merchants_day_max_not_positive CHECK (((day_max > (0)::numeric) AND (day_max <> 'NaN'::numeric))),
     CONSTRAINT merchants_name_blank_or_long CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
-    CONSTRAINT merchants_status_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+    CONSTRAINT merchants_status_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
+    CONSTRAINT merchants_time_zone_unknown CHECK (rules.is_time_zone(time_zone))
 );
 
 -- Name: TABLE merchants; Type: COMMENT; Schema: app; Owner: -
@@ -153,12 +181,26 @@ COMMENT ON FUNCTION app.agree_payment(p_card app.cards, p_member_id uuid, p_merc
 
 CREATE FUNCTION app.card_day(p_now timestamp with time zone) RETURNS date
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$ select (p_now at time zone app.setting('time_zone'))::date $$;
 
 -- Name: FUNCTION card_day(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.card_day(p_now timestamp with time zone) IS 'The day of a moment in the time zone of the house.';
+
+-- Name: card_role(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return (select b.role from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id);
+end;
+$$;
+
+-- Name: FUNCTION card_role(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) IS 'A member''s role on a card, or NULL.';
 
 -- Name: change_points(uuid, bigint, uuid, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -180,6 +222,141 @@ $$;
 -- Name: FUNCTION change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone) IS 'Points and the level that follows from them, with their record, under the card''s lock.';
+
+-- Name: padded(bigint, integer); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.padded(p_number bigint, p_digits_min integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select lpad(p_number::text, greatest(p_digits_min, length(p_number::text)), '0') $$;
+
+-- Name: FUNCTION padded(p_number bigint, p_digits_min integer); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.padded(p_number bigint, p_digits_min integer) IS 'A number with leading zeros to so many digits; a longer one stays whole.';
+
+-- Name: member_no_seq; Type: SEQUENCE; Schema: app; Owner: -
+
+CREATE SEQUENCE app.member_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+-- Name: member_profiles; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.member_profiles (
+    id uuid DEFAULT app.uuid_v7() NOT NULL,
+    member_no text DEFAULT ('M'::text || rules.padded(nextval('app.member_no_seq'::regclass), 8)) NOT NULL,
+    name text NOT NULL,
+    phone text,
+    email text,
+    status text DEFAULT 'active'::text NOT NULL,
+    auth_user_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT member_profiles_email_well_formed CHECK (((email = lower(email)) AND (email ~ '^[^@[:space:]]+@[^@[:space:]]+$'::text))),
+    CONSTRAINT member_profiles_member_no_well_formed CHECK ((member_no ~ '^M[0-9]{8,}$'::text)),
+    CONSTRAINT member_profiles_name_blank_or_long CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT member_profiles_phone_well_formed CHECK ((phone ~ '^[+][1-9][0-9]{6,14}$'::text)),
+    CONSTRAINT member_profiles_status_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text])))
+);
+
+-- Name: TABLE member_profiles; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.member_profiles IS 'Members. auth_user_id links one to its Supabase Auth user; deleted ones keep number and books only.';
+
+-- Name: check_bindable(app.cards, app.member_profiles); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_bindable(p_card app.cards, p_member app.member_profiles) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if p_member.id is null then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  if p_card.status not in ('active', 'frozen') then
+    perform rules.fail('CARD_NOT_ACTIVE');
+  end if;
+  if p_member.status is distinct from 'active' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  if not (select r.is_shareable from app.card_type_rules r where r.card_type = p_card.card_type) then
+    perform rules.fail('CARD_TYPE_NOT_SHAREABLE');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_bindable(p_card app.cards, p_member app.member_profiles); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_bindable(p_card app.cards, p_member app.member_profiles) IS 'Refuses a member or card that cannot be bound: a suspended member binds nothing.';
+
+-- Name: check_binding_password(app.cards, uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_now timestamptz;
+  v_day date := app.card_day(clock_timestamp());
+  v_mine app.binding_attempts;
+  v_today app.binding_attempt_days;
+  v_is_right boolean;
+begin
+  -- The counters are locked before the hash is computed: parallel guesses follow each other.
+  insert into app.binding_attempt_days (card_id, day) values (p_card.id, v_day) on conflict do nothing;
+  select d.* into strict v_today from app.binding_attempt_days d where d.card_id = p_card.id and d.day = v_day for update;
+  insert into app.binding_attempts (card_id, member_id) values (p_card.id, p_member_id) on conflict do nothing;
+  select a.* into strict v_mine from app.binding_attempts a
+  where a.card_id = p_card.id and a.member_id = p_member_id for update;
+  v_now := clock_timestamp();
+  if greatest(v_mine.locked_until, v_today.locked_until) > v_now then
+    perform rules.fail('BINDING_LOCKED', jsonb_build_object('retry_after_seconds',
+      ceil(extract(epoch from greatest(v_mine.locked_until, v_today.locked_until) - v_now))::int));
+  end if;
+  -- A card without a password costs a hash too, so that the answer's time does not tell.
+  v_is_right := extensions.crypt(coalesce(p_password, ''), coalesce(p_card.binding_password_hash, extensions.gen_salt('bf', 10)))
+    is not distinct from p_card.binding_password_hash;
+  if v_is_right then
+    update app.binding_attempts a set wrong_in_a_row = 0, locked_until = null
+    where a.card_id = p_card.id and a.member_id = p_member_id;
+  else
+    update app.binding_attempts a
+    set wrong_in_a_row = case when a.wrong_in_a_row >= 4 then 0 else a.wrong_in_a_row + 1 end,
+        locked_until = case when a.wrong_in_a_row >= 4 then v_now + interval '15 minutes' end
+    where a.card_id = p_card.id and a.member_id = p_member_id;
+    update app.binding_attempt_days d
+    set wrong = d.wrong + 1,
+        locked_until = case when d.wrong >= 49 then v_now + interval '15 minutes' end
+    where d.card_id = p_card.id and d.day = v_day;
+  end if;
+  return v_is_right;
+end;
+$$;
+
+-- Name: FUNCTION check_binding_password(p_card app.cards, p_member_id uuid, p_password text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) IS 'Whether the password is the card''s. Does not raise for a wrong one, so that the count stays; five in a row of one caller, or 50 a day on one card, answer BINDING_LOCKED for 15 minutes.';
+
+-- Name: check_last_owner(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_last_owner(p_card_id uuid, p_member_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if app.card_role(p_card_id, p_member_id) is not distinct from 'owner' and not exists (
+    select from app.card_bindings b where b.card_id = p_card_id and b.member_id <> p_member_id and b.role = 'owner')
+  then
+    perform rules.fail('CANNOT_REMOVE_LAST_OWNER');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_last_owner(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_last_owner(p_card_id uuid, p_member_id uuid) IS 'Refuses what would leave a card without an owner. Under the card''s lock.';
 
 -- Name: check_merchant_can_charge(app.merchants, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -269,7 +446,7 @@ CREATE FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.mercha
 declare
   v_amount_max numeric := app.setting('payment_amount_max')::numeric;
   v_card_day_max numeric := app.setting('payment_card_day_max')::numeric;
-  v_card_paid numeric := case when p_card.paid_on = app.card_day(p_now) then p_card.paid_on_total else 0 end;
+  v_card_paid numeric := case when p_card.paid_on >= app.card_day(p_now) then p_card.paid_on_total else 0 end;
   v_merchant_took numeric;
 begin
   if p_raw_amount > v_amount_max then
@@ -344,6 +521,37 @@ $$;
 
 COMMENT ON FUNCTION app.consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone) IS 'Spends a code in the transaction that charges: of two scans exactly one finds it live.';
 
+-- Name: ensure_partition(regclass, timestamp with time zone, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET lock_timeout TO '3s'
+    AS $$
+declare
+  v_partition text := format('%s_%s', p_table, to_char(p_month at time zone 'UTC', 'YYYYMM'));
+begin
+  if to_regclass(v_partition) is not null then
+    return false;
+  end if;
+  -- Attaching locks the parent less than creating in place would: charges go on meanwhile.
+  execute format('create table %s (like %s including defaults including constraints)', v_partition, p_table);
+  execute format('alter table %s enable row level security', v_partition);
+  execute format('revoke all on %s from public, anon, authenticated, service_role', v_partition);
+  execute format(
+    'alter table %s attach partition %s for values from (%L) to (%L)', p_table, v_partition, app.uuid_v7_floor(p_month),
+    app.uuid_v7_floor(((p_month at time zone 'UTC') + interval '1 month') at time zone 'UTC'));
+  if p_is_append_only then
+    perform sec.hold_against_truncate(v_partition::regclass);
+  end if;
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) IS 'Makes one month''s partition of one log, if it is not there; whether it made it.';
+
 -- Name: ensure_partitions(integer); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.ensure_partitions(p_months_ahead integer) RETURNS integer
@@ -351,36 +559,22 @@ CREATE FUNCTION app.ensure_partitions(p_months_ahead integer) RETURNS integer
     SET search_path TO ''
     AS $$
 declare
-  v_table record;
-  v_month timestamptz;
-  v_name text;
+  v_log record;
+  v_first timestamp := date_trunc('month', now() at time zone 'UTC');
   v_made int := 0;
 begin
-  for v_table in
-    select p.table_name, p.is_append_only, n.nspname, c.relname
+  for v_log in
+    select p.table_name, p.is_append_only, (v_first + make_interval(months => a.months)) at time zone 'UTC' as month
     from app.partitioned_tables p
-    join pg_catalog.pg_class c on c.oid = p.table_name
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    order by n.nspname, c.relname
+    cross join generate_series(0, p_months_ahead) as a (months)
+    order by p.table_name::text, a.months
   loop
-    for v_ahead in 0 .. p_months_ahead loop
-      v_month := (date_trunc('month', now() at time zone 'UTC') + make_interval(months => v_ahead)) at time zone 'UTC';
-      v_name := format('%s_%s', v_table.relname, to_char(v_month at time zone 'UTC', 'YYYYMM'));
-      if to_regclass(format('%I.%I', v_table.nspname, v_name)) is null then
-        execute format(
-          'create table %I.%I partition of %s for values from (%L) to (%L)',
-          v_table.nspname, v_name, v_table.table_name, app.uuid_v7_floor(v_month),
-          app.uuid_v7_floor(((v_month at time zone 'UTC') + interval '1 month') at time zone 'UTC'));
-        execute format('alter table %I.%I enable row level security', v_table.nspname, v_name);
-        execute format('revoke all on %I.%I from public, anon, authenticated, service_role', v_table.nspname, v_name);
-        if v_table.is_append_only then
-          execute format(
-            'create trigger table_is_never_truncated before truncate on %I.%I '
-            'for each statement execute function sec.refuse_change()', v_table.nspname, v_name);
-        end if;
-        v_made := v_made + 1;
-      end if;
-    end loop;
+    begin
+      v_made := v_made + app.ensure_partition(v_log.table_name, v_log.month, v_log.is_append_only)::int;
+    exception when check_violation then
+      -- The default partition holds rows of that month: the other logs still get theirs.
+      raise warning 'no partition of % for %: its rows are in the default partition', v_log.table_name, v_log.month;
+    end;
   end loop;
   return v_made;
 end;
@@ -437,6 +631,70 @@ $$;
 
 COMMENT ON FUNCTION app.find_payment_code(p_qr_plain text) IS 'A live code by its keyed hash, one index look-up. Wrong, expired, used, revoked and unknown codes get one answer.';
 
+-- Name: transactions; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.transactions (
+    id uuid NOT NULL,
+    tx_no text NOT NULL,
+    tx_type text NOT NULL,
+    card_id uuid,
+    member_id uuid,
+    merchant_id uuid,
+    terminal_code text,
+    payment_code_id uuid,
+    original_tx_id uuid,
+    raw_amount numeric(14,2) NOT NULL,
+    discount numeric(4,3) DEFAULT 1 NOT NULL,
+    discount_source text DEFAULT 'none'::text NOT NULL,
+    discount_card_id uuid,
+    final_amount numeric(14,2) NOT NULL,
+    points_earned bigint DEFAULT 0 NOT NULL,
+    external_order_id text,
+    tag jsonb,
+    actor_user_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
+    CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
+    CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
+    CONSTRAINT transactions_raw_amount_not_positive CHECK (((raw_amount > (0)::numeric) AND (raw_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
+    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
+    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
+)
+PARTITION BY RANGE (id);
+
+-- Name: TABLE transactions; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.transactions IS 'Every movement of money, written once. What changes later (refunded, settled) is derived from other rows, never stored here.';
+
+-- Name: find_refundable_payment(uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) RETURNS app.transactions
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  v_payment app.transactions;
+begin
+  select t.* into v_payment
+  from app.transaction_numbers n
+  join app.transactions t on t.id = n.tx_id
+  where n.tx_no = p_tx_no and t.merchant_id = p_merchant_id;
+  if v_payment.id is null then
+    perform rules.fail('ORIGINAL_TX_NOT_FOUND');
+  end if;
+  if v_payment.tx_type <> 'payment' then
+    perform rules.fail('ONLY_COMPLETED_PAYMENT_REFUNDABLE');
+  end if;
+  return v_payment;
+end;
+$$;
+
+-- Name: FUNCTION find_refundable_payment(p_merchant_id uuid, p_tx_no text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) IS 'A merchant''s own payment; an unknown number and another merchant''s get the same answer.';
+
 -- Name: hold_merchant_order(uuid, text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) RETURNS void
@@ -462,6 +720,60 @@ $$;
 
 COMMENT ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) IS 'Makes a payment the holder of its order, once.';
 
+-- Name: issue_card(text, text, uuid, text, numeric, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_card_id uuid := app.uuid_v7();
+  v_known_id uuid;
+  v_card app.cards;
+  v_status text;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  perform sec.check_initial_balance(p_initial_balance);
+  perform sec.check_discount(p_fixed_discount);
+  if p_expires_at <= clock_timestamp() or not isfinite(p_expires_at) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
+  end if;
+  v_known_id := app.claim_idempotency_key(
+    app.admin_scope(v_admin_id), p_idempotency_key,
+    rules.request_fingerprint(p_rpc, p_owner_member_id::text, p_name, round(p_initial_balance, 2)::text,
+      round(p_fixed_discount, 3)::text, (extract(epoch from p_expires_at))::text),
+    v_card_id);
+  if v_known_id is not null then
+    return v_known_id;
+  end if;
+  select m.status into v_status from app.member_profiles m where m.id = p_owner_member_id for share;
+  if v_status is null then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  if v_status <> 'active' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  insert into app.cards (id, card_no, card_type, name, personal_member_id, fixed_discount, expires_at)
+  values (
+    v_card_id, app.next_card_no(p_card_type), p_card_type, case when p_name is not null then sec.normal_name(p_name) end,
+    case when p_card_type = 'voucher' then p_owner_member_id end, p_fixed_discount, p_expires_at)
+  returning * into v_card;
+  insert into app.card_bindings (card_id, member_id, role) values (v_card_id, p_owner_member_id, 'owner');
+  if p_initial_balance > 0 then
+    perform app.post_adjustment(v_card_id, p_initial_balance, 'initial balance');
+  end if;
+  perform audit.log('admin', 'card.issued', 'card', v_card.card_no, jsonb_build_object(
+    'card_type', p_card_type, 'owner_member_id', p_owner_member_id, 'initial_balance', p_initial_balance::text,
+    'fixed_discount', p_fixed_discount::text, 'expires_at', p_expires_at));
+  return v_card_id;
+end;
+$$;
+
+-- Name: FUNCTION issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'A new card with its owner and, booked as an adjustment, its initial balance. The same key and request: the same card.';
+
 -- Name: membership_levels; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.membership_levels (
@@ -481,47 +793,21 @@ COMMENT ON TABLE app.membership_levels IS 'Levels by points. A level ends where 
 -- Name: level_of(bigint); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.level_of(p_points bigint) RETURNS app.membership_levels
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select l.* from app.membership_levels l where l.points_min <= p_points order by l.points_min desc limit 1
+declare
+  v_level app.membership_levels;
+begin
+  select l.* into strict v_level
+  from app.membership_levels l where l.points_min <= p_points order by l.points_min desc limit 1;
+  return v_level;
+end;
 $$;
 
 -- Name: FUNCTION level_of(p_points bigint); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.level_of(p_points bigint) IS 'The level that so many points give.';
-
--- Name: member_no_seq; Type: SEQUENCE; Schema: app; Owner: -
-
-CREATE SEQUENCE app.member_no_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
--- Name: member_profiles; Type: TABLE; Schema: app; Owner: -
-
-CREATE TABLE app.member_profiles (
-    id uuid DEFAULT app.uuid_v7() NOT NULL,
-    member_no text DEFAULT ('M'::text || lpad((nextval('app.member_no_seq'::regclass))::text, 8, '0'::text)) NOT NULL,
-    name text NOT NULL,
-    phone text,
-    email text,
-    status text DEFAULT 'active'::text NOT NULL,
-    auth_user_id uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT member_profiles_email_well_formed CHECK (((email = lower(email)) AND (email ~ '^[^@[:space:]]+@[^@[:space:]]+$'::text))),
-    CONSTRAINT member_profiles_member_no_well_formed CHECK ((member_no ~ '^M[0-9]{8,}$'::text)),
-    CONSTRAINT member_profiles_name_blank_or_long CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
-    CONSTRAINT member_profiles_phone_well_formed CHECK ((phone ~ '^[+]?[0-9]{6,15}$'::text)),
-    CONSTRAINT member_profiles_status_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text])))
-);
-
--- Name: TABLE member_profiles; Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON TABLE app.member_profiles IS 'Members. auth_user_id links one to its Supabase Auth user; deleted ones keep number and books only.';
 
 -- Name: link_known_member(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -532,7 +818,7 @@ CREATE FUNCTION app.link_known_member(p_user_id uuid) RETURNS app.member_profile
 declare
   v_member app.member_profiles;
 begin
-  -- Only what Supabase Auth has confirmed proves that the member is the caller.
+  -- Only what Supabase Auth has confirmed proves that the member is the caller. An identity provider's e-mail proves nothing here.
   update app.member_profiles m
   set auth_user_id = p_user_id, updated_at = now()
   where m.auth_user_id is null and m.status <> 'deleted'
@@ -540,9 +826,8 @@ begin
       select k.id
       from auth.users u
       join app.member_profiles k
-        on (u.phone_confirmed_at is not null and k.phone = sec.normal_phone(u.phone))
-        or (u.phone_confirmed_at is not null and k.phone = '+' || sec.normal_phone(u.phone))
-        or (u.email_confirmed_at is not null and k.email = lower(u.email))
+        on (u.phone_confirmed_at is not null and k.phone = '+' || ltrim(u.phone, '+'))
+        or (u.email_confirmed_at is not null and not u.is_sso_user and k.email = lower(u.email))
       where u.id = p_user_id and k.auth_user_id is null and k.status <> 'deleted'
       order by k.id
       limit 1)
@@ -554,6 +839,61 @@ $$;
 -- Name: FUNCTION link_known_member(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.link_known_member(p_user_id uuid) IS 'Links the caller to the unlinked member that has his confirmed phone or e-mail; NULL when there is none.';
+
+-- Name: lock_card_for_admin_or_owner(uuid, text[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) RETURNS app.cards
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_is_admin boolean := sec.is_admin();
+  v_member app.member_profiles := sec.own_member();
+  v_role text;
+  v_card app.cards;
+begin
+  select c.* into v_card from app.cards c where c.id = p_card_id for update;
+  select b.role into v_role from app.card_bindings b where b.card_id = p_card_id and b.member_id = v_member.id;
+  if v_card.id is null or (v_role is null and not v_is_admin) then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  if not v_is_admin and not v_role = any (p_own_roles) then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  return v_card;
+end;
+$$;
+
+-- Name: FUNCTION lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) IS 'Locks a card for an admin, or for a member bound to it in one of the roles. A card he is not bound to is not found.';
+
+-- Name: lock_member_and_cards(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_member_and_cards(p_member_id uuid) RETURNS app.member_profiles
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_member app.member_profiles;
+begin
+  -- The cards first, by id: a charge that holds one of them commits before this goes on, a later one sees the new status.
+  perform from app.cards c
+  where c.id in (select b.card_id from app.card_bindings b where b.member_id = p_member_id)
+  order by c.id
+  for update;
+  select m.* into v_member from app.member_profiles m where m.id = p_member_id for update;
+  if v_member.id is null then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  return v_member;
+end;
+$$;
+
+-- Name: FUNCTION lock_member_and_cards(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_member_and_cards(p_member_id uuid) IS 'Locks all cards a member is bound to, then the member.';
 
 -- Name: lock_merchant_for_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -581,9 +921,13 @@ CREATE FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) RE
 declare
   v_card app.cards;
 begin
+  -- Looked at before locking, so that a stranger cannot queue up on somebody's card.
+  if not exists (select from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id) then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
   -- Shared with the same lock of others; a charge, a freeze or an unbinding of this card waits, and is waited for.
   select c.* into v_card from app.cards c where c.id = p_card_id for share;
-  -- One member's calls for one card follow each other.
+  -- One member's calls for one card follow each other; he may have been unbound meanwhile.
   perform from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id for update;
   if not found then
     perform rules.fail('CARD_NOT_FOUND');
@@ -616,7 +960,7 @@ exception when unique_violation then
   case v_constraint
     when 'member_profiles_phone_taken' then perform rules.fail('PHONE_ALREADY_REGISTERED');
     when 'member_profiles_email_taken' then perform rules.fail('EMAIL_ALREADY_REGISTERED');
-    when 'member_profiles_auth_user_taken' then return null;
+    when 'member_profiles_auth_user_taken' then perform rules.fail('MEMBER_NOT_ACTIVE');
     else raise;
   end case;
 end;
@@ -624,7 +968,7 @@ $$;
 
 -- Name: FUNCTION make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) IS 'A member and the one standard card; NULL when a parallel call just linked the same user.';
+COMMENT ON FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) IS 'A member and the one standard card. A user whose member was deleted gets no second one.';
 
 -- Name: make_standard_card(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -647,13 +991,78 @@ $$;
 
 COMMENT ON FUNCTION app.make_standard_card(p_member_id uuid) IS 'The one standard card that is made with a member.';
 
+-- Name: may_bind_others(text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.may_bind_others(p_own_role text, p_role text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select coalesce(case p_own_role
+    when 'owner' then p_role in ('owner', 'admin', 'member', 'viewer')
+    when 'admin' then p_role in ('member', 'viewer')
+    else false end, false)
+$$;
+
+-- Name: FUNCTION may_bind_others(p_own_role text, p_role text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.may_bind_others(p_own_role text, p_role text) IS 'Whether an own role allows giving, changing or taking this role: owners any, admins member and viewer.';
+
+-- Name: move_card_status(app.cards, text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if not rules.can_card_status_move(p_card.status, p_to) then
+    perform rules.fail('CARD_STATUS_CONFLICT', jsonb_build_object('status', p_card.status));
+  end if;
+  if p_to = 'closed' and p_card.balance <> 0 then
+    perform rules.fail('CARD_BALANCE_NOT_ZERO');
+  end if;
+  update app.cards c set status = p_to where c.id = p_card.id;
+  perform audit.log(
+    case when sec.is_admin() then 'admin' else 'member' end, p_action, 'card', p_card.card_no,
+    jsonb_build_object('from', p_card.status, 'to', p_to));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION move_card_status(p_card app.cards, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) IS 'Moves a locked card, audited. A wrong move is CARD_STATUS_CONFLICT, never a silent true.';
+
+-- Name: move_member_status(uuid, text, text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_member app.member_profiles := app.lock_member_and_cards(p_member_id);
+begin
+  if v_member.status = 'deleted' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  if v_member.status <> p_from then
+    return false;
+  end if;
+  update app.member_profiles m set status = p_to, updated_at = now() where m.id = p_member_id;
+  perform audit.log('admin', p_action, 'member', v_member.member_no, '{}');
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION move_member_status(p_member_id uuid, p_from text, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) IS 'Suspends or activates a member; false when he was already so.';
+
 -- Name: next_card_no(text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.next_card_no(p_card_type text) RETURNS text
     LANGUAGE sql
     SET search_path TO ''
     AS $$
-  select r.number_prefix || lpad(nextval('app.card_no_seq')::text, 8, '0')
+  select r.number_prefix || rules.padded(nextval('app.card_no_seq'), 8)
   from app.card_type_rules r where r.card_type = p_card_type
 $$;
 
@@ -665,8 +1074,7 @@ COMMENT ON FUNCTION app.next_card_no(p_card_type text) IS 'A fresh card number: 
 
 CREATE FUNCTION app.next_tx_no(p_prefix text) RETURNS text
     LANGUAGE sql
-    SET search_path TO ''
-    AS $$ select p_prefix || lpad(nextval('app.transaction_no_seq')::text, 10, '0') $$;
+    AS $$ select p_prefix || rules.padded(nextval('app.transaction_no_seq'), 10) $$;
 
 -- Name: FUNCTION next_tx_no(p_prefix text); Type: COMMENT; Schema: app; Owner: -
 
@@ -685,9 +1093,7 @@ begin
   execute format('revoke all on %s_default from public, anon, authenticated, service_role', p_table);
   if p_is_append_only then
     perform sec.hold_append_only(p_table);
-    execute format(
-      'create trigger table_is_never_truncated before truncate on %s_default '
-      'for each statement execute function sec.refuse_change()', p_table);
+    perform sec.hold_against_truncate((p_table::text || '_default')::regclass);
   end if;
 end;
 $$;
@@ -746,46 +1152,32 @@ $$;
 
 COMMENT ON FUNCTION app.payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone) IS 'Discount, final amount and points. A standard card takes the lowest of its level and the corporate cards of the payer; ties go to the level.';
 
--- Name: transactions; Type: TABLE; Schema: app; Owner: -
+-- Name: points_to_take(app.transactions, numeric, app.cards); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE TABLE app.transactions (
-    id uuid NOT NULL,
-    tx_no text NOT NULL,
-    tx_type text NOT NULL,
-    card_id uuid,
-    member_id uuid,
-    merchant_id uuid,
-    terminal_code text,
-    payment_code_id uuid,
-    original_tx_id uuid,
-    raw_amount numeric(14,2) NOT NULL,
-    discount numeric(4,3) DEFAULT 1 NOT NULL,
-    discount_source text DEFAULT 'none'::text NOT NULL,
-    discount_card_id uuid,
-    final_amount numeric(14,2) NOT NULL,
-    points_earned bigint DEFAULT 0 NOT NULL,
-    external_order_id text,
-    tag jsonb,
-    actor_user_id uuid,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
-    CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
-    CONSTRAINT transactions_final_amount_negative CHECK ((final_amount >= (0)::numeric)),
-    CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
-    CONSTRAINT transactions_raw_amount_not_positive CHECK ((raw_amount > (0)::numeric)),
-    CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
-    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
-    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
-)
-PARTITION BY RANGE (id);
+CREATE FUNCTION app.points_to_take(p_payment app.transactions, p_refunded_total numeric, p_card app.cards) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  v_taken bigint;
+begin
+  if app.setting('refund_points') = 'keep' then
+    return 0;
+  end if;
+  select coalesce(-sum(r.points_earned), 0) into v_taken from app.transactions r where r.original_tx_id = p_payment.id;
+  return least(
+    p_card.points,
+    rules.points_taken_back(p_payment.points_earned, p_refunded_total, p_payment.final_amount) - v_taken);
+end;
+$$;
 
--- Name: TABLE transactions; Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION points_to_take(p_payment app.transactions, p_refunded_total numeric, p_card app.cards); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.transactions IS 'Every movement of money, written once. What changes later (refunded, settled) is derived from other rows, never stored here.';
+COMMENT ON FUNCTION app.points_to_take(p_payment app.transactions, p_refunded_total numeric, p_card app.cards) IS 'What this refund takes: the share due after it, less what earlier refunds took, at most what the card still has.';
 
--- Name: post_adjustment(uuid, numeric, text); Type: FUNCTION; Schema: app; Owner: -
+-- Name: post_adjustment(uuid, numeric, text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text) RETURNS app.transactions
+CREATE FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid DEFAULT app.uuid_v7()) RETURNS app.transactions
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -794,7 +1186,7 @@ declare
 begin
   perform from app.cards c where c.id = p_card_id for no key update;
   v_tx.created_at := clock_timestamp();
-  v_tx.id := app.uuid_v7(v_tx.created_at);
+  v_tx.id := p_tx_id;
   v_tx.tx_no := app.next_tx_no('ADJ');
   v_tx.tx_type := 'adjustment';
   v_tx.card_id := p_card_id;
@@ -813,9 +1205,9 @@ begin
 end;
 $$;
 
--- Name: FUNCTION post_adjustment(p_card_id uuid, p_delta numeric, p_reason text); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text) IS 'Credits or debits a card against the adjustments account, as an initial balance does.';
+COMMENT ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid) IS 'Credits or debits a card against the adjustments account, as an initial balance does.';
 
 -- Name: post_payment(app.transactions, app.cards, app.merchants); Type: FUNCTION; Schema: app; Owner: -
 
@@ -843,8 +1235,8 @@ begin
       points = c.points + p_tx.points_earned,
       level = v_level,
       status = case when v_pays_once then 'closed' else c.status end,
-      paid_on = v_day,
-      paid_on_total = case when c.paid_on = v_day then c.paid_on_total else 0 end + p_tx.raw_amount
+      paid_on = greatest(c.paid_on, v_day),
+      paid_on_total = case when c.paid_on >= v_day then c.paid_on_total else 0 end + p_tx.raw_amount
   where c.id = p_card.id;
   perform app.record_points(p_card.id, p_tx.points_earned, p_card.level, v_level, p_tx.id, 'payment', p_tx.created_at);
   if p_merchant.day_max is not null then
@@ -859,6 +1251,29 @@ $$;
 -- Name: FUNCTION post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants) IS 'Books a payment: card, merchant payable and, for a voucher, what is forfeited; then points and the day''s totals.';
+
+-- Name: post_refund(app.transactions, app.cards); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform app.post_transaction(p_tx);
+  insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
+  values
+    (p_tx.id, 1, 'card', p_card.id, null, p_tx.final_amount),
+    (p_tx.id, 2, 'merchant_payable', null, p_tx.merchant_id, -p_tx.final_amount);
+  update app.cards c set balance = c.balance + p_tx.final_amount where c.id = p_card.id;
+  if p_tx.points_earned <> 0 then
+    perform app.change_points(p_card.id, p_tx.points_earned, p_tx.id, 'refund', p_tx.created_at);
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION post_refund(p_tx app.transactions, p_card app.cards); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) IS 'Books a refund: back onto the card, out of the merchant''s payable, and the points it takes.';
 
 -- Name: post_transaction(app.transactions); Type: FUNCTION; Schema: app; Owner: -
 
@@ -908,28 +1323,83 @@ COMMENT ON FUNCTION app.random_digits(p_count integer) IS 'Unbiased decimal digi
 -- Name: record_points(uuid, bigint, integer, integer, uuid, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-  insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
-  select app.uuid_v7(p_now), p_card_id, p_tx_id, p_delta, p_level_before, p_level_after, p_reason, p_now
-  where p_delta <> 0
+begin
+  if p_delta <> 0 then
+    insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
+    values (app.uuid_v7(p_now), p_card_id, p_tx_id, p_delta, p_level_before, p_level_after, p_reason, p_now);
+  end if;
+end;
 $$;
 
 -- Name: FUNCTION record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone) IS 'The record of a change of points; none for 0.';
 
+-- Name: refund_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.refund_answer(p_refund_tx_id uuid, p_replayed boolean) RETURNS TABLE(refund_tx_id uuid, refund_tx_no text, refunded_amount numeric, remaining numeric, points_taken bigint, replayed boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select
+      t.id, t.tx_no, t.final_amount::numeric,
+      p.final_amount - (
+        select sum(r.final_amount) from app.transactions r
+        where r.original_tx_id = p.id and (length(r.tx_no), r.tx_no) <= (length(t.tx_no), t.tx_no)),
+      -t.points_earned, p_replayed
+    from app.transactions t
+    join app.transactions p on p.id = t.original_tx_id
+    where t.id = p_refund_tx_id;
+end;
+$$;
+
+-- Name: FUNCTION refund_answer(p_refund_tx_id uuid, p_replayed boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.refund_answer(p_refund_tx_id uuid, p_replayed boolean) IS 'What a refund answered, from rows that never change. Refunds of a payment follow each other by number, whatever a clock does.';
+
 -- Name: refunded_amount(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.refunded_amount(p_tx_id uuid) RETURNS numeric
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    AS $$ select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r where r.original_tx_id = p_tx_id $$;
+    AS $$
+begin
+  return (select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r
+    where r.original_tx_id = p_tx_id);
+end;
+$$;
 
 -- Name: FUNCTION refunded_amount(p_tx_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.refunded_amount(p_tx_id uuid) IS 'What was refunded of a payment, from its refunds.';
+
+-- Name: reissue_voucher(app.cards, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) RETURNS app.cards
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_card app.cards;
+begin
+  insert into app.cards (card_no, card_type, name, personal_member_id, expires_at)
+  values (
+    app.next_card_no('voucher'), 'voucher', p_voucher.name, p_voucher.personal_member_id,
+    case when p_voucher.expires_at <= p_now then p_now + interval '30 days' else p_voucher.expires_at end)
+  returning * into v_card;
+  insert into app.card_bindings (card_id, member_id, role) values (v_card.id, v_card.personal_member_id, 'owner');
+  return v_card;
+end;
+$$;
+
+-- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) IS 'A new, empty voucher for the owner of a spent one: the same expiry, or 30 days when that has passed.';
 
 -- Name: revoke_open_code(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -952,24 +1422,54 @@ $$;
 
 COMMENT ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) IS 'Ends the one open code of a member and card; whether it was still live.';
 
+-- Name: set_binding(uuid, uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.set_binding(p_card_id uuid, p_member_id uuid, p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if p_role is distinct from 'owner' then
+    perform app.check_last_owner(p_card_id, p_member_id);
+  end if;
+  insert into app.card_bindings as b (card_id, member_id, role) values (p_card_id, p_member_id, p_role)
+  on conflict (card_id, member_id) do update set role = excluded.role;
+  if p_role = 'viewer' then
+    perform app.revoke_open_code(p_card_id, p_member_id);
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION set_binding(p_card_id uuid, p_member_id uuid, p_role text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.set_binding(p_card_id uuid, p_member_id uuid, p_role text) IS 'Binds or changes a role, under the card''s lock; who only sees loses his open code.';
+
 -- Name: setting(text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.setting(p_key text) RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    AS $$ select s.value from app.settings s where s.key = p_key $$;
+    AS $$
+declare
+  v_value text := (select s.value from app.settings s where s.key = p_key);
+begin
+  if v_value is null then
+    perform rules.fail('NOT_CONFIGURED', jsonb_build_object('what', p_key));
+  end if;
+  return v_value;
+end;
+$$;
 
 -- Name: FUNCTION setting(p_key text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.setting(p_key text) IS 'A setting''s text; NULL for an unknown key.';
+COMMENT ON FUNCTION app.setting(p_key text) IS 'A setting''s text. A missing one stops the call with NOT_CONFIGURED: no limit is ever skipped.';
 
 -- Name: uuid_v7_floor(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
     AS $$
-  select encode(substr(int8send((extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
+  select encode(substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
 $$;
 
 -- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
@@ -994,6 +1494,252 @@ $$;
 -- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: COMMENT; Schema: audit; Owner: -
 
 COMMENT ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) IS 'Writes one audit row in the caller''s transaction.';
+
+-- Name: adjust_card_balance(uuid, numeric, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, amount numeric, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_tx_id uuid := app.uuid_v7();
+  v_known_tx_id uuid;
+  v_card app.cards;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  if not rules.is_amount(abs(p_amount)) then
+    perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'amount'));
+  end if;
+  if coalesce(btrim(p_reason), '') = '' or char_length(p_reason) > 200 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
+  end if;
+  v_known_tx_id := app.claim_idempotency_key(
+    app.admin_scope(v_admin_id), p_idempotency_key,
+    rules.request_fingerprint('adjust_card_balance', p_card_id::text, round(p_amount, 2)::text, p_reason), v_tx_id);
+  if v_known_tx_id is null then
+    select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+    if v_card.id is null then
+      perform rules.fail('CARD_NOT_FOUND');
+    end if;
+    if v_card.status = 'closed' then
+      perform rules.fail('CARD_NOT_ACTIVE');
+    end if;
+    if v_card.balance + p_amount < 0 then
+      perform rules.fail('INSUFFICIENT_BALANCE');
+    end if;
+    perform app.post_adjustment(p_card_id, p_amount, p_reason, v_tx_id);
+    perform audit.log('admin', 'card.adjusted', 'card', v_card.card_no,
+      jsonb_build_object('amount', p_amount::text, 'reason', p_reason));
+  end if;
+  return query
+    select t.id, t.tx_no, e.delta::numeric, v_known_tx_id is not null
+    from app.transactions t
+    join app.ledger_entries e on e.tx_id = t.id and e.account = 'card'
+    where t.id = coalesce(v_known_tx_id, v_tx_id);
+end;
+$$;
+
+-- Name: FUNCTION adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text) IS 'Admin: credits (positive) or debits (negative) a card against the adjustments account. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, CARD_NOT_ACTIVE, INSUFFICIENT_BALANCE.';
+
+-- Name: admin_activate_member(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.admin_activate_member(p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin();
+  return app.move_member_status(p_member_id, 'suspended', 'active', 'member.activated');
+end;
+$$;
+
+-- Name: FUNCTION admin_activate_member(p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.admin_activate_member(p_member_id uuid) IS 'Admin: ends a suspension; false when there was none. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted).';
+
+-- Name: admin_suspend_member(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.admin_suspend_member(p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin();
+  return app.move_member_status(p_member_id, 'active', 'suspended', 'member.suspended');
+end;
+$$;
+
+-- Name: FUNCTION admin_suspend_member(p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.admin_suspend_member(p_member_id uuid) IS 'Admin: a suspended member neither pays, orders a recharge, binds nor issues codes; no charge of his commits after this returned. false: he was suspended. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted).';
+
+-- Name: bind_member_to_card(uuid, uuid, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text DEFAULT 'member'::text, p_binding_password text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+  v_is_admin boolean := sec.is_admin();
+  v_card app.cards;
+  v_own_role text;
+begin
+  if p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'role'));
+  end if;
+  if v_own.id is null and not v_is_admin then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  select c.* into v_card from app.cards c where c.id = p_card_id for update;
+  v_own_role := app.card_role(p_card_id, v_own.id);
+  -- Binding oneself needs the password: without one, an unknown card and a card that cannot be bound answer alike.
+  if v_card.id is null then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  if p_member_id is not distinct from v_own.id and v_own_role is null and not v_is_admin then
+    if p_role not in ('member', 'viewer') then
+      perform rules.fail('PERMISSION_DENIED');
+    end if;
+    perform app.check_bindable(v_card, v_own);
+    if not app.check_binding_password(v_card, v_own.id, p_binding_password) then
+      return false;
+    end if;
+  else
+    if v_own_role is null and not v_is_admin then
+      perform rules.fail('CARD_NOT_FOUND');
+    end if;
+    if not v_is_admin and not (app.may_bind_others(v_own_role, p_role)
+       and app.may_bind_others(v_own_role, coalesce(app.card_role(p_card_id, p_member_id), p_role)))
+    then
+      perform rules.fail('PERMISSION_DENIED');
+    end if;
+    perform app.check_bindable(v_card, (select m from app.member_profiles m where m.id = p_member_id and m.status <> 'deleted'));
+  end if;
+  perform app.set_binding(p_card_id, p_member_id, p_role);
+  perform audit.log(
+    case when v_is_admin then 'admin' else 'member' end, 'card.bound', 'card', v_card.card_no,
+    jsonb_build_object('member_id', p_member_id, 'role', p_role));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) IS 'Binds oneself by the card''s password (member or viewer), or others and changes roles as owner, admin of the card or admin of the house. false: the password is wrong, and that is counted. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, BINDING_LOCKED, CANNOT_REMOVE_LAST_OWNER.';
+
+-- Name: close_card(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.close_card(p_card_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+begin
+  return app.move_card_status(app.lock_card_for_admin_or_owner(p_card_id, '{}'), 'closed', 'card.closed');
+end;
+$$;
+
+-- Name: FUNCTION close_card(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.close_card(p_card_id uuid) IS 'Admin: ends an empty card for ever. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, CARD_BALANCE_NOT_ZERO.';
+
+-- Name: create_corporate_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_fixed_discount numeric DEFAULT NULL::numeric, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return app.issue_card(
+    'create_corporate_card', 'corporate', p_owner_member_id, p_name, p_initial_balance, p_fixed_discount, null, p_idempotency_key);
+end;
+$$;
+
+-- Name: FUNCTION create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+
+-- Name: create_prepaid_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_fixed_discount numeric DEFAULT NULL::numeric, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return app.issue_card(
+    'create_prepaid_card', 'prepaid', p_owner_member_id, p_name, p_initial_balance, p_fixed_discount, null, p_idempotency_key);
+end;
+$$;
+
+-- Name: FUNCTION create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+
+-- Name: create_voucher_card(uuid, text, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return app.issue_card(
+    'create_voucher_card', 'voucher', p_owner_member_id, p_name, p_initial_balance, null, p_expires_at, p_idempotency_key);
+end;
+$$;
+
+-- Name: FUNCTION create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'Admin: a voucher, which pays once. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+
+-- Name: freeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.freeze_card(p_card_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return app.move_card_status(
+    app.lock_card_for_admin_or_owner(p_card_id, array['owner', 'admin']), 'frozen', 'card.frozen');
+end;
+$$;
+
+-- Name: FUNCTION freeze_card(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.freeze_card(p_card_id uuid) IS 'Admin, or the card''s owner or admin. No charge commits after it returned. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
+
+-- Name: get_card_bindings(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_card_bindings(p_card_id uuid) RETURNS TABLE(member_id uuid, member_no text, name text, role text, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+begin
+  if not exists (select from app.cards c where c.id = p_card_id)
+     or (app.card_role(p_card_id, v_own.id) is null and not sec.is_admin())
+  then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  return query
+    select m.id, m.member_no, m.name, b.role, b.created_at
+    from app.card_bindings b
+    join app.member_profiles m on m.id = b.member_id
+    where b.card_id = p_card_id
+    order by array_position(array['owner', 'admin', 'member', 'viewer'], b.role), m.member_no;
+end;
+$$;
+
+-- Name: FUNCTION get_card_bindings(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_card_bindings(p_card_id uuid) IS 'Who is bound to a card, for those who see it and admins. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND.';
 
 -- Name: get_member_cards(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1050,15 +1796,20 @@ begin
       t.raw_amount::numeric, t.discount::numeric, t.discount_source, t.final_amount::numeric, t.points_earned,
       case when t.tx_type = 'payment' then r.refunded end,
       case when t.tx_type = 'payment' then t.final_amount - r.refunded end,
-      t.tag, t.external_order_id, t.terminal_code, t.created_at
+      case when w.works_there or v_is_admin then t.tag end,
+      case when w.works_there or v_is_admin then t.external_order_id end,
+      t.terminal_code, t.created_at
     from app.transaction_numbers n
     join app.transactions t on t.id = n.tx_id
     left join app.merchants m on m.id = t.merchant_id
     left join app.cards c on c.id = t.card_id
     cross join lateral (select app.refunded_amount(t.id) as refunded) r
+    cross join lateral (
+      select exists (
+        select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id) as works_there) w
     where n.tx_no = p_tx_no
       and (v_is_admin
-        or exists (select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id)
+        or w.works_there
         or t.member_id = v_member.id
         or exists (select from app.card_bindings b where b.card_id = t.card_id and b.member_id = v_member.id));
   if not found then
@@ -1069,7 +1820,7 @@ $$;
 
 -- Name: FUNCTION get_transaction_detail(p_tx_no text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, NULL unless it is a payment. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
+COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, NULL unless it is a payment; tag and order are for the merchant and admins. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
 
 -- Name: get_user_profile(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1173,6 +1924,80 @@ $$;
 
 COMMENT ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) IS 'Charges the card behind a payment code, once. Amounts in house currency, at most two decimals. The same key and request answers the first payment with replayed = true, for ever; a refusal is forgotten. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, INVALID_QR, TERMINAL_CODE_REQUIRED, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, TERMINAL_NOT_FOUND, EXTERNAL_ORDER_ALREADY_PAID, QR_EXPIRED_OR_INVALID, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, AMOUNT_OVER_LIMIT, CARD_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.';
 
+-- Name: merchant_refund_tx(text, text, numeric, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb DEFAULT NULL::jsonb, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(refund_tx_id uuid, refund_tx_no text, refunded_amount numeric, remaining numeric, points_taken bigint, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_merchant app.merchants;
+  v_payment app.transactions;
+  v_card app.cards;
+  v_tx app.transactions;
+  v_known_tx_id uuid;
+  v_refunded numeric;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  if not rules.is_amount(p_refund_amount) then
+    perform rules.fail('INVALID_REFUND_AMOUNT');
+  end if;
+  perform sec.check_order_and_tag(null, p_tag);
+  v_merchant := sec.merchant_of_caller(p_merchant_code);
+
+  v_tx.id := app.uuid_v7();
+  v_known_tx_id := app.claim_idempotency_key(
+    'merchant:' || v_merchant.id, p_idempotency_key,
+    rules.request_fingerprint('merchant_refund_tx', p_merchant_code, p_original_tx_no, round(p_refund_amount, 2)::text),
+    v_tx.id);
+  if v_known_tx_id is not null then
+    return query select a.* from app.refund_answer(v_known_tx_id, true) a;
+    return;
+  end if;
+
+  v_payment := app.find_refundable_payment(v_merchant.id, p_original_tx_no);
+  if sec.merchant_role(v_merchant.id) is not distinct from 'cashier'
+     and p_refund_amount > app.setting('cashier_refund_max')::numeric
+  then
+    perform rules.fail('REFUND_NEEDS_MANAGER', jsonb_build_object('limit', app.setting('cashier_refund_max')));
+  end if;
+  select c.* into strict v_card from app.cards c where c.id = v_payment.card_id for no key update;
+  v_tx.created_at := app.lock_merchant_for_posting(v_merchant.id);
+  v_refunded := app.refunded_amount(v_payment.id);
+  if v_refunded + p_refund_amount > v_payment.final_amount then
+    perform rules.fail('REFUND_EXCEEDS_REMAINING', jsonb_build_object('remaining', (v_payment.final_amount - v_refunded)::text));
+  end if;
+  v_tx.points_earned := -app.points_to_take(v_payment, v_refunded + p_refund_amount, v_card);
+  if v_card.card_type = 'voucher' then
+    v_card := app.reissue_voucher(v_card, v_tx.created_at);
+  elsif v_card.status = 'closed' then
+    perform rules.fail('CARD_NOT_ACTIVE');
+  end if;
+
+  v_tx.tx_no := app.next_tx_no('REF');
+  v_tx.tx_type := 'refund';
+  v_tx.card_id := v_card.id;
+  v_tx.member_id := v_payment.member_id;
+  v_tx.merchant_id := v_merchant.id;
+  v_tx.original_tx_id := v_payment.id;
+  v_tx.raw_amount := p_refund_amount;
+  v_tx.discount := 1;
+  v_tx.discount_source := 'none';
+  v_tx.final_amount := p_refund_amount;
+  v_tx.tag := p_tag;
+  v_tx.actor_user_id := v_user_id;
+  perform app.post_refund(v_tx, v_card);
+  perform audit.log('merchant', 'payment.refunded', 'transaction', v_tx.tx_no, jsonb_build_object(
+    'merchant_code', v_merchant.code, 'original_tx_no', v_payment.tx_no, 'refund_amount', v_tx.final_amount::text));
+  return query select a.* from app.refund_answer(v_tx.id, false) a;
+end;
+$$;
+
+-- Name: FUNCTION merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher''s refund is a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, CARD_NOT_ACTIVE.';
+
 -- Name: quote_payment(text, text, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_terminal_code text DEFAULT NULL::text) RETURNS TABLE(card_id uuid, card_type text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint)
@@ -1207,7 +2032,7 @@ COMMENT ON FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text, 
 CREATE FUNCTION public.register_member(p_name text, p_phone text DEFAULT NULL::text) RETURNS TABLE(member_id uuid, member_no text, name text, phone text, email text, status text, card_id uuid, card_no text, created boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 declare
   v_user_id uuid := sec.require_user();
   v_name text := sec.normal_name(p_name);
@@ -1216,7 +2041,9 @@ declare
   v_member app.member_profiles;
   v_created boolean := false;
 begin
-  select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id;
+  -- One user's calls follow each other: the second finds the member that the first made or linked.
+  perform pg_advisory_xact_lock(hashtextextended('mps/user/' || v_user_id::text, 0));
+  select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id and m.status <> 'deleted';
   if v_member.id is null then
     v_member := app.link_known_member(v_user_id);
     if v_member.id is not null then
@@ -1224,25 +2051,38 @@ begin
     end if;
   end if;
   if v_member.id is null then
-    select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null;
+    select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null and not u.is_sso_user
+      and lower(u.email) ~ '^[^@[:space:]]+@[^@[:space:]]+$';
     v_member := app.make_member(v_name, v_phone, v_email, v_user_id);
-    v_created := v_member.id is not null;
-    if v_created then
-      perform audit.log('member', 'member.registered', 'member', v_member.member_no, '{}');
-    else
-      select m.* into strict v_member from app.member_profiles m where m.auth_user_id = v_user_id;
-    end if;
+    v_created := true;
+    perform audit.log('member', 'member.registered', 'member', v_member.member_no, '{}');
   end if;
   return query
     select v_member.id, v_member.member_no, v_member.name, v_member.phone, v_member.email, v_member.status,
            c.id, c.card_no, v_created
     from app.cards c where c.personal_member_id = v_member.id and c.card_type = 'standard';
 end;
-$$;
+$_$;
 
 -- Name: FUNCTION register_member(p_name text, p_phone text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.register_member(p_name text, p_phone text) IS 'Makes the signed-in user a member with one standard card, or links him to the member that has his confirmed phone or e-mail. Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+COMMENT ON FUNCTION public.register_member(p_name text, p_phone text) IS 'Makes the signed-in user a member with one standard card, or links him to the member that has his confirmed phone or e-mail. Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+
+-- Name: report_card_lost(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.report_card_lost(p_card_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return app.move_card_status(
+    app.lock_card_for_admin_or_owner(p_card_id, array['owner', 'admin']), 'lost', 'card.lost');
+end;
+$$;
+
+-- Name: FUNCTION report_card_lost(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.report_card_lost(p_card_id uuid) IS 'Admin, or the card''s owner or admin. Only an admin undoes it. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
 
 -- Name: revoke_card_qr(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1310,6 +2150,68 @@ $$;
 
 COMMENT ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) IS 'A fresh online payment code of the caller for a card he may pay with; ends his earlier code of that card. Lifetime 60 to 86400 s. The plain code is returned once and stored nowhere. Errors: NOT_AUTHENTICATED, INVALID_TTL, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, NOT_CONFIGURED.';
 
+-- Name: set_card_binding_password(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.set_card_binding_password(p_card_id uuid, p_password text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_card app.cards;
+begin
+  perform sec.require_user();
+  if p_password is not null and octet_length(p_password) < rules.limit_int('password.bytes_min') then
+    perform rules.fail('PASSWORD_TOO_SHORT', jsonb_build_object('bytes_min', rules.limit_int('password.bytes_min')));
+  end if;
+  if octet_length(p_password) > rules.limit_int('password.bytes_max') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'password'));
+  end if;
+  v_card := app.lock_card_for_admin_or_owner(p_card_id, array['owner']);
+  if not (select r.is_shareable from app.card_type_rules r where r.card_type = v_card.card_type) then
+    perform rules.fail('CARD_TYPE_NOT_SHAREABLE');
+  end if;
+  update app.cards c
+  set binding_password_hash = case when p_password is not null then extensions.crypt(p_password, extensions.gen_salt('bf', 10)) end
+  where c.id = p_card_id;
+  perform audit.log(
+    case when sec.is_admin() then 'admin' else 'member' end, 'card.password_set', 'card', v_card.card_no,
+    jsonb_build_object('is_set', p_password is not null));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION set_card_binding_password(p_card_id uuid, p_password text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.set_card_binding_password(p_card_id uuid, p_password text) IS 'Owner, or admin of the house: the password by which others bind themselves, 6 to 72 bytes; NULL ends self-binding. Errors: NOT_AUTHENTICATED, PASSWORD_TOO_SHORT, MALFORMED_ARGUMENT, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE.';
+
+-- Name: set_card_expiry(uuid, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_card app.cards := app.lock_card_for_admin_or_owner(p_card_id, '{}');
+begin
+  if v_card.status = 'closed' then
+    perform rules.fail('CARD_STATUS_CONFLICT', jsonb_build_object('status', v_card.status));
+  end if;
+  if p_expires_at <= clock_timestamp() or not isfinite(p_expires_at) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
+  end if;
+  update app.cards c
+  set expires_at = p_expires_at, status = case when c.status = 'expired' then 'active' else c.status end
+  where c.id = p_card_id;
+  perform audit.log('admin', 'card.expiry_set', 'card', v_card.card_no, jsonb_build_object('expires_at', p_expires_at));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) IS 'Admin: a new expiry in the future, or NULL for none; an expired card is active again. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, MALFORMED_ARGUMENT.';
+
 -- Name: test_connection(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.test_connection() RETURNS TABLE(ok boolean, server_time timestamp with time zone, schema_version text)
@@ -1320,6 +2222,67 @@ CREATE FUNCTION public.test_connection() RETURNS TABLE(ok boolean, server_time t
 -- Name: FUNCTION test_connection(); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.test_connection() IS 'Anyone: whether the database answers, its clock, and the version of its schema. No errors of its own.';
+
+-- Name: unbind_member_from_card(uuid, uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+  v_is_admin boolean := sec.is_admin();
+  v_card app.cards;
+  v_own_role text;
+  v_role text;
+begin
+  select c.* into v_card from app.cards c where c.id = p_card_id for update;
+  v_own_role := app.card_role(p_card_id, v_own.id);
+  v_role := app.card_role(p_card_id, p_member_id);
+  if v_card.id is null or (v_own_role is null and not v_is_admin) then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  if v_role is null then
+    return false;
+  end if;
+  if not v_is_admin and p_member_id is distinct from v_own.id and not app.may_bind_others(v_own_role, v_role) then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  perform app.check_last_owner(p_card_id, p_member_id);
+  perform app.revoke_open_code(p_card_id, p_member_id);
+  delete from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id;
+  perform audit.log(
+    case when v_is_admin then 'admin' else 'member' end, 'card.unbound', 'card', v_card.card_no,
+    jsonb_build_object('member_id', p_member_id, 'role', v_role));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION unbind_member_from_card(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding and its open code: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CANNOT_REMOVE_LAST_OWNER.';
+
+-- Name: unfreeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.unfreeze_card(p_card_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_card app.cards := app.lock_card_for_admin_or_owner(p_card_id, '{}');
+begin
+  if v_card.status = 'expired' then
+    perform rules.fail('CARD_STATUS_CONFLICT', jsonb_build_object('status', v_card.status));
+  end if;
+  return app.move_card_status(v_card, 'active', 'card.unfrozen');
+end;
+$$;
+
+-- Name: FUNCTION unfreeze_card(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.unfreeze_card(p_card_id uuid) IS 'Admin: a frozen or lost card is active again; an expired one needs set_card_expiry. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT.';
 
 -- Name: validate_qr_plain(text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1366,6 +2329,18 @@ CREATE FUNCTION public.verify_ledger() RETURNS TABLE(rule text, object text, det
 begin
   perform sec.require_admin_or_service();
   return query
+    with booked as (
+      select
+        t.id, t.tx_no, t.tx_type, t.final_amount, c.card_type,
+        count(e.tx_id) as entries,
+        coalesce(sum(e.delta) filter (where e.account = 'card' and e.card_id = t.card_id), 0) as card_delta,
+        coalesce(sum(e.delta) filter (where e.account = 'merchant_payable' and e.merchant_id = t.merchant_id), 0) as merchant_delta,
+        coalesce(sum(e.delta) filter (where e.account = 'forfeited_vouchers'), 0) as forfeited
+      from app.transactions t
+      left join app.ledger_entries e on e.tx_id = t.id
+      left join app.cards c on c.id = t.card_id
+      group by t.id, t.tx_no, t.tx_type, t.final_amount, c.card_type
+    )
     select 'entries_sum_to_zero', e.tx_id::text, sum(e.delta)::text
     from app.ledger_entries e group by e.tx_id having sum(e.delta) <> 0
     union all
@@ -1374,38 +2349,49 @@ begin
     where not exists (select from app.transactions t where t.id = e.tx_id)
     group by e.tx_id
     union all
-    select 'transaction_has_its_entries', t.tx_no, format('%s of %s', coalesce(e.card_delta::text, 'none'), t.final_amount)
-    from app.transactions t
-    join app.cards c on c.id = t.card_id
-    left join lateral (
-      select sum(l.delta) as card_delta from app.ledger_entries l where l.tx_id = t.id and l.account = 'card') e on true
-    where t.final_amount > 0 and t.card_id is not null
-      and case when t.tx_type = 'payment' and c.card_type <> 'voucher' then e.card_delta is distinct from -t.final_amount
-               when t.tx_type = 'payment' then coalesce(e.card_delta > -t.final_amount, true)
-               when t.tx_type in ('refund', 'recharge') then e.card_delta is distinct from t.final_amount
-               else abs(e.card_delta) is distinct from t.final_amount end
+    select 'transaction_has_its_entries', b.tx_no,
+           format('%s entries, card %s, merchant %s of %s', b.entries, b.card_delta, b.merchant_delta, b.final_amount)
+    from booked b
+    where not case
+      when b.final_amount = 0 then b.entries = 0
+      when b.tx_type = 'payment' and b.card_type = 'voucher' then
+        b.merchant_delta = b.final_amount and b.forfeited >= 0 and b.card_delta = -b.final_amount - b.forfeited
+        and b.entries = 2 + (b.forfeited > 0)::int
+      when b.tx_type = 'payment' then
+        b.card_delta = -b.final_amount and b.merchant_delta = b.final_amount and b.entries = 2
+      when b.tx_type = 'refund' then
+        b.card_delta = b.final_amount and b.merchant_delta = -b.final_amount and b.entries = 2
+      when b.tx_type = 'recharge' then b.card_delta = b.final_amount and b.entries = 2
+      when b.tx_type = 'adjustment' then abs(b.card_delta) = b.final_amount and b.entries = 2
+      else b.entries >= 2
+    end
     union all
-    select 'merchant_gets_the_payment', t.tx_no, coalesce(e.delta::text, 'none')
+    select 'price_is_right', t.tx_no, format('%s x %s = %s', t.raw_amount, t.discount, t.final_amount)
     from app.transactions t
-    left join app.ledger_entries e on e.tx_id = t.id and e.account = 'merchant_payable' and e.merchant_id = t.merchant_id
-    where t.tx_type = 'payment' and t.final_amount > 0 and e.delta is distinct from t.final_amount
+    where t.final_amount is distinct from rules.final_price(t.raw_amount, t.discount)
     union all
-    select 'payment_earned_its_points', t.tx_no, format('%s of %s', coalesce(p.earned, 0), t.points_earned)
+    select 'transaction_has_its_points', t.tx_no, format('%s of %s', coalesce(p.total, 0), t.points_earned)
     from app.transactions t
-    left join lateral (
-      select sum(l.delta) as earned from app.point_ledger l where l.card_id = t.card_id and l.tx_id = t.id) p on true
-    where t.tx_type = 'payment' and coalesce(p.earned, 0) <> t.points_earned
+    left join (
+      select l.tx_id, l.card_id, sum(l.delta) as total from app.point_ledger l where l.tx_id is not null group by l.tx_id, l.card_id) p
+      on p.tx_id = t.id and p.card_id = t.card_id
+    where coalesce(p.total, 0) <> t.points_earned
     union all
     select 'transaction_has_its_number', t.tx_no, t.id::text
     from app.transactions t
     left join app.transaction_numbers n on n.tx_no = t.tx_no and n.tx_id = t.id
     where n.tx_id is null
     union all
-    select 'balance_equals_entries', c.card_no, format('%s against %s', c.balance, coalesce(e.total, 0))
+    select 'number_has_its_transaction', n.tx_no, n.tx_id::text
+    from app.transaction_numbers n
+    left join app.transactions t on t.id = n.tx_id and t.tx_no = n.tx_no
+    where t.id is null
+    union all
+    select 'balance_equals_entries', coalesce(c.card_no, e.card_id::text), format('%s against %s', coalesce(c.balance, 0), coalesce(e.total, 0))
     from app.cards c
-    left join (select l.card_id, sum(l.delta) as total from app.ledger_entries l where l.account = 'card' group by l.card_id) e
+    full join (select l.card_id, sum(l.delta) as total from app.ledger_entries l where l.account = 'card' group by l.card_id) e
       on e.card_id = c.id
-    where c.balance <> coalesce(e.total, 0)
+    where c.balance is distinct from coalesce(e.total, 0)
     union all
     select 'balance_not_negative', c.card_no, c.balance::text from app.cards c where c.balance < 0
     union all
@@ -1415,29 +2401,70 @@ begin
     where c.points <> coalesce(p.total, 0)
     union all
     select 'level_follows_points', c.card_no, format('level %s at %s points', c.level, c.points)
-    from app.cards c where c.level is distinct from (app.level_of(c.points)).level
+    from app.cards c
+    join (select m.level, m.points_min, lead(m.points_min) over (order by m.points_min) as points_end from app.membership_levels m) l
+      on c.points >= l.points_min and (l.points_end is null or c.points < l.points_end)
+    where c.level <> l.level
     union all
-    select 'refunds_within_payment', t.tx_no, format('%s of %s', app.refunded_amount(t.id), t.final_amount)
-    from app.transactions t
-    where t.tx_type = 'payment' and app.refunded_amount(t.id) > t.final_amount
+    select 'refunds_within_payment', t.tx_no, format('%s of %s', r.total, t.final_amount)
+    from (select x.original_tx_id, sum(x.final_amount) as total from app.transactions x
+          where x.original_tx_id is not null group by x.original_tx_id) r
+    join app.transactions t on t.id = r.original_tx_id
+    where r.total > t.final_amount
+    union all
+    select 'refund_matches_payment', r.tx_no, r.original_tx_id::text
+    from app.transactions r
+    left join app.transactions t on t.id = r.original_tx_id
+    left join app.cards c on c.id = t.card_id
+    where r.tx_type = 'refund' and (
+      t.tx_type is distinct from 'payment' or t.merchant_id is distinct from r.merchant_id
+      or (c.card_type is distinct from 'voucher' and t.card_id is distinct from r.card_id))
     union all
     select 'one_payment_a_code', min(t.tx_no), format('%s payments', count(*))
     from app.transactions t where t.payment_code_id is not null
     group by t.payment_code_id having count(*) > 1
     union all
-    select 'payment_consumed_its_code', t.tx_no, p.id::text
-    from app.transactions t join app.payment_codes p on p.id = t.payment_code_id
-    where p.consumed_tx_id is distinct from t.id
+    select 'payment_consumed_its_code', t.tx_no, coalesce(p.id::text, 'no code')
+    from app.transactions t left join app.payment_codes p on p.id = t.payment_code_id
+    where t.tx_type = 'payment' and (t.payment_code_id is null or (p.id is not null and p.consumed_tx_id is distinct from t.id))
+    union all
+    select 'consumed_code_has_its_payment', p.id::text, p.consumed_tx_id::text
+    from app.payment_codes p
+    left join app.transactions t on t.id = p.consumed_tx_id and t.payment_code_id = p.id
+    where p.consumed_tx_id is not null and t.id is null
+    union all
+    select 'order_has_its_payment', o.external_order_id, o.tx_id::text
+    from app.merchant_orders o
+    left join app.transactions t
+      on t.id = o.tx_id and t.merchant_id = o.merchant_id and t.external_order_id = o.external_order_id
+    where t.id is null
     union all
     select 'key_names_its_result', k.scope, k.result_id::text
     from app.idempotency_keys k
-    where k.scope like 'merchant:%' and not exists (select from app.transactions t where t.id = k.result_id);
+    where not exists (select from app.transactions t where t.id = k.result_id)
+      and not exists (select from app.cards c where c.id = k.result_id and k.scope like 'admin:%');
 end;
 $$;
 
 -- Name: FUNCTION verify_ledger(); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.verify_ledger() IS 'Admin, service: one row for each violation of the books, none when all is well. Reads everything; not for every minute. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: can_card_status_move(text, text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.can_card_status_move(p_from text, p_to text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select (p_from, p_to) in (
+    ('active', 'frozen'), ('frozen', 'active'),
+    ('active', 'lost'), ('frozen', 'lost'), ('lost', 'active'),
+    ('active', 'expired'), ('frozen', 'expired'), ('lost', 'expired'), ('expired', 'active'),
+    ('active', 'closed'), ('frozen', 'closed'), ('lost', 'closed'), ('expired', 'closed'))
+$$;
+
+-- Name: FUNCTION can_card_status_move(p_from text, p_to text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.can_card_status_move(p_from text, p_to text) IS 'Whether a card may go from one status to another. Closed is for ever.';
 
 -- Name: code_hash(bytea, text); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -1730,17 +2757,34 @@ CREATE FUNCTION rules.points_for(p_raw_amount numeric, p_final_amount numeric, p
 
 COMMENT ON FUNCTION rules.points_for(p_raw_amount numeric, p_final_amount numeric, p_earns_points boolean) IS 'Whole units of the raw amount for cards that earn; nothing when the final amount is 0.00.';
 
+-- Name: points_taken_back(bigint, numeric, numeric); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.points_taken_back(p_points_earned bigint, p_refunded_total numeric, p_final_amount numeric) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select case
+    when p_refunded_total >= p_final_amount then p_points_earned
+    else floor(p_points_earned * p_refunded_total / p_final_amount)::bigint end
+$$;
+
+-- Name: FUNCTION points_taken_back(p_points_earned bigint, p_refunded_total numeric, p_final_amount numeric); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.points_taken_back(p_points_earned bigint, p_refunded_total numeric, p_final_amount numeric) IS 'Points taken back in all after refunds of a total: the same share, rounded down; everything at a full refund.';
+
 -- Name: request_fingerprint(text, text[]); Type: FUNCTION; Schema: rules; Owner: -
 
 CREATE FUNCTION rules.request_fingerprint(p_rpc text, VARIADIC p_fields text[]) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-  select sha256(
-    'mps/req/v1'::bytea || '\x00'::bytea || convert_to(p_rpc, 'UTF8') || '\x00'::bytea
-    || coalesce((
-      select string_agg(convert_to(coalesce(f.field, ''), 'UTF8') || '\x00'::bytea, ''::bytea order by f.place)
-      from unnest(p_fields) with ordinality as f (field, place)
-    ), ''::bytea))
+declare
+  v_bytes bytea := 'mps/req/v1'::bytea || '\x00'::bytea || convert_to(p_rpc, 'UTF8') || '\x00'::bytea;
+  v_field text;
+begin
+  foreach v_field in array p_fields loop
+    v_bytes := v_bytes || convert_to(coalesce(v_field, ''), 'UTF8') || '\x00'::bytea;
+  end loop;
+  return sha256(v_bytes);
+end;
 $$;
 
 -- Name: FUNCTION request_fingerprint(p_rpc text, VARIADIC p_fields text[]); Type: COMMENT; Schema: rules; Owner: -
@@ -1750,18 +2794,42 @@ COMMENT ON FUNCTION rules.request_fingerprint(p_rpc text, VARIADIC p_fields text
 -- Name: caller(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.caller() RETURNS sec.identity
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select row(
-    auth.uid(),
-    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
-  )::sec.identity
+declare
+  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  v_caller sec.identity;
+begin
+  -- What auth.uid() reads, but user and role from one text: no older claim setting can mix in.
+  v_caller.user_id := nullif(v_claims ->> 'sub', '')::uuid;
+  v_caller.role := v_claims ->> 'role';
+  return v_caller;
+end;
 $$;
 
 -- Name: FUNCTION caller(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.caller() IS 'The caller''s Supabase Auth user and API role, from the verified claims of this transaction.';
+
+-- Name: check_discount(numeric); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_discount(p_discount numeric) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if p_discount is not null and (
+     p_discount = 'NaN' or p_discount not between 0 and 1 or p_discount <> round(p_discount, 3))
+  then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'fixed_discount'));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_discount(p_discount numeric); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_discount(p_discount numeric) IS 'A multiplier from 0 to 1 with at most three decimals, or NULL.';
 
 -- Name: check_idempotency_key(text); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -1779,6 +2847,23 @@ $$;
 -- Name: FUNCTION check_idempotency_key(p_key text); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.check_idempotency_key(p_key text) IS 'Refuses a malformed key. NULL is allowed and means no replay protection.';
+
+-- Name: check_initial_balance(numeric); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_initial_balance(p_amount numeric) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if p_amount is distinct from 0 and not rules.is_amount(p_amount) then
+    perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'initial_balance'));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_initial_balance(p_amount numeric); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_initial_balance(p_amount numeric) IS '0 or an amount; NULL is neither.';
 
 -- Name: check_order_and_tag(text, jsonb); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -1833,12 +2918,14 @@ COMMENT ON FUNCTION sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain
 -- Name: code_hashes(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.code_hashes(p_code text) RETURNS bytea[]
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select coalesce(array_agg(rules.code_hash(sec.secret(k.secret_name), p_code)), '{}')
+begin
+  return (select coalesce(array_agg(rules.code_hash(sec.secret(k.secret_name), p_code)), '{}')
   from sec.master_keys k
-  where k.retired_at is null
+  where k.retired_at is null);
+end;
 $$;
 
 -- Name: FUNCTION code_hashes(p_code text); Type: COMMENT; Schema: sec; Owner: -
@@ -1877,9 +2964,9 @@ declare
   v_value bytea := extensions.gen_random_bytes(32);
 begin
   lock table sec.master_keys in exclusive mode;
-  select coalesce(max(k.key_id), 0) + 1 into v_key_id from sec.master_keys k;
+  select (coalesce(max(k.key_id), 0) + 1)::smallint into v_key_id from sec.master_keys k;
   v_name := 'mps_master_key_' || v_key_id;
-  if to_regclass('vault.decrypted_secrets') is not null then
+  if sec.has_vault() then
     execute 'select vault.create_secret($1, $2)' using encode(v_value, 'hex'), v_name;
   else
     insert into sec.secrets (name, value) values (v_name, v_value);
@@ -1894,6 +2981,42 @@ $_$;
 
 COMMENT ON FUNCTION sec.draw_master_key() IS 'Draws 32 random bytes inside the database and makes them the current master key; older keys go on verifying. For set-up.';
 
+-- Name: has_vault(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.has_vault() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return exists (
+    select from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'vault' and c.relname = 'decrypted_secrets' and has_schema_privilege(n.oid, 'usage'));
+end;
+$$;
+
+-- Name: FUNCTION has_vault(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.has_vault() IS 'Whether Supabase Vault is there for us.';
+
+-- Name: hold_against_truncate(regclass); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_against_truncate(p_table regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  execute format(
+    'create trigger table_is_never_truncated before truncate on %s for each statement execute function sec.refuse_change()',
+    p_table);
+  execute format('alter table %s enable always trigger table_is_never_truncated', p_table);
+end;
+$$;
+
+-- Name: FUNCTION hold_against_truncate(p_table regclass); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_against_truncate(p_table regclass) IS 'Refuses truncate, in replication sessions too. Each partition needs its own.';
+
 -- Name: hold_append_only(regclass); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.hold_append_only(p_table regclass) RETURNS void
@@ -1904,9 +3027,8 @@ begin
   execute format(
     'create trigger rows_are_never_changed before update or delete on %s for each row execute function sec.refuse_change()',
     p_table);
-  execute format(
-    'create trigger table_is_never_truncated before truncate on %s for each statement execute function sec.refuse_change()',
-    p_table);
+  execute format('alter table %s enable always trigger rows_are_never_changed', p_table);
+  perform sec.hold_against_truncate(p_table);
 end;
 $$;
 
@@ -1917,12 +3039,14 @@ COMMENT ON FUNCTION sec.hold_append_only(p_table regclass) IS 'Refuses update, d
 -- Name: is_admin(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.is_admin() RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select exists (
+begin
+  return (select exists (
     select from app.admin_users a
-    where a.user_id = (sec.caller()).user_id and (sec.caller()).role is not distinct from 'authenticated')
+    where a.user_id = (sec.caller()).user_id and (sec.caller()).role is not distinct from 'authenticated'));
+end;
 $$;
 
 -- Name: FUNCTION is_admin(); Type: COMMENT; Schema: sec; Owner: -
@@ -1932,9 +3056,13 @@ COMMENT ON FUNCTION sec.is_admin() IS 'Whether the caller runs the house.';
 -- Name: is_service(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.is_service() RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    AS $$ select (sec.caller()).role is not distinct from 'service_role' $$;
+    AS $$
+begin
+  return (select (sec.caller()).role is not distinct from 'service_role');
+end;
+$$;
 
 -- Name: FUNCTION is_service(); Type: COMMENT; Schema: sec; Owner: -
 
@@ -1965,6 +3093,23 @@ $$;
 
 COMMENT ON FUNCTION sec.merchant_of_caller(p_merchant_code text) IS 'The merchant, if the caller works for it. An unknown merchant and somebody else''s get the same answer.';
 
+-- Name: merchant_role(uuid); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.merchant_role(p_merchant_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  return (select u.role from app.merchant_users u where u.merchant_id = p_merchant_id and u.user_id = v_user_id);
+end;
+$$;
+
+-- Name: FUNCTION merchant_role(p_merchant_id uuid); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.merchant_role(p_merchant_id uuid) IS 'The caller''s role at a merchant: owner, manager, cashier, or NULL.';
+
 -- Name: normal_name(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.normal_name(p_name text) RETURNS text
@@ -1994,7 +3139,10 @@ CREATE FUNCTION sec.normal_phone(p_phone text) RETURNS text
 declare
   v_phone text := nullif(translate(p_phone, ' -().', ''), '');
 begin
-  if v_phone is not null and v_phone !~ '^[+]?[0-9]{6,15}$' then
+  if v_phone like '00%' then
+    v_phone := '+' || substr(v_phone, 3);
+  end if;
+  if v_phone is not null and v_phone !~ '^[+][1-9][0-9]{6,14}$' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'phone'));
   end if;
   return v_phone;
@@ -2003,15 +3151,21 @@ $_$;
 
 -- Name: FUNCTION normal_phone(p_phone text); Type: COMMENT; Schema: sec; Owner: -
 
-COMMENT ON FUNCTION sec.normal_phone(p_phone text) IS 'A phone number without spaces, dashes, dots and brackets; NULL for none.';
+COMMENT ON FUNCTION sec.normal_phone(p_phone text) IS 'A phone number as E.164 has it, with + and country code, so that one number is one text; NULL for none.';
 
 -- Name: own_member(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.own_member() RETURNS app.member_profiles
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select m.* from app.member_profiles m where m.auth_user_id = sec.require_user() and m.status <> 'deleted'
+declare
+  v_user_id uuid := sec.require_user();
+  v_member app.member_profiles;
+begin
+  select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id and m.status <> 'deleted';
+  return v_member;
+end;
 $$;
 
 -- Name: FUNCTION own_member(); Type: COMMENT; Schema: sec; Owner: -
@@ -2037,17 +3191,39 @@ COMMENT ON FUNCTION sec.refuse_change() IS 'Holds a table append-only, whoever a
 -- Name: request_id(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.request_id() RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $_$
-  select r.id
+begin
+  return (select r.id
   from (select nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id' as id) r
-  where r.id ~ '^[A-Za-z0-9._-]{1,128}$'
+  where r.id ~ '^[A-Za-z0-9._-]{1,128}$');
+end;
 $_$;
 
 -- Name: FUNCTION request_id(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.request_id() IS 'The request id that the edge passed on, if well-formed.';
+
+-- Name: require_admin(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.require_admin() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  if not sec.is_admin() then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  return v_user_id;
+end;
+$$;
+
+-- Name: FUNCTION require_admin(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.require_admin() IS 'The signed-in admin, else NOT_AUTHENTICATED or PERMISSION_DENIED.';
 
 -- Name: require_admin_or_service(); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -2093,7 +3269,7 @@ COMMENT ON FUNCTION sec.require_user() IS 'The signed-in user, else NOT_AUTHENTI
 CREATE FUNCTION sec.schema_version() RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$ select '20261123003200' $$;
+    AS $$ select '20261123009100' $$;
 
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: sec; Owner: -
 
@@ -2106,22 +3282,22 @@ CREATE FUNCTION sec.secret(p_name text) RETURNS bytea
     SET search_path TO ''
     AS $_$
 declare
-  v_value bytea;
+  v_value bytea := (select s.value from sec.secrets s where s.name = p_name);
 begin
-  if to_regclass('vault.decrypted_secrets') is not null then
+  if v_value is null and sec.has_vault() then
     execute 'select decode(decrypted_secret, ''hex'') from vault.decrypted_secrets where name = $1'
       into v_value using p_name;
-    if v_value is not null then
-      return v_value;
-    end if;
   end if;
-  return (select s.value from sec.secrets s where s.name = p_name);
+  if v_value is null then
+    perform rules.fail('NOT_CONFIGURED', jsonb_build_object('what', p_name));
+  end if;
+  return v_value;
 end;
 $_$;
 
 -- Name: FUNCTION secret(p_name text); Type: COMMENT; Schema: sec; Owner: -
 
-COMMENT ON FUNCTION sec.secret(p_name text) IS 'A secret''s bytes, or NULL. Secrets in the Vault are kept as hex.';
+COMMENT ON FUNCTION sec.secret(p_name text) IS 'A secret''s bytes, else NOT_CONFIGURED. Secrets in the Vault are kept as hex.';
 
 -- Name: admin_users; Type: TABLE; Schema: app; Owner: -
 
@@ -2133,6 +3309,32 @@ CREATE TABLE app.admin_users (
 -- Name: TABLE admin_users; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.admin_users IS 'Supabase Auth users who run the house.';
+
+-- Name: binding_attempt_days; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.binding_attempt_days (
+    card_id uuid NOT NULL,
+    day date NOT NULL,
+    wrong integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone
+);
+
+-- Name: TABLE binding_attempt_days; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.binding_attempt_days IS 'Wrong card passwords a day, per card.';
+
+-- Name: binding_attempts; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.binding_attempts (
+    card_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    wrong_in_a_row integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone
+);
+
+-- Name: TABLE binding_attempts; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.binding_attempts IS 'Wrong card passwords in a row, per card and caller.';
 
 -- Name: card_bindings; Type: TABLE; Schema: app; Owner: -
 
@@ -2202,7 +3404,7 @@ CREATE TABLE app.ledger_entries (
     delta numeric(14,2) NOT NULL,
     CONSTRAINT ledger_entries_account_known CHECK ((account = ANY (ARRAY['card'::text, 'merchant_payable'::text, 'wechat_clearing'::text, 'alipay_clearing'::text, 'cash_clearing'::text, 'payout_clearing'::text, 'fee_income'::text, 'forfeited_vouchers'::text, 'adjustments'::text]))),
     CONSTRAINT ledger_entries_card_entries_name_their_card CHECK (((account = 'card'::text) = (card_id IS NOT NULL))),
-    CONSTRAINT ledger_entries_delta_is_zero CHECK ((delta <> (0)::numeric)),
+    CONSTRAINT ledger_entries_delta_is_zero CHECK (((delta <> (0)::numeric) AND (delta <> 'NaN'::numeric))),
     CONSTRAINT ledger_entries_entry_no_not_positive CHECK ((entry_no > 0)),
     CONSTRAINT ledger_entries_payable_entries_name_their_merchant CHECK (((account = 'merchant_payable'::text) = (merchant_id IS NOT NULL)))
 )
@@ -2223,7 +3425,7 @@ CREATE TABLE app.ledger_entries_default (
     delta numeric(14,2) NOT NULL,
     CONSTRAINT ledger_entries_account_known CHECK ((account = ANY (ARRAY['card'::text, 'merchant_payable'::text, 'wechat_clearing'::text, 'alipay_clearing'::text, 'cash_clearing'::text, 'payout_clearing'::text, 'fee_income'::text, 'forfeited_vouchers'::text, 'adjustments'::text]))),
     CONSTRAINT ledger_entries_card_entries_name_their_card CHECK (((account = 'card'::text) = (card_id IS NOT NULL))),
-    CONSTRAINT ledger_entries_delta_is_zero CHECK ((delta <> (0)::numeric)),
+    CONSTRAINT ledger_entries_delta_is_zero CHECK (((delta <> (0)::numeric) AND (delta <> 'NaN'::numeric))),
     CONSTRAINT ledger_entries_entry_no_not_positive CHECK ((entry_no > 0)),
     CONSTRAINT ledger_entries_payable_entries_name_their_merchant CHECK (((account = 'merchant_payable'::text) = (merchant_id IS NOT NULL)))
 );
@@ -2235,6 +3437,7 @@ CREATE TABLE app.merchant_day_totals (
     day date NOT NULL,
     shard smallint NOT NULL,
     raw_total numeric(14,2) NOT NULL,
+    CONSTRAINT merchant_day_totals_raw_total_no_number CHECK ((raw_total <> 'NaN'::numeric)),
     CONSTRAINT merchant_day_totals_shard_known CHECK (((shard >= 0) AND (shard <= 15)))
 );
 
@@ -2320,7 +3523,9 @@ CREATE TABLE app.settings (
     value text NOT NULL,
     kind text NOT NULL,
     comment text NOT NULL,
-    CONSTRAINT settings_kind_known CHECK ((kind = ANY (ARRAY['amount'::text, 'time_zone'::text])))
+    CONSTRAINT settings_amounts_are_amounts CHECK (((kind <> 'amount'::text) OR (value ~ '^[0-9]{1,12}[.][0-9]{2}$'::text))),
+    CONSTRAINT settings_kind_known CHECK ((kind = ANY (ARRAY['amount'::text, 'time_zone'::text, 'choice'::text]))),
+    CONSTRAINT settings_time_zones_are_known CHECK (((kind <> 'time_zone'::text) OR rules.is_time_zone(value)))
 );
 
 -- Name: TABLE settings; Type: COMMENT; Schema: app; Owner: -
@@ -2387,9 +3592,9 @@ CREATE TABLE app.transactions_default (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
     CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
-    CONSTRAINT transactions_final_amount_negative CHECK ((final_amount >= (0)::numeric)),
+    CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
     CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
-    CONSTRAINT transactions_raw_amount_not_positive CHECK ((raw_amount > (0)::numeric)),
+    CONSTRAINT transactions_raw_amount_not_positive CHECK (((raw_amount > (0)::numeric) AND (raw_amount <> 'NaN'::numeric))),
     CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
     CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
     CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
@@ -2473,6 +3678,16 @@ ALTER TABLE ONLY audit.event_log ATTACH PARTITION audit.event_log_default DEFAUL
 
 ALTER TABLE ONLY app.admin_users
     ADD CONSTRAINT admin_users_pkey PRIMARY KEY (user_id);
+
+-- Name: binding_attempt_days binding_attempt_days_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.binding_attempt_days
+    ADD CONSTRAINT binding_attempt_days_pkey PRIMARY KEY (card_id, day);
+
+-- Name: binding_attempts binding_attempts_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.binding_attempts
+    ADD CONSTRAINT binding_attempts_pkey PRIMARY KEY (card_id, member_id);
 
 -- Name: card_bindings card_bindings_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -2798,65 +4013,112 @@ ALTER INDEX audit.event_log_pkey ATTACH PARTITION audit.event_log_default_pkey;
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.idempotency_keys FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE app.idempotency_keys ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
 -- Name: ledger_entries rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.ledger_entries FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.ledger_entries ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
 -- Name: point_ledger rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.point_ledger FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE app.point_ledger ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
 -- Name: transaction_numbers rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.transaction_numbers FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.transaction_numbers ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
 -- Name: transactions rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.transactions FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE app.transactions ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
 -- Name: idempotency_keys table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.idempotency_keys FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.idempotency_keys ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: ledger_entries table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE app.ledger_entries ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: ledger_entries_default table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.ledger_entries_default FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.ledger_entries_default ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: point_ledger table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.point_ledger FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE app.point_ledger ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: point_ledger_default table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.point_ledger_default FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.point_ledger_default ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: transaction_numbers table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.transaction_numbers FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE app.transaction_numbers ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: transactions table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.transactions FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.transactions ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: transactions_default table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.transactions_default FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE app.transactions_default ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: event_log rows_are_never_changed; Type: TRIGGER; Schema: audit; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON audit.event_log FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE audit.event_log ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
 -- Name: event_log table_is_never_truncated; Type: TRIGGER; Schema: audit; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON audit.event_log FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
+ALTER TABLE audit.event_log ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: event_log_default table_is_never_truncated; Type: TRIGGER; Schema: audit; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON audit.event_log_default FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE audit.event_log_default ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: binding_attempt_days binding_attempt_days_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.binding_attempt_days
+    ADD CONSTRAINT binding_attempt_days_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
+
+-- Name: binding_attempts binding_attempts_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.binding_attempts
+    ADD CONSTRAINT binding_attempts_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
+
+-- Name: binding_attempts binding_attempts_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.binding_attempts
+    ADD CONSTRAINT binding_attempts_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
 -- Name: card_bindings card_bindings_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -2978,11 +4240,6 @@ ALTER TABLE app.transactions
 ALTER TABLE app.transactions
     ADD CONSTRAINT transactions_original_tx_id_fkey FOREIGN KEY (original_tx_id) REFERENCES app.transactions(id);
 
--- Name: transactions transactions_payment_code_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_payment_code_id_fkey FOREIGN KEY (payment_code_id) REFERENCES app.payment_codes(id);
-
 -- Name: transactions transactions_terminal_code_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE app.transactions
@@ -2991,6 +4248,14 @@ ALTER TABLE app.transactions
 -- Name: admin_users; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.admin_users ENABLE ROW LEVEL SECURITY;
+
+-- Name: binding_attempt_days; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.binding_attempt_days ENABLE ROW LEVEL SECURITY;
+
+-- Name: binding_attempts; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.binding_attempts ENABLE ROW LEVEL SECURITY;
 
 -- Name: card_bindings; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -3099,6 +4364,268 @@ GRANT USAGE ON SCHEMA public TO authenticated;
 GRANT USAGE ON SCHEMA public TO service_role;
 GRANT ALL ON SCHEMA public TO postgres;
 
+-- Name: FUNCTION admin_scope(p_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.admin_scope(p_user_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION uuid_v7(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.uuid_v7(p_at timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION is_time_zone(p_name text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.is_time_zone(p_name text) FROM PUBLIC;
+
+-- Name: FUNCTION agree_payment(p_card app.cards, p_member_id uuid, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.agree_payment(p_card app.cards, p_member_id uuid, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION card_day(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.card_day(p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION card_role(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION padded(p_number bigint, p_digits_min integer); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.padded(p_number bigint, p_digits_min integer) FROM PUBLIC;
+
+-- Name: FUNCTION check_bindable(p_card app.cards, p_member app.member_profiles); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_bindable(p_card app.cards, p_member app.member_profiles) FROM PUBLIC;
+
+-- Name: FUNCTION check_binding_password(p_card app.cards, p_member_id uuid, p_password text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) FROM PUBLIC;
+
+-- Name: FUNCTION check_last_owner(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_last_owner(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION check_merchant_can_charge(p_merchant app.merchants, p_terminal_code text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_merchant_can_charge(p_merchant app.merchants, p_terminal_code text) FROM PUBLIC;
+
+-- Name: FUNCTION check_merchant_order(p_merchant_id uuid, p_external_order_id text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_merchant_order(p_merchant_id uuid, p_external_order_id text) FROM PUBLIC;
+
+-- Name: FUNCTION check_payer(p_card app.cards, p_member_id uuid, p_now timestamp with time zone, p_unbound_code text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_payer(p_card app.cards, p_member_id uuid, p_now timestamp with time zone, p_unbound_code text) FROM PUBLIC;
+
+-- Name: FUNCTION check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) FROM PUBLIC;
+
+-- Name: FUNCTION ensure_partitions(p_months_ahead integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.ensure_partitions(p_months_ahead integer) FROM PUBLIC;
+
+-- Name: FUNCTION find_payment_code(p_qr_plain text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.find_payment_code(p_qr_plain text) FROM PUBLIC;
+
+-- Name: FUNCTION find_refundable_payment(p_merchant_id uuid, p_tx_no text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) FROM PUBLIC;
+
+-- Name: FUNCTION hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) FROM PUBLIC;
+
+-- Name: FUNCTION level_of(p_points bigint); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.level_of(p_points bigint) FROM PUBLIC;
+
+-- Name: FUNCTION link_known_member(p_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.link_known_member(p_user_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) FROM PUBLIC;
+
+-- Name: FUNCTION lock_member_and_cards(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_member_and_cards(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_merchant_for_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_own_card_for_codes(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION make_standard_card(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.make_standard_card(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION may_bind_others(p_own_role text, p_role text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.may_bind_others(p_own_role text, p_role text) FROM PUBLIC;
+
+-- Name: FUNCTION move_card_status(p_card app.cards, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) FROM PUBLIC;
+
+-- Name: FUNCTION move_member_status(p_member_id uuid, p_from text, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) FROM PUBLIC;
+
+-- Name: FUNCTION next_card_no(p_card_type text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.next_card_no(p_card_type text) FROM PUBLIC;
+
+-- Name: FUNCTION next_tx_no(p_prefix text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.next_tx_no(p_prefix text) FROM PUBLIC;
+
+-- Name: FUNCTION partition_by_month(p_table regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolean) FROM PUBLIC;
+
+-- Name: FUNCTION payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION points_to_take(p_payment app.transactions, p_refunded_total numeric, p_card app.cards); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.points_to_take(p_payment app.transactions, p_refunded_total numeric, p_card app.cards) FROM PUBLIC;
+
+-- Name: FUNCTION post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants) FROM PUBLIC;
+
+-- Name: FUNCTION post_refund(p_tx app.transactions, p_card app.cards); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) FROM PUBLIC;
+
+-- Name: FUNCTION post_transaction(p_tx app.transactions); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_transaction(p_tx app.transactions) FROM PUBLIC;
+
+-- Name: FUNCTION random_digits(p_count integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.random_digits(p_count integer) FROM PUBLIC;
+
+-- Name: FUNCTION record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION refund_answer(p_refund_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.refund_answer(p_refund_tx_id uuid, p_replayed boolean) FROM PUBLIC;
+
+-- Name: FUNCTION refunded_amount(p_tx_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.refunded_amount(p_tx_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION revoke_open_code(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION set_binding(p_card_id uuid, p_member_id uuid, p_role text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.set_binding(p_card_id uuid, p_member_id uuid, p_role text) FROM PUBLIC;
+
+-- Name: FUNCTION setting(p_key text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.setting(p_key text) FROM PUBLIC;
+
+-- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: ACL; Schema: audit; Owner: -
+
+REVOKE ALL ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text) TO authenticated;
+
+-- Name: FUNCTION admin_activate_member(p_member_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.admin_activate_member(p_member_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.admin_activate_member(p_member_id uuid) TO authenticated;
+
+-- Name: FUNCTION admin_suspend_member(p_member_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.admin_suspend_member(p_member_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.admin_suspend_member(p_member_id uuid) TO authenticated;
+
+-- Name: FUNCTION bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) TO authenticated;
+
+-- Name: FUNCTION close_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.close_card(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.close_card(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) TO authenticated;
+
+-- Name: FUNCTION create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) TO authenticated;
+
+-- Name: FUNCTION create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) TO authenticated;
+
+-- Name: FUNCTION freeze_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.freeze_card(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.freeze_card(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION get_card_bindings(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_card_bindings(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_card_bindings(p_card_id uuid) TO authenticated;
+
 -- Name: FUNCTION get_member_cards(p_member_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.get_member_cards(p_member_id uuid) FROM PUBLIC;
@@ -3119,6 +4646,11 @@ GRANT ALL ON FUNCTION public.get_user_profile() TO authenticated;
 REVOKE ALL ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) TO authenticated;
 
+-- Name: FUNCTION merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) TO authenticated;
+
 -- Name: FUNCTION quote_payment(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_terminal_code text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_terminal_code text) FROM PUBLIC;
@@ -3128,6 +4660,11 @@ GRANT ALL ON FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text
 
 REVOKE ALL ON FUNCTION public.register_member(p_name text, p_phone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.register_member(p_name text, p_phone text) TO authenticated;
+
+-- Name: FUNCTION report_card_lost(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.report_card_lost(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.report_card_lost(p_card_id uuid) TO authenticated;
 
 -- Name: FUNCTION revoke_card_qr(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -3139,12 +4676,32 @@ GRANT ALL ON FUNCTION public.revoke_card_qr(p_card_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) TO authenticated;
 
+-- Name: FUNCTION set_card_binding_password(p_card_id uuid, p_password text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.set_card_binding_password(p_card_id uuid, p_password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_card_binding_password(p_card_id uuid, p_password text) TO authenticated;
+
+-- Name: FUNCTION set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) TO authenticated;
+
 -- Name: FUNCTION test_connection(); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.test_connection() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.test_connection() TO anon;
 GRANT ALL ON FUNCTION public.test_connection() TO authenticated;
 GRANT ALL ON FUNCTION public.test_connection() TO service_role;
+
+-- Name: FUNCTION unbind_member_from_card(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) TO authenticated;
+
+-- Name: FUNCTION unfreeze_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.unfreeze_card(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.unfreeze_card(p_card_id uuid) TO authenticated;
 
 -- Name: FUNCTION validate_qr_plain(p_qr_plain text, p_terminal_code text); Type: ACL; Schema: public; Owner: -
 
@@ -3156,6 +4713,178 @@ GRANT ALL ON FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code 
 REVOKE ALL ON FUNCTION public.verify_ledger() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.verify_ledger() TO authenticated;
 GRANT ALL ON FUNCTION public.verify_ledger() TO service_role;
+
+-- Name: FUNCTION can_card_status_move(p_from text, p_to text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.can_card_status_move(p_from text, p_to text) FROM PUBLIC;
+
+-- Name: FUNCTION code_hash(p_master_key bytea, p_code text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.code_hash(p_master_key bytea, p_code text) FROM PUBLIC;
+
+-- Name: FUNCTION code_kind(p_code text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.code_kind(p_code text) FROM PUBLIC;
+
+-- Name: FUNCTION device_key(p_master_key bytea, p_handle text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.device_key(p_master_key bytea, p_handle text) FROM PUBLIC;
+
+-- Name: FUNCTION error_codes(); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.error_codes() FROM PUBLIC;
+
+-- Name: FUNCTION fail(p_code text, p_params jsonb); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.fail(p_code text, p_params jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION final_price(p_raw_amount numeric, p_discount numeric); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.final_price(p_raw_amount numeric, p_discount numeric) FROM PUBLIC;
+
+-- Name: FUNCTION is_amount(p_amount numeric); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.is_amount(p_amount numeric) FROM PUBLIC;
+
+-- Name: FUNCTION is_idempotency_key(p_key text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.is_idempotency_key(p_key text) FROM PUBLIC;
+
+-- Name: FUNCTION level_for(p_points bigint, p_points_minimums bigint[]); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.level_for(p_points bigint, p_points_minimums bigint[]) FROM PUBLIC;
+
+-- Name: FUNCTION limit_int(p_name text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.limit_int(p_name text) FROM PUBLIC;
+
+-- Name: FUNCTION limits(); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.limits() FROM PUBLIC;
+
+-- Name: FUNCTION luhn_digit(p_digits text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.luhn_digit(p_digits text) FROM PUBLIC;
+
+-- Name: FUNCTION offline_password(p_device_key bytea, p_step bigint, p_terminal_code text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.offline_password(p_device_key bytea, p_step bigint, p_terminal_code text) FROM PUBLIC;
+
+-- Name: FUNCTION points_for(p_raw_amount numeric, p_final_amount numeric, p_earns_points boolean); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.points_for(p_raw_amount numeric, p_final_amount numeric, p_earns_points boolean) FROM PUBLIC;
+
+-- Name: FUNCTION points_taken_back(p_points_earned bigint, p_refunded_total numeric, p_final_amount numeric); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.points_taken_back(p_points_earned bigint, p_refunded_total numeric, p_final_amount numeric) FROM PUBLIC;
+
+-- Name: FUNCTION request_fingerprint(p_rpc text, VARIADIC p_fields text[]); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.request_fingerprint(p_rpc text, VARIADIC p_fields text[]) FROM PUBLIC;
+
+-- Name: FUNCTION caller(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.caller() FROM PUBLIC;
+
+-- Name: FUNCTION check_discount(p_discount numeric); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_discount(p_discount numeric) FROM PUBLIC;
+
+-- Name: FUNCTION check_idempotency_key(p_key text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_idempotency_key(p_key text) FROM PUBLIC;
+
+-- Name: FUNCTION check_initial_balance(p_amount numeric); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_initial_balance(p_amount numeric) FROM PUBLIC;
+
+-- Name: FUNCTION check_order_and_tag(p_external_order_id text, p_tag jsonb); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_order_and_tag(p_external_order_id text, p_tag jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text) FROM PUBLIC;
+
+-- Name: FUNCTION code_hashes(p_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.code_hashes(p_code text) FROM PUBLIC;
+
+-- Name: FUNCTION current_key_id(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.current_key_id() FROM PUBLIC;
+
+-- Name: FUNCTION draw_master_key(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.draw_master_key() FROM PUBLIC;
+
+-- Name: FUNCTION has_vault(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.has_vault() FROM PUBLIC;
+
+-- Name: FUNCTION hold_against_truncate(p_table regclass); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_against_truncate(p_table regclass) FROM PUBLIC;
+
+-- Name: FUNCTION hold_append_only(p_table regclass); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_append_only(p_table regclass) FROM PUBLIC;
+
+-- Name: FUNCTION is_admin(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.is_admin() FROM PUBLIC;
+
+-- Name: FUNCTION is_service(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.is_service() FROM PUBLIC;
+
+-- Name: FUNCTION merchant_of_caller(p_merchant_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.merchant_of_caller(p_merchant_code text) FROM PUBLIC;
+
+-- Name: FUNCTION merchant_role(p_merchant_id uuid); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.merchant_role(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION normal_name(p_name text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.normal_name(p_name text) FROM PUBLIC;
+
+-- Name: FUNCTION normal_phone(p_phone text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.normal_phone(p_phone text) FROM PUBLIC;
+
+-- Name: FUNCTION own_member(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.own_member() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_change(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_change() FROM PUBLIC;
+
+-- Name: FUNCTION request_id(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.request_id() FROM PUBLIC;
+
+-- Name: FUNCTION require_admin(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.require_admin() FROM PUBLIC;
+
+-- Name: FUNCTION require_admin_or_service(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.require_admin_or_service() FROM PUBLIC;
+
+-- Name: FUNCTION require_user(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.require_user() FROM PUBLIC;
+
+-- Name: FUNCTION schema_version(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.schema_version() FROM PUBLIC;
+
+-- Name: FUNCTION secret(p_name text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.secret(p_name text) FROM PUBLIC;
 
 -- Name: DEFAULT PRIVILEGES FOR SEQUENCES; Type: DEFAULT ACL; Schema: public; Owner: -
 
