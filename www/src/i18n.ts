@@ -20,7 +20,7 @@ type Same<T> = T extends string
 export type Texts = Same<typeof zhHant>;
 
 /** In the order of the switch; the first is the default. */
-export const languages = { "zh-Hant": zhHant as Texts, en } as const;
+export const languages = { "zh-Hant": zhHant, en } as const;
 export type Language = keyof typeof languages;
 
 const keptAt = "mps.language";
