@@ -111,7 +111,9 @@ async fn a_scalar_is_read_bare() {
 
 #[tokio::test]
 async fn a_reply_of_another_shape_is_drift() {
-    for body in ["", "[]", "{}", "null", "<html>", r#"[{"ok":true}]"#] {
+    let row = r#"{"ok":true,"server_time":"2026-11-23T01:06:00Z","schema_version":"1"}"#;
+    let two_rows = format!("[{row},{row}]");
+    for body in ["", "[]", "{}", "null", "<html>", r#"[{"ok":true}]"#, row, &two_rows] {
         let (_, reply) = exchange(Caller::Anonymous, &TestConnection {}, "200 OK", body).await;
         assert!(matches!(reply, Err(RpcError::Drift(_))), "{body}: {reply:?}");
     }
