@@ -124,11 +124,10 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     Ok(value)
 }
 
-/// serde names a field that is missing, unknown or doubled in its message only; the path then ends at its parent.
+/// serde names a field that is missing or doubled in its message only; the path then ends at its parent.
 fn field_named_in(message: &str) -> Option<String> {
-    let rest = ["missing field `", "unknown field `", "duplicate field `"]
-        .iter()
-        .find_map(|phrase| message.strip_prefix(phrase))?;
+    let phrases = ["missing field `", "duplicate field `"];
+    let rest = phrases.iter().find_map(|phrase| message.strip_prefix(phrase))?;
     rest.split('`').next().map(str::to_owned)
 }
 

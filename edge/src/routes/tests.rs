@@ -85,6 +85,20 @@ async fn nobody_is_answered_without_a_token() {
 }
 
 #[tokio::test]
+async fn a_right_token_counts_only_as_a_bearer_token() {
+    let bench = Bench::new(vec![("200 OK", "[]".to_owned()); 2]).await;
+    let right = signed_in();
+    let send = async |header: &str| {
+        let request = request("GET", "/api/member/cards", &[("authorization", header)], "");
+        bench.send(request).await.status.as_u16()
+    };
+    assert_eq!(send(&right.replace("Bearer", "Basic")).await, 401);
+    assert_eq!(send(&right.replace("Bearer ", "")).await, 401);
+    assert_eq!(send(&right).await, 200);
+    assert_eq!(send(&right.replace("Bearer", "bearer")).await, 200);
+}
+
+#[tokio::test]
 async fn a_body_is_json_of_at_most_64_kib() {
     let bench = Bench::new(vec![]).await;
     let send = async |headers: &[(&str, &str)], body: Vec<u8>| {
