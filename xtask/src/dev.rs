@@ -16,7 +16,7 @@ use crate::repository::Repository;
 use crate::services::edge::{Edge, Settings};
 use crate::services::keys::Keys;
 use crate::services::lite::{Lite, Project};
-use crate::services::www;
+use crate::services::www::{self, DemoLogin};
 use crate::setup::{self, Need};
 
 /// How often a service that ended by itself is noticed.
@@ -24,12 +24,12 @@ const WATCH: Duration = Duration::from_millis(200);
 
 const DEMO_PASSWORD: &str = "demo-password-1234";
 
-/// Who can sign in; supabase/seed.sql makes them.
-const DEMO_USERS: &[(&str, &str)] = &[
-    ("ming@demo.example", "member, silver"),
-    ("hua@demo.example", "member, owns a shared card"),
-    ("cashier@demo.example", "cashier of SHOP001, terminal K7Q2ZD"),
-    ("admin@demo.example", "administrator"),
+/// Who can sign in, what he is, and his button on the sign-in page; supabase/seed.sql makes them.
+const DEMO_USERS: &[(&str, &str, &str)] = &[
+    ("ming@demo.example", "member, silver", "王小明 · 會員"),
+    ("hua@demo.example", "member, owns a shared card", "李小華 · 會員"),
+    ("cashier@demo.example", "cashier of SHOP001, terminal K7Q2ZD", "示範咖啡 · 收銀員"),
+    ("admin@demo.example", "administrator", "管理者"),
 ];
 
 /// Run Supabase, the edge and the web site here, with demo data, until Ctrl-C
@@ -75,13 +75,17 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let mut edge = Edge::start(repository, &settings, logs.join("edge.log"))?;
     // Minus signs, as `kill` wants the numbers of process groups.
     write!(lock, " -{} -{}", lite.service().id(), edge.service().id())?;
-    let config = www::config(&edge.url(), &lite.url(), &keys.publishable);
-    www::serve(repository.join("www/dist"), www_port, config)?;
+    let config = www::config(&edge.url(), &keys.publishable, &demo_logins());
+    www::serve(repository.join("www/dist"), www_port, config, &lite.url())?;
     edge.wait_until_ready()?;
     lite.wait_until_ready()?;
 
     show(&www_url, &edge, &lite, start.elapsed());
     watch(&mut edge, &mut lite)
+}
+
+fn demo_logins() -> Vec<DemoLogin<'static>> {
+    DEMO_USERS.iter().map(|&(email, _, label)| DemoLogin { label, email, password: DEMO_PASSWORD }).collect()
 }
 
 /// Waits for Ctrl-C; a service that ends before is an error. Leaving stops both.
@@ -131,7 +135,7 @@ fn show(www_url: &str, edge: &Edge, lite: &Lite, elapsed: Duration) {
         String::new(),
         format!("demo log-ins, password {DEMO_PASSWORD}"),
     ];
-    lines.extend(DEMO_USERS.iter().map(|(email, role)| format!("  {email:<22} {role}")));
+    lines.extend(DEMO_USERS.iter().map(|(email, role, _)| format!("  {email:<22} {role}")));
     lines.push(String::new());
     lines.push("logs in .mps/logs, keys in .mps/dev.env".to_owned());
     lines.push(format!("ready after {:.1} s; Ctrl-C stops everything", elapsed.as_secs_f64()));

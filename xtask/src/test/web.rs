@@ -62,8 +62,8 @@ pub(super) fn browser(bench: &Bench) -> Result<Tally> {
     let www_port = free_port(0)?;
     let www_url = format!("http://127.0.0.1:{www_port}");
     let mut backend = Backend::start(repository, &project, &keys, "browser", &www_url)?;
-    let config = www::config(&backend.edge.url(), &backend.lite.url(), &keys.publishable);
-    www::serve(repository.join("www/dist"), www_port, config)?;
+    let config = www::config(&backend.edge.url(), &keys.publishable, &[]);
+    www::serve(repository.join("www/dist"), www_port, config, &backend.lite.url())?;
     let environment = [
         ("MPS_WWW_URL", www_url),
         ("MPS_EDGE_URL", backend.edge.url()),
