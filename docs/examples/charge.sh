@@ -21,7 +21,7 @@ call() { # token method path [json [idempotency key]]
 member=$(sign_in ming@demo.example)
 cashier=$(sign_in cashier@demo.example)
 
-card=$(call "$member" GET /api/member/cards | field cards.0.card_id)
+card=$(call "$member" GET /api/member/cards | field 0.card_id)
 code=$(call "$member" POST /api/qr/rotate "{\"card_id\":\"$card\",\"ttl_seconds\":60}" | field qr_plain)
 echo "The member shows   $code"
 
