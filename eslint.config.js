@@ -40,7 +40,7 @@ export default tseslint.config(
   { ignores: ["**/dist/", "**/dist.new/", "**/node_modules/", "**/build/", "target/", "**/generated/", "**/*.d.ts", ".mps/", "supabase/"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { project: typescript, tsconfigRootDir: root } },
     rules: { "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }] },
@@ -69,7 +69,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["www/**/*.ts"],
+    files: ["www/**/*.{ts,tsx}"],
     rules: {
       "mps/stay-inside": ["error", "www"],
       "no-restricted-imports": [

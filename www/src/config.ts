@@ -7,6 +7,7 @@ export interface DemoLogin {
 }
 
 export interface Config {
+  // Absolute, without a slash at the end.
   edgeUrl: string;
   supabaseUrl: string;
   supabasePublishableKey: string;
@@ -34,8 +35,8 @@ export async function loadConfig(): Promise<Config> {
 
 function parseConfig(body: Record<string, unknown>): Config {
   return {
-    edgeUrl: parseOrigin(body, "edgeUrl"),
-    supabaseUrl: parseOrigin(body, "supabaseUrl"),
+    edgeUrl: parseAddress(body, "edgeUrl"),
+    supabaseUrl: parseAddress(body, "supabaseUrl"),
     supabasePublishableKey: parseText(body, "supabasePublishableKey"),
     demoLogins: parseDemoLogins(body["demoLogins"]),
   };
@@ -47,10 +48,11 @@ function parseText(body: Record<string, unknown>, field: string): string {
   return value.trim();
 }
 
-function parseOrigin(body: Record<string, unknown>, field: string): string {
-  const text = parseText(body, field);
-  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new ConfigProblem(field);
-  return text.replace(/\/+$/, "");
+/** An address of its own, or one relative to this page where one server stands in front of all. */
+function parseAddress(body: Record<string, unknown>, field: string): string {
+  const address = URL.parse(parseText(body, field), location.href);
+  if (address === null || !/^https?:$/.test(address.protocol)) throw new ConfigProblem(field);
+  return address.href.replace(/\/+$/, "");
 }
 
 function parseDemoLogins(value: unknown): DemoLogin[] {

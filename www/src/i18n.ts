@@ -39,6 +39,16 @@ export const LanguageContext = createContext<Language>("zh-Hant");
 export const useLanguage = (): Language => useContext(LanguageContext);
 export const useTexts = (): Texts => languages[useLanguage()];
 
+const toTheSecond = {
+  year: "numeric",
+  month: "2-digit",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+} as const;
+
 /** Writers of numbers and dates. Amounts go in as decimal strings and never become floats: Intl reads the text. */
 export function useFormat() {
   const locale = useLanguage() === "en" ? "en-GB" : "zh-Hant-TW";
@@ -47,8 +57,7 @@ export function useFormat() {
       new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(amount as `${number}`),
     whole: (count: number) => new Intl.NumberFormat(locale).format(count),
     date: (instant: string) => new Intl.DateTimeFormat(locale, { dateStyle: "medium" }).format(new Date(instant)),
-    time: (instant: string) =>
-      new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(instant)),
+    time: (instant: string) => new Intl.DateTimeFormat(locale, toTheSecond).format(new Date(instant)),
     /** A multiplier such as "0.950": «9.5 折» in Chinese, "5% off" in English; undefined when it takes nothing off. */
     discount: (multiplier: string) => writeDiscount(locale, multiplier),
   };

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { DemoLogin } from "./config.ts";
 import { useTexts } from "./i18n.ts";
 import type { SignInOutcome } from "./session.ts";
+import { textOf } from "./shell/form.ts";
 import { Loading } from "./shell/loading.tsx";
 import { ProblemNotice } from "./shell/problem_notice.tsx";
 import { useProfile } from "./shell/profile.ts";
@@ -38,8 +39,7 @@ function SignInForm({ onDone }: { onDone: () => void }) {
   };
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    void send(String(form.get("email")).trim(), String(form.get("password")), isNew);
+    void send(textOf(event, "email").trim(), textOf(event, "password"), isNew);
   };
   const idle = isNew ? texts.create : texts.submit;
   const busy = isNew ? texts.creating : texts.submitting;

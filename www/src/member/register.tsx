@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { useTexts } from "../i18n.ts";
 import type { Problem } from "../problem.ts";
+import { textOf } from "../shell/form.ts";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
 import { useSite } from "../shell/site.ts";
 
@@ -12,8 +13,7 @@ export function Register({ onDone }: { onDone: () => void }) {
   const [problem, setProblem] = useState<Problem>();
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    const request = { name: String(form.get("name")).trim(), phone: String(form.get("phone")).replace(/[\s-]/g, "") };
+    const request = { name: textOf(event, "name").trim(), phone: textOf(event, "phone").replace(/[\s-]/g, "") };
     setBusy(true);
     setProblem(undefined);
     site.client
