@@ -57,7 +57,11 @@ fn classify_code(status: u16, body: &Body, caller: CallerKind) -> RpcError {
     match (body.code.as_str(), class) {
         (_, "PT") => raised_by_a_rule(body, upstream),
         ("40001" | "40P01" | "55P03", _) => RpcError::Contention(upstream),
-        ("42501" | "PGRST301" | "PGRST302" | "PGRST303", _) => RpcError::Refused(denied(caller)),
+        ("42501", _) => RpcError::Refused(denied(caller)),
+        // The token itself was refused, for a user most often since it expired on the way: a fresh one mends that.
+        ("PGRST301" | "PGRST302" | "PGRST303", _) => {
+            RpcError::Refused(Refusal::bare(ErrorCode::NotAuthenticated))
+        }
         (_, "22") => RpcError::Refused(Refusal::bare(ErrorCode::MalformedArgument)),
         (_, "08" | "53" | "57" | "58") => RpcError::Unavailable(upstream),
         ("SUP", _) => hidden_by_supabase_lite(&body.message, upstream),
