@@ -1,0 +1,192 @@
+// A payment through both pages, each in its own browser context: the member's phone and the merchant's till.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { Browser, Page, Route } from "playwright-core";
+import { assertNoFaults, launch, openDevice, openPage } from "./browser.ts";
+import {
+  balanceInCents,
+  chargeButton,
+  freshDigits,
+  newCharge,
+  qrPicture,
+  shownDigits,
+  signIn,
+  typeCharge,
+} from "./people.ts";
+import { readScreenshot, writeFilm } from "./qr.ts";
+
+let browser: Browser;
+let wallet: Page;
+
+// Everything here is charged to one member's card, one test after the other: his wallet stays open.
+before(async () => {
+  browser = await launch();
+  wallet = await openPage(await openDevice(browser));
+  await signIn(wallet, "ming");
+  await qrPicture(wallet).waitFor();
+});
+after(() => browser.close());
+
+async function openTill(from: Browser = browser): Promise<Page> {
+  const till = await openPage(await openDevice(from, { permissions: ["camera"] }));
+  await signIn(till, "cashier");
+  await till.getByLabel("金額").waitFor();
+  return till;
+}
+
+test("a code shown by the member is charged by the cashier, and the wallet follows by itself", async () => {
+  const earlier = await balanceInCents(wallet);
+  const digits = await shownDigits(wallet);
+  assert.match(digits, /^70\d{22}$/);
+  assert.equal(readScreenshot(await qrPicture(wallet).screenshot()), digits);
+
+  const till = await openTill();
+  for (const key of "299.00") await till.getByRole("button", { name: key, exact: true }).click();
+  const field = till.getByLabel("付款碼", { exact: true });
+  await field.pressSequentially(digits.slice(0, 10));
+  assert.equal(await field.inputValue(), `${digits.slice(0, 4)} ${digits.slice(4, 8)} ${digits.slice(8, 10)}`);
+  await field.pressSequentially(digits.slice(10));
+  await chargeButton(till, "284.05").click();
+  await till.getByRole("heading", { name: "收款成功" }).waitFor();
+  const outcome = await till.getByRole("status").innerText();
+  assert.match(outcome, /PAY\d{10}/);
+  assert.match(outcome, /284\.05/);
+
+  await wallet.getByText("已付款 284.05").waitFor();
+  assert.equal(await balanceInCents(wallet), earlier - 28405);
+  const fresh = await freshDigits(wallet, digits);
+  assert.equal(readScreenshot(await qrPicture(wallet).screenshot()), fresh);
+
+  await newCharge(till);
+  await typeCharge(till, "1", digits);
+  await till.getByText("付款碼已失效或已使用").waitFor();
+  await till.getByText("請會員出示新的付款碼。").waitFor();
+  assert.ok(await till.getByRole("button", { name: "收款", exact: true }).isDisabled());
+  assertNoFaults(wallet, till);
+  await till.context().close();
+});
+
+test("a mistyped digit is found before anything is sent", async () => {
+  const till = await openTill();
+  const asked: string[] = [];
+  till.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const digits = await shownDigits(wallet);
+  const mistyped = `${digits.slice(0, 9)}${(Number(digits[9]) + 1) % 10}${digits.slice(10)}`;
+  await typeCharge(till, "10", mistyped);
+  await till.getByText("付款碼不正確，請核對數字。").waitFor();
+  await typeCharge(till, "10", digits);
+  await till.getByText("付款碼格式正確").waitFor();
+  await chargeButton(till, "9.50").waitFor();
+  assert.deepEqual(asked.filter((path) => path.startsWith("/api/payment/")), ["/api/payment/quote"]);
+  await till.context().close();
+});
+
+test("a code that the member hides after the quote is refused at the charge, and nothing is paid", async () => {
+  const earlier = await balanceInCents(wallet);
+  const till = await openTill();
+  await typeCharge(till, "20", await shownDigits(wallet));
+  await chargeButton(till, "19.00").waitFor();
+  const revoked = wallet.waitForResponse((response) => response.url().endsWith("/api/qr/revoke") && response.ok());
+  await wallet.getByRole("button", { name: "隱藏付款碼" }).click();
+  await revoked;
+  assert.equal(await qrPicture(wallet).count(), 0);
+  await chargeButton(till, "19.00").click();
+  await till.getByRole("heading", { name: "沒有收款" }).waitFor();
+  await till.getByText("付款碼已失效或已使用").waitFor();
+
+  await wallet.getByRole("button", { name: "顯示付款碼" }).click();
+  await qrPicture(wallet).waitFor();
+  await till.getByRole("button", { name: "換一個付款碼" }).click();
+  assert.equal(await till.getByLabel("金額").inputValue(), "20");
+  assert.equal(await till.getByLabel("付款碼", { exact: true }).inputValue(), "");
+  assert.equal(await balanceInCents(wallet), earlier);
+  await till.context().close();
+});
+
+test("the till's camera reads the code off the member's screen", async () => {
+  const digits = await shownDigits(wallet);
+  const folder = mkdtempSync(join(tmpdir(), "mps-film-"));
+  const film = join(folder, "screen.y4m");
+  writeFilm(film, await qrPicture(wallet).screenshot());
+  const withCamera = await launch([
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    `--use-file-for-fake-video-capture=${film}`,
+  ]);
+  try {
+    const till = await openTill(withCamera);
+    await till.getByRole("button", { name: "掃描" }).click();
+    await till.getByText("付款碼格式正確").waitFor();
+    const typed = await till.getByLabel("付款碼", { exact: true }).inputValue();
+    assert.equal(typed.replaceAll(" ", ""), digits);
+    assert.equal(await till.getByRole("dialog").count(), 0);
+    assertNoFaults(till);
+  } finally {
+    await withCamera.close();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** Answers of the charge route are lost while `isLost`; the requests do their work. Gives the keys that were sent. */
+async function loseAnswers(till: Page, isLost: (count: number) => boolean, lose: (route: Route) => Promise<void>): Promise<string[]> {
+  const keys: string[] = [];
+  await till.route("**/api/payment/charge", async (route) => {
+    if (route.request().method() === "POST") keys.push((await route.request().headerValue("Idempotency-Key")) ?? "none");
+    if (route.request().method() !== "POST" || !isLost(keys.length)) return route.continue();
+    await route.fetch();
+    await lose(route);
+  });
+  return keys;
+}
+
+test("a reload while a charge is pending asks again with the same key, and pays once", async () => {
+  const earlier = await balanceInCents(wallet);
+  const till = await openTill();
+  const done = Promise.withResolvers<void>();
+  // The first request is done but never answered.
+  const keys = await loseAnswers(till, (count) => count === 1, () => Promise.resolve(done.resolve()));
+  await typeCharge(till, "40.00", await shownDigits(wallet));
+  await chargeButton(till, "38.00").click();
+  await done.promise;
+  await till.reload();
+  await till.getByRole("heading", { name: "收款成功" }).waitFor();
+  await till.getByText("這筆先前已收款成功，沒有重複扣款。").waitFor();
+  assert.equal(keys.length, 2);
+  assert.match(keys[0] ?? "", /^[0-9a-f-]{36}$/);
+  assert.equal(keys[1], keys[0]);
+
+  await wallet.getByText("已付款 38.00").waitFor();
+  assert.equal(await balanceInCents(wallet), earlier - 3800);
+  await till.reload();
+  await till.getByLabel("金額").waitFor();
+  assert.equal(keys.length, 2);
+  await till.context().close();
+});
+
+test("a charge whose answers are all lost is shown as unknown until the same key is answered", async () => {
+  const earlier = await balanceInCents(wallet);
+  const till = await openTill();
+  let isDown = true;
+  const keys = await loseAnswers(till, () => isDown, (route) => route.abort());
+  await typeCharge(till, "60.00", await shownDigits(wallet));
+  await chargeButton(till, "57.00").click();
+  await till.getByRole("heading", { name: "還不知道這筆是否收款成功" }).waitFor();
+  isDown = false;
+  await till.getByRole("button", { name: "再試一次" }).click();
+  await till.getByText("這筆先前已收款成功，沒有重複扣款。").waitFor();
+  assert.ok(keys.length > 1);
+  assert.equal(new Set(keys).size, 1);
+  await wallet.getByText("已付款 57.00").waitFor();
+  assert.equal(await balanceInCents(wallet), earlier - 5700);
+
+  await newCharge(till);
+  await typeCharge(till, "2.00", await freshDigits(wallet, ""));
+  await chargeButton(till, "1.90").click();
+  await till.getByRole("heading", { name: "收款成功" }).waitFor();
+  assert.equal(new Set(keys).size, 2, "another charge has another key");
+  assert.equal(await till.getByText("沒有重複扣款").count(), 0);
+  await till.context().close();
+});

@@ -1,0 +1,44 @@
+// What the members and cashiers of the demo data do on the pages, as people see them: by label, role and text.
+import type { Page } from "playwright-core";
+
+const password = "demo-password-1234";
+
+export async function signIn(page: Page, name: "ming" | "hua" | "cashier" | "admin"): Promise<void> {
+  await page.goto("/");
+  await page.getByLabel("電子郵件").fill(`${name}@demo.example`);
+  await page.getByLabel("密碼").fill(password);
+  await page.getByRole("button", { name: "登入", exact: true }).click();
+}
+
+export const qrPicture = (page: Page) => page.getByRole("img", { name: "付款碼的 QR 圖" });
+
+const spaces = /\s/g;
+
+/** The 24 digits under the QR. */
+export async function shownDigits(page: Page): Promise<string> {
+  return (await page.getByRole("group", { name: "付款碼數字" }).innerText()).replace(spaces, "");
+}
+
+/** Waits until the wallet shows another code than `digits`. */
+export async function freshDigits(page: Page, digits: string): Promise<string> {
+  await page.waitForFunction((spent) => {
+    const shown = document.querySelector(".digits")?.textContent ?? "";
+    return /^\d{24}$/.test(shown) && shown !== spent;
+  }, digits);
+  return shownDigits(page);
+}
+
+/** The chosen card's balance in cents. */
+export async function balanceInCents(page: Page): Promise<number> {
+  const card = page.locator("label.card").filter({ has: page.getByRole("radio", { checked: true }) });
+  return Number((await card.locator("b").innerText()).replace(/[,.]/g, ""));
+}
+
+export async function typeCharge(page: Page, amount: string, digits: string): Promise<void> {
+  await page.getByLabel("金額").fill(amount);
+  await page.getByLabel("付款碼", { exact: true }).fill(digits);
+}
+
+export const chargeButton = (page: Page, amount: string) => page.getByRole("button", { name: `收款 ${amount}`, exact: true });
+
+export const newCharge = (page: Page) => page.getByRole("button", { name: "新的收款" }).click();
