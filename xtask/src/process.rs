@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const POLL: Duration = Duration::from_millis(15);
+const HEAD_LINES: usize = 8;
 const TAIL_LINES: usize = 25;
 
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -41,9 +42,9 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// The last lines, for an error.
-    pub(crate) fn tail(&self) -> String {
-        tail(&self.output)
+    /// What an error quotes of it.
+    pub(crate) fn extract(&self) -> String {
+        extract(&self.output)
     }
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn run(command: &mut Command, echo: bool) -> Result<Finished> {
 pub(crate) fn must(command: &mut Command) -> Result<String> {
     let finished = run(command, false)?;
     if !finished.status.success() {
-        bail!("{} failed ({}):\n{}", describe(command), finished.status, finished.tail());
+        bail!("{} failed ({}):\n{}", describe(command), finished.status, finished.extract());
     }
     Ok(finished.output)
 }
@@ -84,7 +85,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     let name = describe(command);
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {name}"))?;
     if !output.status.success() {
-        bail!("{name} failed ({}):\n{}", output.status, tail(&String::from_utf8_lossy(&output.stderr)));
+        bail!("{name} failed ({}):\n{}", output.status, extract(&String::from_utf8_lossy(&output.stderr)));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
@@ -160,7 +161,9 @@ impl Service {
     }
 
     pub(crate) fn last_lines(&self) -> String {
-        tail(&fs::read_to_string(&self.log).unwrap_or_default())
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
 }
 
@@ -208,9 +211,14 @@ fn collect(reader: &mut impl Read, echo: bool) -> String {
     text
 }
 
-fn tail(text: &str) -> String {
+/// The end of a text; of a long one also its beginning, where many programs say what went wrong.
+fn extract(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    if lines.len() <= HEAD_LINES + TAIL_LINES {
+        return lines.join("\n");
+    }
+    let (head, tail) = (&lines[..HEAD_LINES], &lines[lines.len() - TAIL_LINES..]);
+    format!("{}\n[…]\n{}", head.join("\n"), tail.join("\n"))
 }
 
 /// Asks the whole group to stop, waits, then makes it.
@@ -226,4 +234,69 @@ fn stop_group(child: &mut Child, signal: Signal) {
     // Also when the leader is gone: what it started may not be.
     let _ = kill_process_group(group, Signal::KILL);
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::{Service, extract, must, run, succeeds};
+
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        let text: Vec<String> = (1..=100).map(|line| line.to_string()).collect();
+        let kept = extract(&text.join("\n"));
+        assert!(kept.starts_with("1\n2\n") && kept.contains("\n8\n[…]\n76\n") && kept.ends_with("\n100"));
+        assert_eq!(extract("a\nb"), "a\nb");
+    }
+
+    #[test]
+    fn both_outputs_are_kept_in_order() -> anyhow::Result<()> {
+        let finished = run(Command::new("sh").args(["-c", "echo a; echo b >&2; echo c; exit 3"]), false)?;
+        assert_eq!(finished.output, "a\nb\nc\n");
+        assert_eq!(finished.status.code(), Some(3));
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_program_is_an_error_with_what_it_said() {
+        let error =
+            must(Command::new("sh").args(["-c", "echo why; exit 1"])).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|text| text.contains("why")));
+    }
+
+    #[test]
+    fn stopping_a_service_stops_what_it_started() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("child");
+        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
+        let mut service =
+            Service::start("a shell", Command::new("sh").args(["-c", &script]), folder.path().join("log"))?;
+        let written = || std::fs::read_to_string(&file).unwrap_or_default();
+        service.wait_until(Duration::from_secs(10), || written().ends_with('\n'))?;
+        drop(service);
+        let child = written().trim().to_owned();
+        let start = Instant::now();
+        // Whoever adopts it reaps it; until then it is still listed.
+        while succeeds(Command::new("kill").args(["-0", &child])) && start.elapsed() < Duration::from_secs(5)
+        {
+        }
+        assert!(!succeeds(Command::new("kill").args(["-0", &child])));
+        Ok(())
+    }
+
+    #[test]
+    fn a_service_that_ends_by_itself_is_an_error_with_its_last_lines() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut service = Service::start(
+            "a shell",
+            Command::new("sh").args(["-c", "echo why"]),
+            folder.path().join("log"),
+        )?;
+        let error =
+            service.wait_until(Duration::from_secs(10), || false).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|text| text.contains("a shell ended") && text.contains("why")));
+        Ok(())
+    }
 }

@@ -106,7 +106,7 @@ impl Cluster {
     /// Runs a file as one transaction.
     pub(crate) fn execute_file(&self, database: &str, file: &Path) -> Result<()> {
         let finished = self.run_file(database, file, &["--single-transaction"])?;
-        ensure!(finished.status.success(), "{} failed:\n{}", file.display(), finished.tail());
+        ensure!(finished.status.success(), "{} failed:\n{}", file.display(), finished.extract());
         Ok(())
     }
 

@@ -81,7 +81,7 @@ pub(crate) fn ensure(repository: &Repository) -> Result<Outcome> {
             if added.status.success() && matches!(Toolchain::find(), Some(Toolchain::Active)) {
                 return Ok(Outcome::Done("rustup".to_owned()));
             }
-            format!("rustup target add {TARGET} failed:\n{}", added.tail())
+            format!("rustup target add {TARGET} failed:\n{}", added.extract())
         }
         None => "rustup is not installed".to_owned(),
     };
