@@ -75,9 +75,13 @@ test("a mistyped digit is found before anything is sent", async () => {
   till.on("request", (request) => asked.push(new URL(request.url()).pathname));
   const digits = await shownDigits(wallet);
   const mistyped = `${digits.slice(0, 9)}${(Number(digits[9]) + 1) % 10}${digits.slice(10)}`;
+  await till.clock.install();
   await typeCharge(till, "10", mistyped);
+  // Long enough for the till's pause before it asks for a price.
+  await till.clock.runFor(1000);
   await till.getByText("付款碼不正確，請核對數字。").waitFor();
   await typeCharge(till, "10", digits);
+  await till.clock.runFor(1000);
   await till.getByText("付款碼格式正確").waitFor();
   await chargeButton(till, "9.50").waitFor();
   assert.deepEqual(asked.filter((path) => path.startsWith("/api/payment/")), ["/api/payment/quote"]);
