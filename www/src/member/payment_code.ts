@@ -76,10 +76,14 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
     setWanted((count) => count + 1);
   }, []);
   const hide = useCallback(() => {
-    setHidden(true);
-    setState({ kind: "hidden" });
     if (cardId === undefined) return;
-    site.client.revokeCode(cardId).catch((error: unknown) => setState({ kind: "failed", problem: site.problemOf(error) }));
+    setHidden(true);
+    // Off the screen at once; that it no longer works is said when the server has said so.
+    setState({ kind: "making" });
+    site.client.revokeCode(cardId).then(
+      () => setState({ kind: "hidden" }),
+      (error: unknown) => setState({ kind: "failed", problem: site.problemOf(error) }),
+    );
   }, [site, cardId]);
   return { state, renew, hide };
 }
