@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { assertNoFaults, launch, openDevice, openPage, phone } from "./browser.ts";
-import { qrPicture, signIn } from "./people.ts";
+import { freshDigits, qrPicture, shownDigits, signIn } from "./people.ts";
 
 let browser: Browser;
 // Kept for people to look at.
@@ -84,6 +84,20 @@ test("who is not signed in is sent to the sign-in page", async () => {
     await page.getByRole("button", { name: "登入", exact: true }).waitFor();
     assert.equal(new URL(page.url()).pathname, "/index.html");
   }
+  await page.context().close();
+});
+
+test("a code is replaced before its minute is over", async () => {
+  const page = await openPage(await openDevice(browser));
+  await page.clock.install();
+  await signIn(page, "hua");
+  await qrPicture(page).waitFor();
+  const digits = await shownDigits(page);
+  await page.clock.fastForward(50_000);
+  await page.getByText(/^[1-5] 秒後自動更新$/).waitFor();
+  assert.equal(await shownDigits(page), digits);
+  await page.clock.fastForward(6_000);
+  await freshDigits(page, digits);
   await page.context().close();
 });
 
