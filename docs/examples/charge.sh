@@ -1,13 +1,15 @@
 #!/bin/sh
 # One payment with curl, against `cargo xtask dev`: the member gets a code, the cashier charges it.
-# Other addresses: MPS_EDGE_URL, MPS_SUPABASE_URL, MPS_PUBLISHABLE_KEY.
+# Another web address than http://127.0.0.1:5173: MPS_WEB_URL.
 set -eu
 
-config=${MPS_WEB_URL:-http://127.0.0.1:5173}/config.json
+web=${MPS_WEB_URL:-http://127.0.0.1:5173}
 field() { node -e 'let t="";process.stdin.on("data",d=>t+=d).on("end",()=>{const v=process.argv[1].split(".").reduce((o,k)=>o[k],JSON.parse(t));console.log(v)})' "$1"; }
-edge=${MPS_EDGE_URL:-$(curl -fsS "$config" | field edgeUrl)}
-supabase=${MPS_SUPABASE_URL:-$(curl -fsS "$config" | field supabaseUrl)}
-key=${MPS_PUBLISHABLE_KEY:-$(curl -fsS "$config" | field supabasePublishableKey)}
+config=$(curl -fsS "$web/config.json")
+address() { case $1 in /*) echo "$web$1" ;; *) echo "$1" ;; esac; }
+edge=$(address "$(echo "$config" | field edgeUrl)")
+supabase=$(address "$(echo "$config" | field supabaseUrl)")
+key=$(echo "$config" | field supabasePublishableKey)
 
 sign_in() {
   curl -fsS "$supabase/auth/v1/token?grant_type=password" -H "apikey: $key" -H 'content-type: application/json' \
