@@ -34,13 +34,13 @@ fn of_fifty_passwords_guessed_at_once_five_are_looked_at() -> Result<()> {
         let card = db.shared_card("100.00", std::slice::from_ref(&owner)).await?;
         db.run("update app.card_bindings set role = 'owner'").await?;
         let id = member_id(db, &guesser).await?;
-        let guesses = (0..GUESSES)
+        let calls = (0..GUESSES)
             .map(|guess| {
                 let password = format!("guess {guess}");
                 call(&guesser.user, "bind_member_to_card", &[&card, &id, "member", &password])
             })
             .collect();
-        let outcomes = db.at_once(guesses).await?;
+        let outcomes = db.at_once(calls).await?;
 
         assert_ends(&outcomes, &[("ok", 5), ("PT423 BINDING_LOCKED", GUESSES - 5)]);
         assert!(outcomes.iter().flatten().all(|answer| answer.text("done") == "false"));
