@@ -68,6 +68,8 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let keys = Keys::kept_in(&repository.state("dev.env"))?;
     let project =
         Project::on_pglite(repository, &repository.state("lite/dev"), supabase_port, &keys, options.fresh)?;
+    // From here on children inherit the lock: the two services, and no compiler that ends a moment after an interrupt.
+    rustix::io::fcntl_setfd(&lock, rustix::io::FdFlags::empty())?;
     let mut lite = project.start(logs.join("supabase.log"))?;
     let www_url = format!("http://127.0.0.1:{www_port}");
     let origins = format!("{www_url},http://localhost:{www_port}");
@@ -115,7 +117,6 @@ fn lock(repository: &Repository) -> Result<File> {
         );
     }
     file.set_len(0)?;
-    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
     Ok(file)
 }
 
