@@ -2293,14 +2293,8 @@ CREATE FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code text D
 declare
   v_user_id uuid := sec.require_user();
   v_code app.payment_codes;
-  v_kind text := rules.code_kind(p_qr_plain);
 begin
-  if v_kind is null then
-    perform rules.fail('INVALID_QR');
-  end if;
-  if v_kind = 'offline_terminal' and p_terminal_code is null then
-    perform rules.fail('TERMINAL_CODE_REQUIRED');
-  end if;
+  perform sec.check_code_text(p_qr_plain, p_terminal_code);
   if not exists (select from app.merchant_users u where u.user_id = v_user_id) then
     perform rules.fail('NOT_MERCHANT_USER');
   end if;
@@ -2812,6 +2806,28 @@ $$;
 
 COMMENT ON FUNCTION sec.caller() IS 'The caller''s Supabase Auth user and API role, from the verified claims of this transaction.';
 
+-- Name: check_code_text(text, text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_code_text(p_qr_plain text, p_terminal_code text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  v_kind text := rules.code_kind(p_qr_plain);
+begin
+  if v_kind is null then
+    perform rules.fail('INVALID_QR');
+  end if;
+  if v_kind = 'offline_terminal' and p_terminal_code is null then
+    perform rules.fail('TERMINAL_CODE_REQUIRED');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_code_text(p_qr_plain text, p_terminal_code text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_code_text(p_qr_plain text, p_terminal_code text) IS 'Refuses text that is no payment code, and a code made for one terminal without that terminal.';
+
 -- Name: check_discount(numeric); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.check_discount(p_discount numeric) RETURNS void
@@ -2896,18 +2912,11 @@ CREATE FUNCTION sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain tex
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
     AS $$
-declare
-  v_kind text := rules.code_kind(p_qr_plain);
 begin
   if not rules.is_amount(p_raw_amount) then
     perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'raw_amount'));
   end if;
-  if v_kind is null then
-    perform rules.fail('INVALID_QR');
-  end if;
-  if v_kind = 'offline_terminal' and p_terminal_code is null then
-    perform rules.fail('TERMINAL_CODE_REQUIRED');
-  end if;
+  perform sec.check_code_text(p_qr_plain, p_terminal_code);
 end;
 $$;
 
@@ -4785,6 +4794,10 @@ REVOKE ALL ON FUNCTION rules.request_fingerprint(p_rpc text, VARIADIC p_fields t
 -- Name: FUNCTION caller(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.caller() FROM PUBLIC;
+
+-- Name: FUNCTION check_code_text(p_qr_plain text, p_terminal_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_code_text(p_qr_plain text, p_terminal_code text) FROM PUBLIC;
 
 -- Name: FUNCTION check_discount(p_discount numeric); Type: ACL; Schema: sec; Owner: -
 

@@ -1,6 +1,6 @@
 -- What a charge and its quote share: finding the code, and deciding whether and for how much the card pays.
 
-create function sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text)
+create function sec.check_code_text(p_qr_plain text, p_terminal_code text)
 returns void
 language plpgsql immutable
 set search_path = ''
@@ -8,15 +8,27 @@ as $$
 declare
   v_kind text := rules.code_kind(p_qr_plain);
 begin
-  if not rules.is_amount(p_raw_amount) then
-    perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'raw_amount'));
-  end if;
   if v_kind is null then
     perform rules.fail('INVALID_QR');
   end if;
   if v_kind = 'offline_terminal' and p_terminal_code is null then
     perform rules.fail('TERMINAL_CODE_REQUIRED');
   end if;
+end;
+$$;
+comment on function sec.check_code_text(text, text) is
+  'Refuses text that is no payment code, and a code made for one terminal without that terminal.';
+
+create function sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text)
+returns void
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+  if not rules.is_amount(p_raw_amount) then
+    perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'raw_amount'));
+  end if;
+  perform sec.check_code_text(p_qr_plain, p_terminal_code);
 end;
 $$;
 comment on function sec.check_payment_arguments(numeric, text, text) is

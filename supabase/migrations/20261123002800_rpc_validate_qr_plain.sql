@@ -6,14 +6,8 @@ as $$
 declare
   v_user_id uuid := sec.require_user();
   v_code app.payment_codes;
-  v_kind text := rules.code_kind(p_qr_plain);
 begin
-  if v_kind is null then
-    perform rules.fail('INVALID_QR');
-  end if;
-  if v_kind = 'offline_terminal' and p_terminal_code is null then
-    perform rules.fail('TERMINAL_CODE_REQUIRED');
-  end if;
+  perform sec.check_code_text(p_qr_plain, p_terminal_code);
   if not exists (select from app.merchant_users u where u.user_id = v_user_id) then
     perform rules.fail('NOT_MERCHANT_USER');
   end if;
