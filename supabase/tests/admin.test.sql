@@ -71,6 +71,10 @@ from (values
   (format('public.create_voucher_card(%L)', gen_random_uuid()), 'PT404 MEMBER_NOT_FOUND'),
   ('public.create_prepaid_card(null)', 'PT404 MEMBER_NOT_FOUND')) as c (call, expected);
 
+update app.member_profiles set status = 'suspended' where id = :'member_id';
+select is(pg_temp.call_as(:'admin', format('public.create_prepaid_card(%L)', :'member_id')), 'PT409 MEMBER_NOT_ACTIVE', 'a suspended member gets no card');
+update app.member_profiles set status = 'active' where id = :'member_id';
+
 -- Adjustments.
 select fx.standard_card(:'member') as card \gset
 select is(pg_temp.call_as(:'admin', format('(a.amount, a.replayed) from public.adjust_card_balance(%L, -40, %L, %L) a', :'card', 'goodwill', 'a1')), '(-40.00,f)', 'a debit');

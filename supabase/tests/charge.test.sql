@@ -155,6 +155,7 @@ select * from pg_temp.refuses('PT404 TERMINAL_NOT_FOUND', 'a retired terminal', 
 
 -- Orders and tags.
 select * from pg_temp.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'an order that is paid', :'cashier', 'S1', :'code', '1', 'refused', null, 'order-1');
+select * from pg_temp.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'an order that is paid, before its unknown code is looked for', :'cashier', 'S1', '701234567890123456789017', '1', 'refused', null, 'order-1');
 select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'an empty order', :'cashier', 'S1', :'code', '1', 'refused', null, '');
 select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'an order of 129 characters', :'cashier', 'S1', :'code', '1', 'refused', null, repeat('x', 129));
 select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a tag that is no object', :'cashier', 'S1', :'code', '1', 'refused', '[1]');
