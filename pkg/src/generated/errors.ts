@@ -34,6 +34,14 @@ export const errorCatalogue = {
   TERMINAL_CODE_REQUIRED: { status: 400, retry: "after_fix" },
   /** A card password has 6 to 72 bytes. */
   PASSWORD_TOO_SHORT: { status: 422, retry: "after_fix" },
+  /** Points are whole, not zero, and within the bounds of one change. */
+  INVALID_POINTS: { status: 422, retry: "after_fix" },
+  /** Levels start at 0 points, follow each other without gap or overlap, and have a multiplier from 0 to 1. */
+  INVALID_LEVELS: { status: 422, retry: "after_fix" },
+  /** The start is before the end, and the end is not in the future. */
+  INVALID_PERIOD: { status: 422, retry: "after_fix" },
+  /** The value is not of the setting's kind or out of its bounds. */
+  INVALID_SETTING: { status: 422, retry: "after_fix" },
   /** Text that is no number, uuid or date, or is too long. */
   MALFORMED_ARGUMENT: { status: 400, retry: "after_fix" },
   /** The caller's role does not allow this. */
@@ -42,6 +50,10 @@ export const errorCatalogue = {
   NOT_MERCHANT_USER: { status: 403, retry: "never" },
   /** The same Idempotency-Key was used with other contents. */
   IDEMPOTENCY_KEY_REUSED: { status: 422, retry: "never" },
+  /** get_settings lists the settings there are. */
+  SETTING_NOT_FOUND: { status: 404, retry: "after_fix" },
+  /** Nobody has signed up with this user id. */
+  USER_NOT_FOUND: { status: 404, retry: "after_fix" },
   /** The merchant is unknown or not yours. */
   MERCHANT_NOT_FOUND: { status: 404, retry: "never" },
   /** The merchant is suspended. */
@@ -54,6 +66,10 @@ export const errorCatalogue = {
   MEMBER_NOT_FOUND: { status: 404, retry: "never" },
   /** The card is unknown or not yours. */
   CARD_NOT_FOUND: { status: 404, retry: "never" },
+  /** No device has this handle, or it is not the caller's. */
+  DEVICE_NOT_FOUND: { status: 404, retry: "after_fix" },
+  /** No order has this number, or it is not the caller's. */
+  RECHARGE_ORDER_NOT_FOUND: { status: 404, retry: "after_fix" },
   /** The transaction is unknown or not yours. */
   TX_NOT_FOUND: { status: 404, retry: "never" },
   /** The payment to refund is unknown or not this merchant's. */
@@ -94,6 +110,20 @@ export const errorCatalogue = {
   EMAIL_ALREADY_REGISTERED: { status: 409, retry: "after_fix" },
   /** Another member has this external identity. */
   EXTERNAL_ID_ALREADY_BOUND: { status: 409, retry: "never" },
+  /** The member has no identity of this provider. */
+  EXTERNAL_ID_NOT_FOUND: { status: 404, retry: "after_fix" },
+  /** The member or the user is linked to another one already. */
+  MEMBER_ALREADY_LINKED: { status: 409, retry: "never" },
+  /** Another merchant has this code. */
+  MERCHANT_CODE_ALREADY_USED: { status: 409, retry: "after_fix" },
+  /** Add another administrator first. */
+  CANNOT_REMOVE_LAST_ADMIN: { status: 409, retry: "after_fix" },
+  /** Revoke a device of this card first. */
+  DEVICE_LIMIT_REACHED: { status: 409, retry: "after_fix" },
+  /** What was asked does not follow from the order's status. */
+  RECHARGE_ORDER_STATUS_CONFLICT: { status: 409, retry: "never" },
+  /** What was asked does not follow from the settlement's status. */
+  SETTLEMENT_STATUS_CONFLICT: { status: 409, retry: "never" },
   /** A single payment has an upper limit. */
   AMOUNT_OVER_LIMIT: { status: 422, retry: "after_fix" },
   /** A card pays up to a limit each day. */
@@ -102,8 +132,12 @@ export const errorCatalogue = {
   MERCHANT_DAILY_LIMIT_EXCEEDED: { status: 409, retry: "after_fix" },
   /** Show an online code instead. */
   OFFLINE_LIMIT_EXCEEDED: { status: 409, retry: "after_fix" },
+  /** Above what one cashier may take in cash a day; a manager or owner can. */
+  CASHIER_DAILY_LIMIT_EXCEEDED: { status: 409, retry: "after_fix" },
   /** Recharge the card or pay another way. */
   INSUFFICIENT_BALANCE: { status: 402, retry: "after_fix" },
+  /** The card has fewer points than would be taken. */
+  INSUFFICIENT_POINTS: { status: 409, retry: "after_fix" },
   /** The transaction is not a completed payment. */
   ONLY_COMPLETED_PAYMENT_REFUNDABLE: { status: 409, retry: "never" },
   /** Refunds never exceed the payment. */

@@ -3,7 +3,7 @@
 /** Every bound and constant that two languages share; amounts are decimal strings. */
 export const limits = {
   schema: {
-    version: "20261123009100",
+    version: "20261123010100",
   },
   money: {
     integerDigitsMax: 12,
@@ -42,11 +42,30 @@ export const limits = {
     offlineCardDayMax: "4000.00",
     cashierRefundMax: "1000.00",
   },
+  recharge: {
+    amountMin: "1.00",
+    amountMax: "50000.00",
+    cashierDayMax: "50000.00",
+    orderLifetimeSeconds: 900,
+  },
+  device: {
+    liveMax: 5,
+    labelCharsMax: 64,
+  },
+  points: {
+    deltaMax: 1000000,
+  },
+  merchant: {
+    feeBpsMax: 10000,
+    codeCharsMax: 64,
+    nameCharsMax: 100,
+  },
   password: {
     bytesMin: 6,
     bytesMax: 72,
   },
   page: {
+    rowsDefault: 50,
     rowsMax: 200,
   },
 } as const;

@@ -38,6 +38,14 @@ pub enum ErrorCode {
     TerminalCodeRequired,
     /// `PASSWORD_TOO_SHORT` (422): A card password has 6 to 72 bytes.
     PasswordTooShort,
+    /// `INVALID_POINTS` (422): Points are whole, not zero, and within the bounds of one change.
+    InvalidPoints,
+    /// `INVALID_LEVELS` (422): Levels start at 0 points, follow each other without gap or overlap, and have a multiplier from 0 to 1.
+    InvalidLevels,
+    /// `INVALID_PERIOD` (422): The start is before the end, and the end is not in the future.
+    InvalidPeriod,
+    /// `INVALID_SETTING` (422): The value is not of the setting's kind or out of its bounds.
+    InvalidSetting,
     /// `MALFORMED_ARGUMENT` (400): Text that is no number, uuid or date, or is too long.
     MalformedArgument,
     /// `PERMISSION_DENIED` (403): The caller's role does not allow this.
@@ -46,6 +54,10 @@ pub enum ErrorCode {
     NotMerchantUser,
     /// `IDEMPOTENCY_KEY_REUSED` (422): The same Idempotency-Key was used with other contents.
     IdempotencyKeyReused,
+    /// `SETTING_NOT_FOUND` (404): get_settings lists the settings there are.
+    SettingNotFound,
+    /// `USER_NOT_FOUND` (404): Nobody has signed up with this user id.
+    UserNotFound,
     /// `MERCHANT_NOT_FOUND` (404): The merchant is unknown or not yours.
     MerchantNotFound,
     /// `MERCHANT_NOT_FOUND_OR_INACTIVE` (409): The merchant is suspended.
@@ -58,6 +70,10 @@ pub enum ErrorCode {
     MemberNotFound,
     /// `CARD_NOT_FOUND` (404): The card is unknown or not yours.
     CardNotFound,
+    /// `DEVICE_NOT_FOUND` (404): No device has this handle, or it is not the caller's.
+    DeviceNotFound,
+    /// `RECHARGE_ORDER_NOT_FOUND` (404): No order has this number, or it is not the caller's.
+    RechargeOrderNotFound,
     /// `TX_NOT_FOUND` (404): The transaction is unknown or not yours.
     TxNotFound,
     /// `ORIGINAL_TX_NOT_FOUND` (404): The payment to refund is unknown or not this merchant's.
@@ -98,6 +114,20 @@ pub enum ErrorCode {
     EmailAlreadyRegistered,
     /// `EXTERNAL_ID_ALREADY_BOUND` (409): Another member has this external identity.
     ExternalIdAlreadyBound,
+    /// `EXTERNAL_ID_NOT_FOUND` (404): The member has no identity of this provider.
+    ExternalIdNotFound,
+    /// `MEMBER_ALREADY_LINKED` (409): The member or the user is linked to another one already.
+    MemberAlreadyLinked,
+    /// `MERCHANT_CODE_ALREADY_USED` (409): Another merchant has this code.
+    MerchantCodeAlreadyUsed,
+    /// `CANNOT_REMOVE_LAST_ADMIN` (409): Add another administrator first.
+    CannotRemoveLastAdmin,
+    /// `DEVICE_LIMIT_REACHED` (409): Revoke a device of this card first.
+    DeviceLimitReached,
+    /// `RECHARGE_ORDER_STATUS_CONFLICT` (409): What was asked does not follow from the order's status.
+    RechargeOrderStatusConflict,
+    /// `SETTLEMENT_STATUS_CONFLICT` (409): What was asked does not follow from the settlement's status.
+    SettlementStatusConflict,
     /// `AMOUNT_OVER_LIMIT` (422): A single payment has an upper limit.
     AmountOverLimit,
     /// `CARD_DAILY_LIMIT_EXCEEDED` (409): A card pays up to a limit each day.
@@ -106,8 +136,12 @@ pub enum ErrorCode {
     MerchantDailyLimitExceeded,
     /// `OFFLINE_LIMIT_EXCEEDED` (409): Show an online code instead.
     OfflineLimitExceeded,
+    /// `CASHIER_DAILY_LIMIT_EXCEEDED` (409): Above what one cashier may take in cash a day; a manager or owner can.
+    CashierDailyLimitExceeded,
     /// `INSUFFICIENT_BALANCE` (402): Recharge the card or pay another way.
     InsufficientBalance,
+    /// `INSUFFICIENT_POINTS` (409): The card has fewer points than would be taken.
+    InsufficientPoints,
     /// `ONLY_COMPLETED_PAYMENT_REFUNDABLE` (409): The transaction is not a completed payment.
     OnlyCompletedPaymentRefundable,
     /// `REFUND_EXCEEDS_REMAINING` (409): Refunds never exceed the payment.
@@ -138,7 +172,7 @@ pub(crate) struct Entry {
 
 impl ErrorCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 76] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -155,16 +189,24 @@ impl ErrorCode {
         Self::InvalidTtl,
         Self::TerminalCodeRequired,
         Self::PasswordTooShort,
+        Self::InvalidPoints,
+        Self::InvalidLevels,
+        Self::InvalidPeriod,
+        Self::InvalidSetting,
         Self::MalformedArgument,
         Self::PermissionDenied,
         Self::NotMerchantUser,
         Self::IdempotencyKeyReused,
+        Self::SettingNotFound,
+        Self::UserNotFound,
         Self::MerchantNotFound,
         Self::MerchantNotFoundOrInactive,
         Self::TerminalNotFound,
         Self::ExternalOrderAlreadyPaid,
         Self::MemberNotFound,
         Self::CardNotFound,
+        Self::DeviceNotFound,
+        Self::RechargeOrderNotFound,
         Self::TxNotFound,
         Self::OriginalTxNotFound,
         Self::SettlementNotFound,
@@ -185,11 +227,20 @@ impl ErrorCode {
         Self::PhoneAlreadyRegistered,
         Self::EmailAlreadyRegistered,
         Self::ExternalIdAlreadyBound,
+        Self::ExternalIdNotFound,
+        Self::MemberAlreadyLinked,
+        Self::MerchantCodeAlreadyUsed,
+        Self::CannotRemoveLastAdmin,
+        Self::DeviceLimitReached,
+        Self::RechargeOrderStatusConflict,
+        Self::SettlementStatusConflict,
         Self::AmountOverLimit,
         Self::CardDailyLimitExceeded,
         Self::MerchantDailyLimitExceeded,
         Self::OfflineLimitExceeded,
+        Self::CashierDailyLimitExceeded,
         Self::InsufficientBalance,
+        Self::InsufficientPoints,
         Self::OnlyCompletedPaymentRefundable,
         Self::RefundExceedsRemaining,
         Self::RefundNeedsManager,
@@ -202,7 +253,7 @@ impl ErrorCode {
 }
 
 /// Indexed by the variant.
-pub(crate) static CATALOGUE: [Entry; 59] = [
+pub(crate) static CATALOGUE: [Entry; 76] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,
@@ -332,6 +383,38 @@ pub(crate) static CATALOGUE: [Entry; 59] = [
         why: "A card password has 6 to 72 bytes.",
     },
     Entry {
+        code: "INVALID_POINTS",
+        status: 422,
+        retry: Retry::AfterFix,
+        params: &["field"],
+        title: "Not a change of points",
+        why: "Points are whole, not zero, and within the bounds of one change.",
+    },
+    Entry {
+        code: "INVALID_LEVELS",
+        status: 422,
+        retry: Retry::AfterFix,
+        params: &["level"],
+        title: "Not a table of levels",
+        why: "Levels start at 0 points, follow each other without gap or overlap, and have a multiplier from 0 to 1.",
+    },
+    Entry {
+        code: "INVALID_PERIOD",
+        status: 422,
+        retry: Retry::AfterFix,
+        params: &["field"],
+        title: "Not a period",
+        why: "The start is before the end, and the end is not in the future.",
+    },
+    Entry {
+        code: "INVALID_SETTING",
+        status: 422,
+        retry: Retry::AfterFix,
+        params: &["key"],
+        title: "Not a value for this setting",
+        why: "The value is not of the setting's kind or out of its bounds.",
+    },
+    Entry {
         code: "MALFORMED_ARGUMENT",
         status: 400,
         retry: Retry::AfterFix,
@@ -362,6 +445,22 @@ pub(crate) static CATALOGUE: [Entry; 59] = [
         params: &[],
         title: "The key belongs to another request",
         why: "The same Idempotency-Key was used with other contents.",
+    },
+    Entry {
+        code: "SETTING_NOT_FOUND",
+        status: 404,
+        retry: Retry::AfterFix,
+        params: &["key"],
+        title: "No such setting",
+        why: "get_settings lists the settings there are.",
+    },
+    Entry {
+        code: "USER_NOT_FOUND",
+        status: 404,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "No such user",
+        why: "Nobody has signed up with this user id.",
     },
     Entry {
         code: "MERCHANT_NOT_FOUND",
@@ -410,6 +509,22 @@ pub(crate) static CATALOGUE: [Entry; 59] = [
         params: &[],
         title: "No such card",
         why: "The card is unknown or not yours.",
+    },
+    Entry {
+        code: "DEVICE_NOT_FOUND",
+        status: 404,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "No such device",
+        why: "No device has this handle, or it is not the caller's.",
+    },
+    Entry {
+        code: "RECHARGE_ORDER_NOT_FOUND",
+        status: 404,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "No such recharge order",
+        why: "No order has this number, or it is not the caller's.",
     },
     Entry {
         code: "TX_NOT_FOUND",
@@ -572,6 +687,62 @@ pub(crate) static CATALOGUE: [Entry; 59] = [
         why: "Another member has this external identity.",
     },
     Entry {
+        code: "EXTERNAL_ID_NOT_FOUND",
+        status: 404,
+        retry: Retry::AfterFix,
+        params: &["provider"],
+        title: "No such identity",
+        why: "The member has no identity of this provider.",
+    },
+    Entry {
+        code: "MEMBER_ALREADY_LINKED",
+        status: 409,
+        retry: Retry::Never,
+        params: &[],
+        title: "Already linked",
+        why: "The member or the user is linked to another one already.",
+    },
+    Entry {
+        code: "MERCHANT_CODE_ALREADY_USED",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "Merchant code taken",
+        why: "Another merchant has this code.",
+    },
+    Entry {
+        code: "CANNOT_REMOVE_LAST_ADMIN",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "The last administrator stays",
+        why: "Add another administrator first.",
+    },
+    Entry {
+        code: "DEVICE_LIMIT_REACHED",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &["limit"],
+        title: "Too many devices",
+        why: "Revoke a device of this card first.",
+    },
+    Entry {
+        code: "RECHARGE_ORDER_STATUS_CONFLICT",
+        status: 409,
+        retry: Retry::Never,
+        params: &["status"],
+        title: "The order is not in that state",
+        why: "What was asked does not follow from the order's status.",
+    },
+    Entry {
+        code: "SETTLEMENT_STATUS_CONFLICT",
+        status: 409,
+        retry: Retry::Never,
+        params: &["status"],
+        title: "The settlement is not in that state",
+        why: "What was asked does not follow from the settlement's status.",
+    },
+    Entry {
         code: "AMOUNT_OVER_LIMIT",
         status: 422,
         retry: Retry::AfterFix,
@@ -604,12 +775,28 @@ pub(crate) static CATALOGUE: [Entry; 59] = [
         why: "Show an online code instead.",
     },
     Entry {
+        code: "CASHIER_DAILY_LIMIT_EXCEEDED",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &["limit"],
+        title: "Over the cashier's day",
+        why: "Above what one cashier may take in cash a day; a manager or owner can.",
+    },
+    Entry {
         code: "INSUFFICIENT_BALANCE",
         status: 402,
         retry: Retry::AfterFix,
         params: &[],
         title: "The balance is not enough",
         why: "Recharge the card or pay another way.",
+    },
+    Entry {
+        code: "INSUFFICIENT_POINTS",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "Not enough points",
+        why: "The card has fewer points than would be taken.",
     },
     Entry {
         code: "ONLY_COMPLETED_PAYMENT_REFUNDABLE",

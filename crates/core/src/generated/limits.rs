@@ -3,8 +3,8 @@
 
 /// `[schema]` of spec/limits.toml.
 pub mod schema {
-    /// `version = "20261123009100"`
-    pub const VERSION: &str = "20261123009100";
+    /// `version = "20261123010100"`
+    pub const VERSION: &str = "20261123010100";
 }
 
 /// `[money]` of spec/limits.toml.
@@ -81,6 +81,42 @@ pub mod payment {
     pub const CASHIER_REFUND_MAX: &str = "1000.00";
 }
 
+/// `[recharge]` of spec/limits.toml.
+pub mod recharge {
+    /// `amount_min = "1.00"`
+    pub const AMOUNT_MIN: &str = "1.00";
+    /// `amount_max = "50000.00"`
+    pub const AMOUNT_MAX: &str = "50000.00";
+    /// `cashier_day_max = "50000.00"`
+    pub const CASHIER_DAY_MAX: &str = "50000.00";
+    /// `order_lifetime_seconds = 900`
+    pub const ORDER_LIFETIME_SECONDS: u32 = 900;
+}
+
+/// `[device]` of spec/limits.toml.
+pub mod device {
+    /// `live_max = 5`
+    pub const LIVE_MAX: u32 = 5;
+    /// `label_chars_max = 64`
+    pub const LABEL_CHARS_MAX: u32 = 64;
+}
+
+/// `[points]` of spec/limits.toml.
+pub mod points {
+    /// `delta_max = 1000000`
+    pub const DELTA_MAX: u32 = 1000000;
+}
+
+/// `[merchant]` of spec/limits.toml.
+pub mod merchant {
+    /// `fee_bps_max = 10000`
+    pub const FEE_BPS_MAX: u32 = 10000;
+    /// `code_chars_max = 64`
+    pub const CODE_CHARS_MAX: u32 = 64;
+    /// `name_chars_max = 100`
+    pub const NAME_CHARS_MAX: u32 = 100;
+}
+
 /// `[password]` of spec/limits.toml.
 pub mod password {
     /// `bytes_min = 6`
@@ -91,6 +127,8 @@ pub mod password {
 
 /// `[page]` of spec/limits.toml.
 pub mod page {
+    /// `rows_default = 50`
+    pub const ROWS_DEFAULT: u32 = 50;
     /// `rows_max = 200`
     pub const ROWS_MAX: u32 = 200;
 }
