@@ -1,0 +1,15 @@
+create function sec.require_service()
+returns void
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  if sec.is_service() then
+    return;
+  end if;
+  perform sec.require_user();
+  perform rules.fail('PERMISSION_DENIED');
+end;
+$$;
+comment on function sec.require_service() is 'Refuses everybody but our own back end: NOT_AUTHENTICATED without a user, else PERMISSION_DENIED.';
+revoke execute on function sec.require_service() from public, anon, authenticated, service_role;
