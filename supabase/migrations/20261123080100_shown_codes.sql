@@ -2,7 +2,7 @@
 
 create type app.shown_code as (card_id uuid, member_id uuid, payment_code_id uuid, device_handle text, device_step bigint);
 
-create function app.find_device_code(p_qr_plain text, p_terminal_code text)
+create function app.find_device_code(p_qr_plain text, p_terminal_code text, p_now timestamptz)
 returns app.shown_code
 language plpgsql stable
 set search_path = ''
@@ -11,7 +11,7 @@ declare
   v_handle text := substr(p_qr_plain, 3, 10);
   v_password bigint := substr(p_qr_plain, 13, 11)::bigint;
   v_terminal_code text := case when left(p_qr_plain, 2) = '72' then p_terminal_code end;
-  v_step bigint := rules.offline_step(clock_timestamp());
+  v_step bigint := rules.offline_step(p_now);
   v_skew int := rules.limit_int('code.otp_steps_skew_max');
   v_device_key bytea;
   v_code app.shown_code;
@@ -34,11 +34,11 @@ begin
   return v_code;
 end;
 $$;
-comment on function app.find_device_code(text, text) is
+comment on function app.find_device_code(text, text, timestamptz) is
   'The device and the step of a live offline code: its password is right for the step of the clock or one beside it, and the step unused. '
   'Unknown and revoked devices, wrong passwords, other terminals and used steps get one answer.';
 
-create function app.find_code(p_qr_plain text, p_terminal_code text)
+create function app.find_code(p_qr_plain text, p_terminal_code text, p_now timestamptz default clock_timestamp())
 returns app.shown_code
 language plpgsql stable
 set search_path = ''
@@ -47,13 +47,13 @@ declare
   v_online app.payment_codes;
 begin
   if left(p_qr_plain, 2) <> '70' then
-    return app.find_device_code(p_qr_plain, p_terminal_code);
+    return app.find_device_code(p_qr_plain, p_terminal_code, p_now);
   end if;
   v_online := app.find_payment_code(p_qr_plain);
   return row(v_online.card_id, v_online.member_id, v_online.id, null, null)::app.shown_code;
 end;
 $$;
-comment on function app.find_code(text, text) is 'The card and payer of a live code of any kind, else QR_EXPIRED_OR_INVALID.';
+comment on function app.find_code(text, text, timestamptz) is 'The card and payer of a live code of any kind, else QR_EXPIRED_OR_INVALID.';
 
 create function app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamptz)
 returns void

@@ -219,3 +219,35 @@ begin
 end;
 $$;
 comment on function fx.refusal_as(text, uuid, text) is 'The same in an API role and with a user''s claims, as PostgREST would run it.';
+
+create function fx.enroll(p_user_id uuid, p_card_id uuid default null)
+returns table (handle text, device_key text)
+language plpgsql
+as $$
+declare
+  v_claims text := current_setting('request.jwt.claims', true);
+begin
+  perform fx.ensure_master_key();
+  perform fx.act_as(p_user_id);
+  return query select d.handle, d.device_key
+    from public.enroll_device(coalesce(p_card_id, fx.standard_card(p_user_id)), 'fixture') d;
+  perform set_config('request.jwt.claims', coalesce(v_claims, ''), true);
+end;
+$$;
+comment on function fx.enroll(uuid, uuid) is 'A fresh device of a user, for his standard card unless another is named; its key is hex.';
+
+create function fx.offline_step(p_offset bigint default 0)
+returns bigint
+language sql volatile
+as $$ select rules.offline_step(clock_timestamp()) + p_offset $$;
+comment on function fx.offline_step(bigint) is 'The step of the clock, or one so many steps beside it.';
+
+create function fx.offline_code(p_handle text, p_device_key text, p_step bigint default fx.offline_step(), p_terminal_code text default null)
+returns text
+language sql volatile
+as $$
+  select c.payload || rules.luhn_digit(c.payload)
+  from (select case when p_terminal_code is null then '71' else '72' end || p_handle
+    || rules.offline_password(decode(p_device_key, 'hex'), p_step, p_terminal_code)) as c (payload)
+$$;
+comment on function fx.offline_code(text, text, bigint, text) is 'What a phone shows at a step, for one terminal when that is named.';

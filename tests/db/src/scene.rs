@@ -22,6 +22,15 @@ pub struct Member {
     pub card: String,
 }
 
+/// A phone that makes offline codes.
+#[derive(Clone)]
+pub struct Device {
+    /// Ten digits.
+    pub handle: String,
+    /// The key, as hex.
+    pub key: String,
+}
+
 impl Shop {
     /// A charge by this shop's cashier.
     pub fn charge(&self, code: &str, raw_amount: &str) -> Charge {
@@ -96,6 +105,27 @@ impl TestDatabase {
             codes.push(self.code(&member.user, card).await?);
         }
         Ok(codes)
+    }
+
+    /// A fresh device of a user for a card.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn device(&self, user: &str, card: &str) -> Result<Device> {
+        let enroll = "select handle || device_key from fx.enroll($1::text::uuid, $2::text::uuid)";
+        let mut handle = self.text(enroll, &[user, card]).await?;
+        let key = handle.split_off(10);
+        Ok(Device { handle, key })
+    }
+
+    /// What a device shows so many steps after this one: of 0 and 1, each is charged whenever the clock's step ends.
+    ///
+    /// # Errors
+    /// When the question fails.
+    pub async fn offline_code(&self, device: &Device, step_offset: i8, terminal: Option<&str>) -> Result<String> {
+        let code = "select fx.offline_code($1, $2, fx.offline_step($3::text::bigint), nullif($4, ''))";
+        let offset = step_offset.to_string();
+        self.text(code, &[&device.handle, &device.key, &offset, terminal.unwrap_or_default()]).await
     }
 
     /// What is on a card.
