@@ -4,6 +4,7 @@ mod build;
 mod codegen;
 mod dev;
 mod files;
+mod long;
 mod process;
 mod report;
 mod repository;
@@ -33,6 +34,8 @@ enum Command {
     Build(build::Options),
     Dev(dev::Options),
     Test(test::Options),
+    Storm(long::Storm),
+    DiffRules(long::DiffRules),
     Schema(schema::Options),
     /// Check who may know whom, and the rules of style that no compiler holds
     #[command(after_help = "Example: cargo xtask tidy")]
@@ -63,6 +66,8 @@ fn run(command: Command) -> Result<()> {
         Command::Setup(options) => setup::run(&repository, &options),
         Command::Build(options) => build::run(&repository, &options),
         Command::Dev(options) => dev::run(&repository, &options),
+        Command::Storm(options) => long::storm(&repository, &options),
+        Command::DiffRules(options) => long::diff_rules(&repository, &options),
         Command::Schema(options) => schema::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),
         Command::Tidy => tidy::run(&repository),

@@ -2,7 +2,7 @@
 
 mod checks;
 pub(crate) mod database;
-mod runner;
+pub(crate) mod runner;
 mod tally;
 mod web;
 

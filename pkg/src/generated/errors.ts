@@ -50,7 +50,7 @@ export const errorCatalogue = {
   NOT_MERCHANT_USER: { status: 403, retry: "never" },
   /** The same Idempotency-Key was used with other contents. */
   IDEMPOTENCY_KEY_REUSED: { status: 422, retry: "never" },
-  /** get_settings lists the settings there are. */
+  /** The list of settings names those there are. */
   SETTING_NOT_FOUND: { status: 404, retry: "after_fix" },
   /** Nobody has signed up with this user id. */
   USER_NOT_FOUND: { status: 404, retry: "after_fix" },

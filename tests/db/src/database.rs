@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::call::{Call, Caller};
@@ -47,7 +48,7 @@ pub fn on_a_fresh_database(test: impl AsyncFnOnce(&TestDatabase) -> Result<()>) 
     let mut config = server.clone();
     config.dbname(&name);
 
-    let maintenance = runtime.block_on(connect(&server))?;
+    let (maintenance, _) = runtime.block_on(connect(&server))?;
     let create = format!("create database \"{name}\" template \"{TEMPLATE}\"");
     runtime.block_on(async {
         maintenance.execute("select pg_advisory_lock($1)", &[&TURN]).await?;
@@ -71,14 +72,28 @@ fn run(runtime: &Runtime, config: Config, test: impl AsyncFnOnce(&TestDatabase) 
     })
 }
 
-/// Connects; the connection's task ends with the client.
-async fn connect(config: &Config) -> Result<Client> {
+/// Connects; the connection's task ends with the client, or drops the line when it is aborted.
+async fn connect(config: &Config) -> Result<(Client, AbortHandle)> {
     let (client, connection) = config.connect(NoTls).await.context("no connection to PostgreSQL")?;
-    tokio::spawn(connection);
-    Ok(client)
+    let line = tokio::spawn(connection);
+    Ok((client, line.abort_handle()))
+}
+
+/// Where further connections come from; outlives no database.
+#[derive(Clone)]
+pub(crate) struct Line(Config);
+
+impl Line {
+    pub(crate) async fn session(&self) -> Result<Session> {
+        Session::new(connect(&self.0).await?).await
+    }
 }
 
 impl TestDatabase {
+    pub(crate) fn line(&self) -> Line {
+        Line(self.config.clone())
+    }
+
     /// A further connection.
     ///
     /// # Errors

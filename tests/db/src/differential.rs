@@ -1,19 +1,31 @@
 //! The same seeded random cases for the core and for SQL, which gets them in one batch.
 
+use std::env;
 use std::fmt::Debug;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 
 use crate::database::TestDatabase;
 
-/// So many cases each rule is tried with.
-pub const CASES: usize = 2000;
+/// So many cases each rule is tried with, unless `cargo xtask diff-rules` says otherwise.
+const CASES: usize = 2000;
 
-/// Any 32 bytes; the same ones each time, so that a failure comes again.
-const SEED: [u8; 32] = *b"mps: the core and SQL must agree";
+/// Which cases; the same ones each time, so that a failure comes again.
+const SEED: &str = "mps: the core and SQL must agree";
+
+/// The seed and the number of cases that were asked for.
+fn asked() -> Result<(String, usize)> {
+    let seed = env::var("MPS_DIFF_SEED").unwrap_or_else(|_| SEED.to_owned());
+    let cases = match env::var("MPS_DIFF_CASES") {
+        Ok(text) => text.parse().with_context(|| format!("MPS_DIFF_CASES is no number: {text}"))?,
+        Err(_) => CASES,
+    };
+    Ok((seed, cases))
+}
 
 /// A column of arguments, as text.
 pub type Column = Vec<Option<String>>;
@@ -23,13 +35,14 @@ pub type Column = Vec<Option<String>>;
 /// # Errors
 /// When the strategy makes none.
 pub fn cases<S: Strategy>(strategy: &S) -> Result<Vec<S::Value>> {
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &SEED);
+    let (seed, count) = asked()?;
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(seed.as_bytes()));
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let draw = |_| {
         let tree = strategy.new_tree(&mut runner).map_err(|reason| anyhow!("no case: {reason}"))?;
         Ok(tree.current())
     };
-    (0..CASES).map(draw).collect()
+    (0..count).map(draw).collect()
 }
 
 /// One argument of every case.
@@ -59,13 +72,18 @@ impl TestDatabase {
 
 /// Fails at the first case for which the two do not agree.
 ///
+/// # Errors
+/// When the number of cases that was asked for is none.
+///
 /// # Panics
-/// Then; it names the case and the seed.
-pub fn assert_agreed<T: Debug>(cases: &[T], core: &Column, sql: &Column) {
-    assert_eq!((cases.len(), core.len(), sql.len()), (CASES, CASES, CASES));
-    let seed = String::from_utf8_lossy(&SEED);
-    println!("{CASES} cases, seed {seed:?}");
+/// At that case; it names the case and the seed.
+pub fn assert_agreed<T: Debug>(cases: &[T], core: &Column, sql: &Column) -> Result<()> {
+    let (seed, count) = asked()?;
+    ensure!(count > 0, "no case shows nothing");
+    assert_eq!((cases.len(), core.len(), sql.len()), (count, count, count));
+    println!("{count} cases, seed {seed:?}");
     for ((case, core), sql) in cases.iter().zip(core).zip(sql) {
         assert_eq!(core, sql, "core against SQL for {case:?}, seed {seed:?}");
     }
+    Ok(())
 }

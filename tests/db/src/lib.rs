@@ -5,6 +5,7 @@ pub mod database;
 pub mod differential;
 pub mod scene;
 pub mod session;
+pub mod storm;
 pub mod vectors;
 
 pub use call::{Answer, Call, Caller, Charge, Outcome, Refusal, assert_ends};

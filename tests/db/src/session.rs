@@ -1,26 +1,45 @@
 //! One connection: a call as PostgREST makes it, a call left in flight, and many calls at once.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::sync::Barrier;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
 use crate::call::{Answer, Call, Outcome, Refusal};
 use crate::database::TestDatabase;
 
+/// When a client loses patience, and after how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// The call was sent; an answer that came is never committed.
+    ForAnswer(Duration),
+    /// The commit was sent.
+    ForCommit(Duration),
+}
+
 /// A connection and the process that serves it.
 pub struct Session {
     client: Client,
     process: String,
+    line: AbortHandle,
+    prepared: Mutex<HashMap<String, Statement>>,
 }
 
 impl Session {
-    pub(crate) async fn new(client: Client) -> Result<Self> {
+    pub(crate) async fn new((client, line): (Client, AbortHandle)) -> Result<Self> {
         let process = client.query_one("select pg_backend_pid()::text", &[]).await?.try_get(0)?;
-        Ok(Self { client, process })
+        Ok(Self { client, process, line, prepared: Mutex::default() })
+    }
+
+    /// Drops the line without a word, as a phone in a tunnel does: whatever was in flight has an unknown end.
+    pub(crate) fn hang_up(self) {
+        self.line.abort();
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -34,14 +53,29 @@ impl Session {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
+    async fn prepare(&self, call: &Call) -> Result<Statement> {
+        let known =
+            self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(&call.statement).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(&call.statement).await?;
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.insert(call.statement.clone(), statement.clone());
+        Ok(statement)
+    }
+
     /// Opens a transaction with the caller's role and claims.
     async fn begin(&self, call: &Call) -> Result<Statement> {
-        let statement = self.client.prepare(&call.statement).await?;
-        self.client.batch_execute("begin").await?;
-        if let Some((role, claims)) = call.caller.role_and_claims() {
-            self.client.batch_execute(&format!("set local role {role}")).await?;
-            self.client.execute("select set_config('request.jwt.claims', $1, true)", &[&claims]).await?;
-        }
+        let statement = self.prepare(call).await?;
+        let begin = match call.caller.role_and_claims() {
+            Some((role, claims)) => format!(
+                "begin; set local role {role}; select set_config('request.jwt.claims', '{}', true)",
+                claims.replace('\'', "''")
+            ),
+            None => "begin".to_owned(),
+        };
+        self.client.batch_execute(&begin).await?;
         Ok(statement)
     }
 
@@ -103,6 +137,25 @@ impl Session {
             return refusal(error).map(Err);
         }
         Ok(outcome)
+    }
+
+    /// A call whose client loses patience, with the query or with the commit in flight; nothing when it did.
+    pub(crate) async fn call_impatiently(&self, call: &Call, patience: Patience) -> Result<Option<Outcome>> {
+        let statement = self.begin(call).await?;
+        let answered = match patience {
+            Patience::ForAnswer(time) => {
+                timeout(time, self.execute(call, &statement)).await.ok().transpose()?
+            }
+            Patience::ForCommit(_) => Some(self.execute(call, &statement).await?),
+        };
+        match (answered, patience) {
+            (None | Some(Ok(_)), Patience::ForAnswer(_)) => Ok(None),
+            (Some(Ok(answer)), Patience::ForCommit(time)) => match timeout(time, self.commit()).await {
+                Ok(committed) => committed.map(|()| Some(Ok(answer))),
+                Err(_) => Ok(None),
+            },
+            (refused, _) => Ok(refused),
+        }
     }
 
     /// One call's text, whatever it is; a refusal is an error.
@@ -190,13 +243,13 @@ impl TestDatabase {
     }
 
     fn take_idle(&self, most: usize) -> Vec<Session> {
-        let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let left = idle.len().saturating_sub(most);
         idle.split_off(left)
     }
 
     fn put_back(&self, sessions: Vec<Session>) {
-        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(sessions);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(sessions);
     }
 
     /// Starts a call on a connection of its own, and comes back once PostgreSQL says that it waits for `holder`, or for

@@ -59,8 +59,7 @@ fn on_the_final_price_and_its_points() -> Result<()> {
         let price = "rules.final_price(a::numeric, b::numeric)";
         let points = format!("rules.points_for(a::numeric, {price}, c::boolean)");
         let sql = db.batch(&format!("concat_ws(' ', {price}, {points})"), &columns).await?;
-        assert_agreed(&cases, &core, &sql);
-        Ok(())
+        assert_agreed(&cases, &core, &sql)
     })
 }
 
@@ -81,8 +80,7 @@ fn on_what_is_a_payable_amount() -> Result<()> {
         });
         let texts = column(&cases, |(digits, scale)| Decimal::new(*digits, *scale).to_string());
         let sql = db.batch("rules.is_amount(a::numeric)", &[texts]).await?;
-        assert_agreed(&cases, &core, &sql);
-        Ok(())
+        assert_agreed(&cases, &core, &sql)
     })
 }
 
@@ -110,8 +108,7 @@ fn on_the_points_a_refund_takes_back() -> Result<()> {
             column(&cases, |case| Decimal::new(case.1, 2).to_string()),
         ];
         let sql = db.batch("rules.points_taken_back(a::bigint, b::numeric, c::numeric)", &columns).await?;
-        assert_agreed(&cases, &core, &sql);
-        Ok(())
+        assert_agreed(&cases, &core, &sql)
     })
 }
 
@@ -140,8 +137,7 @@ fn on_the_level_of_points() -> Result<()> {
             }),
         ];
         let sql = db.batch("rules.level_for(a::bigint, b::bigint[])", &columns).await?;
-        assert_agreed(&inputs, &core, &sql);
-        Ok(())
+        assert_agreed(&inputs, &core, &sql)
     })
 }
 
@@ -176,8 +172,7 @@ fn on_the_check_digit() -> Result<()> {
             .map(|payload| check_digit(payload).map(|digit| Some(digit.into())))
             .collect::<Result<_>>()?;
         let sql = db.batch("rules.luhn_digit(a)", &[column(&payloads, Clone::clone)]).await?;
-        assert_agreed(&payloads, &core, &sql);
-        Ok(())
+        assert_agreed(&payloads, &core, &sql)
     })
 }
 
@@ -202,8 +197,7 @@ fn on_what_is_a_code_and_of_which_kind() -> Result<()> {
         let core: Column = texts.iter().map(|text| kind(text)).collect();
         assert!(core.iter().flatten().count() > 500, "too few of the cases are codes");
         let sql = db.batch("rules.code_kind(a)", &[column(&texts, Clone::clone)]).await?;
-        assert_agreed(&texts, &core, &sql);
-        Ok(())
+        assert_agreed(&texts, &core, &sql)
     })
 }
 
@@ -244,8 +238,7 @@ fn on_the_hash_of_a_code() -> Result<()> {
         }
         let columns = [column(&inputs, |case| case.0.clone()), column(&inputs, |case| case.1.clone())];
         let sql = db.batch("encode(rules.code_hash(decode(a, 'hex'), b), 'hex')", &columns).await?;
-        assert_agreed(&inputs, &core, &sql);
-        Ok(())
+        assert_agreed(&inputs, &core, &sql)
     })
 }
 
@@ -276,8 +269,7 @@ fn on_device_keys_and_one_time_passwords() -> Result<()> {
         let key = "rules.device_key(decode(a, 'hex'), b)";
         let otp = format!("rules.offline_password({key}, c::bigint, d)");
         let sql = db.batch(&format!("concat_ws(' ', encode({key}, 'hex'), {otp})"), &columns).await?;
-        assert_agreed(&cases, &core, &sql);
-        Ok(())
+        assert_agreed(&cases, &core, &sql)
     })
 }
 
@@ -301,8 +293,7 @@ fn on_the_fingerprint_of_a_request() -> Result<()> {
              from jsonb_array_elements_text(b::jsonb) with ordinality f (field, place) order by f.place)), 'hex')",
             &columns,
         );
-        assert_agreed(&cases, &core, &sql.await?);
-        Ok(())
+        assert_agreed(&cases, &core, &sql.await?)
     })
 }
 
@@ -328,7 +319,6 @@ fn on_what_is_an_idempotency_key() -> Result<()> {
         assert!(core.iter().filter(|key| key.is_none()).count() > 200, "too many of the cases are keys");
         let sql =
             db.batch("case when rules.is_idempotency_key(a) then 'true ' || a end", &[unquoted]).await?;
-        assert_agreed(&texts, &core, &sql);
-        Ok(())
+        assert_agreed(&texts, &core, &sql)
     })
 }

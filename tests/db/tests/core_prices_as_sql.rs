@@ -155,7 +155,6 @@ fn a_card_pays_the_same_price_in_the_core_and_in_sql() -> Result<()> {
                 .collect(),
             column(&cases, |case| Decimal::new(case.4, 2).to_string()),
         ];
-        assert_agreed(&cases, &core, &db.batch(SQL_PRICE, &columns).await?);
-        Ok(())
+        assert_agreed(&cases, &core, &db.batch(SQL_PRICE, &columns).await?)
     })
 }

@@ -73,7 +73,7 @@ pub(super) fn limits(spec: &Spec) -> String {
             let constant = name.to_ascii_uppercase();
             let _ = match bound {
                 Bound::Count(count) => {
-                    writeln!(out, "/// `{name} = {count}`\npub const {constant}: u32 = {count};")
+                    writeln!(out, "/// `{name} = {count}`\npub const {constant}: u32 = {};", grouped(*count))
                 }
                 Bound::Text(text) => {
                     writeln!(out, "/// `{name} = {text:?}`\npub const {constant}: &str = {text:?};")
@@ -96,6 +96,20 @@ fn variant(snake: &str) -> String {
         .collect()
 }
 
+/// A number as Rust likes to read it: `1_000_000`.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        // Five digits and more are grouped.
+        if place > 0 && digits.len() > 4 && (digits.len() - place).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Runs the text through rustfmt with the repository's settings.
 pub(super) fn format(root: &Path, source: &str) -> Result<String> {
     let mut child = Command::new("rustfmt")
@@ -113,7 +127,12 @@ pub(super) fn format(root: &Path, source: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::variant;
+    use super::{grouped, variant};
+
+    #[test]
+    fn five_digits_and_more_are_grouped() {
+        assert_eq!([9999, 86_400, 1_000_000].map(grouped), ["9999", "86_400", "1_000_000"]);
+    }
 
     #[test]
     fn a_code_becomes_a_variant_name() {

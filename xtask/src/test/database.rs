@@ -26,13 +26,13 @@ const INSTALL_PGTAP: &str = "create extension pgtap with schema extensions; gran
 const SEARCH_PATH: &str = "-c search_path=public,extensions";
 
 /// The private cluster with its prepared databases.
-pub(super) struct TestCluster {
+pub(crate) struct TestCluster {
     cluster: Cluster,
 }
 
 impl TestCluster {
     /// Starts the cluster and applies bootstrap, migrations and fixtures.
-    pub(super) fn start(repository: &Repository) -> Result<Self> {
+    pub(crate) fn start(repository: &Repository) -> Result<Self> {
         report::progress("starting a private PostgreSQL and applying the migrations");
         let cluster = Cluster::start(&setup::postgres::require()?, repository, "test-postgres")?;
         prepare_migrated(&cluster, repository)?;
@@ -41,7 +41,7 @@ impl TestCluster {
         Ok(Self { cluster })
     }
 
-    pub(super) fn cluster(&self) -> &Cluster {
+    pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 }

@@ -12,7 +12,7 @@ use crate::process;
 use crate::repository::{Repository, on_path};
 
 /// `cargo`, not pinned to the toolchain this program was built with.
-pub(super) fn cargo(repository: &Repository) -> Command {
+pub(crate) fn cargo(repository: &Repository) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(repository.root()).env("CARGO_TERM_COLOR", "never");
     command
@@ -41,6 +41,24 @@ pub(super) fn rust_tests(
     let tally =
         if with_nextest { tally::nextest(&finished.output) } else { tally::libtest(&finished.output) };
     Ok(tally.with_exit(finished.status.success()))
+}
+
+/// Runs these test files of a package, and shows what they print.
+pub(crate) fn rust_files(
+    repository: &Repository,
+    package: &str,
+    files: &[&str],
+    environment: &[(&str, String)],
+) -> Result<Tally> {
+    let mut command = cargo(repository);
+    command.args(["test", "-p", package]);
+    for file in files {
+        command.args(["--test", file]);
+    }
+    command.args(["--", "--nocapture", "--test-threads=1"]);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    let finished = process::run(&mut command, true)?;
+    Ok(tally::libtest(&finished.output).with_exit(finished.status.success()))
 }
 
 /// Runs the examples in the documentation of these packages; cargo-nextest leaves them out.

@@ -54,7 +54,7 @@ pub enum ErrorCode {
     NotMerchantUser,
     /// `IDEMPOTENCY_KEY_REUSED` (422): The same Idempotency-Key was used with other contents.
     IdempotencyKeyReused,
-    /// `SETTING_NOT_FOUND` (404): get_settings lists the settings there are.
+    /// `SETTING_NOT_FOUND` (404): The list of settings names those there are.
     SettingNotFound,
     /// `USER_NOT_FOUND` (404): Nobody has signed up with this user id.
     UserNotFound,
@@ -452,7 +452,7 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         retry: Retry::AfterFix,
         params: &["key"],
         title: "No such setting",
-        why: "get_settings lists the settings there are.",
+        why: "The list of settings names those there are.",
     },
     Entry {
         code: "USER_NOT_FOUND",

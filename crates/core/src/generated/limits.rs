@@ -56,7 +56,7 @@ pub mod code {
     /// `lifetime_seconds_default = 900`
     pub const LIFETIME_SECONDS_DEFAULT: u32 = 900;
     /// `lifetime_seconds_max = 86400`
-    pub const LIFETIME_SECONDS_MAX: u32 = 86400;
+    pub const LIFETIME_SECONDS_MAX: u32 = 86_400;
     /// `otp_step_seconds = 30`
     pub const OTP_STEP_SECONDS: u32 = 30;
     /// `otp_steps_skew_max = 1`
@@ -104,13 +104,13 @@ pub mod device {
 /// `[points]` of spec/limits.toml.
 pub mod points {
     /// `delta_max = 1000000`
-    pub const DELTA_MAX: u32 = 1000000;
+    pub const DELTA_MAX: u32 = 1_000_000;
 }
 
 /// `[merchant]` of spec/limits.toml.
 pub mod merchant {
     /// `fee_bps_max = 10000`
-    pub const FEE_BPS_MAX: u32 = 10000;
+    pub const FEE_BPS_MAX: u32 = 10_000;
     /// `code_chars_max = 64`
     pub const CODE_CHARS_MAX: u32 = 64;
     /// `name_chars_max = 100`
