@@ -195,7 +195,7 @@ fn on_what_is_a_code_and_of_which_kind() -> Result<()> {
             })
             .collect();
         let core: Column = texts.iter().map(|text| kind(text)).collect();
-        assert!(core.iter().flatten().count() > 500, "too few of the cases are codes");
+        assert!(core.iter().flatten().count() > texts.len() / 5, "too few of the cases are codes");
         let sql = db.batch("rules.code_kind(a)", &[column(&texts, Clone::clone)]).await?;
         assert_agreed(&texts, &core, &sql)
     })
@@ -315,7 +315,7 @@ fn on_what_is_an_idempotency_key() -> Result<()> {
             Err(_) if text.starts_with('"') => String::new(),
             Err(_) => text.clone(),
         });
-        assert!(core.iter().flatten().count() > 500, "too few of the cases are keys");
+        assert!(core.iter().flatten().count() > core.len() / 5, "too few of the cases are keys");
         assert!(core.iter().filter(|key| key.is_none()).count() > 200, "too many of the cases are keys");
         let sql =
             db.batch("case when rules.is_idempotency_key(a) then 'true ' || a end", &[unquoted]).await?;

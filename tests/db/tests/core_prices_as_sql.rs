@@ -137,13 +137,13 @@ fn a_card_pays_the_same_price_in_the_core_and_in_sql() -> Result<()> {
     on_a_fresh_database(async |db| {
         let payers = payers(db).await?;
         let tied = payers.iter().filter(|payer| is_tied(payer)).count();
-        assert!(tied > 5, "only {tied} payers have a tie");
+        assert!(tied > 0, "no payer has a tie");
         let cases = cases(&case())?;
         let core: Column =
             cases.iter().map(|case| core_price(case, &payers).map(Some)).collect::<Result<_>>()?;
         for source in [" level ", " card ", " none ", " COR"] {
             let times = core.iter().flatten().filter(|price| price.contains(source)).count();
-            assert!(times > 50, "only {times} prices are from{source}");
+            assert!(times > core.len() / 40, "only {times} prices are from{source}");
         }
         let columns = [
             column(&cases, |case| payers[case.0].user.clone()),

@@ -28,11 +28,14 @@ pub(super) fn rust_tests(
     let mut command = cargo(repository);
     if with_nextest {
         command.args(["nextest", "run", "--no-fail-fast", "--status-level", "fail", "--no-tests", "pass"]);
+        // All are built whichever are run: each selection of packages would build their dependencies anew, with other features.
+        let chosen: Vec<String> = packages.iter().map(|package| format!("package(={package})")).collect();
+        command.args(["--workspace", "--filterset", &chosen.join(" + ")]);
     } else {
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
-    }
-    for package in packages {
-        command.args(["-p", package]);
+        for package in packages {
+            command.args(["-p", package]);
+        }
     }
     for (name, value) in environment {
         command.env(name, value);
