@@ -183,7 +183,8 @@ select results_eq(
   format('select t.card_id, t.member_id, t.payment_code_id, t.device_handle, t.device_step from app.transactions t where t.id = %L', :'tx_id'),
   format('values (%L::uuid, %L::uuid, null::uuid, %L, %L::bigint)', :'card', fx.member_id(:'payer'), :'handle', :step),
   'a charge stores which device and step paid');
-select results_eq(format('select d.offline_total, d.offline_on = app.card_day(clock_timestamp()) from app.payment_devices d where d.handle = %L', :'handle'),
+select results_eq(format('select d.offline_total, d.offline_on = app.card_day(t.created_at)
+    from app.payment_devices d, app.transactions t where d.handle = %L and t.id = %L', :'handle', :'tx_id'),
   'values (100.00, true)', 'and counts for the device''s day');
 select is((select balance from app.cards where id = :'card'), 49900.00, 'the card is debited');
 select is((select count(*)::int from audit.event_log e where e::text like '%' || :'code' || '%'), 0, 'the code is in no log');
@@ -272,29 +273,31 @@ select results_eq(
   $$ select v.key, l.value, 'amount' from (values ('offline_amount_max'), ('offline_card_day_max'), ('offline_device_day_max')) v (key)
      join rules.limits() l on l.name = 'payment.' || v.key order by v.key $$, 'the limits of offline codes are settings, by default as in spec/limits.toml');
 select fx.offline_step() as step \gset
-select fx.offline_code(:'one', :'one_key', :step) as code \gset
+select fx.offline_code(:'one', :'one_key') as code \gset
 select * from pg_temp.refuses('PT409 OFFLINE_LIMIT_EXCEEDED', 'a cent over the limit of a payment', :'code', 500.01);
 select is(pg_temp.offline_limit(:'code', 500.01), '500.00', 'naming the limit of a payment');
 select * from pg_temp.refuses('PT422 AMOUNT_OVER_LIMIT', 'the limit of every payment comes first', :'code', 50000.01);
 select is(pg_temp.pay(:'code', 500, 'limit'), 'no refusal', 'the limit itself is allowed, and the refusals left the step unused');
 select is((select offline_total from app.payment_devices where handle = :'one'), 500.00, 'counted by its raw amount');
-update app.payment_devices set offline_total = 1800.01 where handle = :'one';
-select fx.offline_code(:'one', :'one_key', :step + 1) as code \gset
+-- Counted for tomorrow, so that midnight changes nothing here.
+update app.payment_devices set offline_on = app.card_day(now()) + 1, offline_total = 1800.01 where handle = :'one';
+select fx.offline_code(:'one', :'one_key', fx.offline_step(1)) as code \gset
 select * from pg_temp.refuses('PT409 OFFLINE_LIMIT_EXCEEDED', 'a cent over the limit of a device''s day', :'code', 200);
 select is(pg_temp.offline_limit(:'code', 200), '2000.00', 'naming the limit of a device');
 select is(pg_temp.pay(:'code', 199.99, 'device day'), 'no refusal', 'up to the limit of its day a device pays');
-update app.payment_devices set offline_on = app.card_day(now()), offline_total = 1700 where handle = :'two';
-select fx.offline_code(:'three', :'three_key', :step) as code \gset
+update app.payment_devices set offline_on = app.card_day(now()) + 1, offline_total = 1700 where handle = :'two';
+select fx.offline_code(:'three', :'three_key') as code \gset
 select * from pg_temp.refuses('PT409 OFFLINE_LIMIT_EXCEEDED', 'a cent over the limit of a card''s day', :'code', 300.01);
 select is(pg_temp.offline_limit(:'code', 300.01), '4000.00', 'naming the limit of a card');
 select fx.act_as(:'spender');
 select public.revoke_device(:'two');
 select * from pg_temp.refuses('PT409 OFFLINE_LIMIT_EXCEEDED', 'a device ended today still counts for its card', :'code', 300.01);
 select is(pg_temp.pay(:'code', 300, 'card day'), 'no refusal', 'up to the limit of its day a card pays');
-select fx.offline_code(:'three', :'three_key', :step + 1) as code \gset
+update app.payment_devices set offline_on = app.card_day(now()) + 1 where handle = :'three';
+select fx.offline_code(:'three', :'three_key', fx.offline_step(1)) as code \gset
 select * from pg_temp.refuses('PT409 OFFLINE_LIMIT_EXCEEDED', 'then not a cent more', :'code', 0.01);
 select is(pg_temp.pay(fx.code(:'spender'), 501, 'online'), 'no refusal', 'but an online code pays, above the limits');
-update app.payment_devices set offline_on = offline_on - 1 where card_id = :'card';
+update app.payment_devices set offline_on = offline_on - 2 where card_id = :'card';
 select is(pg_temp.pay(:'code', 500, 'new day'), 'no refusal', 'and the next day the device does');
 select is((select offline_total from app.payment_devices where handle = :'three'), 500.00, 'whose total begins anew');
 update app.settings set value = '10.00' where key = 'offline_amount_max';

@@ -122,7 +122,12 @@ impl TestDatabase {
     ///
     /// # Errors
     /// When the question fails.
-    pub async fn offline_code(&self, device: &Device, step_offset: i8, terminal: Option<&str>) -> Result<String> {
+    pub async fn offline_code(
+        &self,
+        device: &Device,
+        step_offset: i8,
+        terminal: Option<&str>,
+    ) -> Result<String> {
         let code = "select fx.offline_code($1, $2, fx.offline_step($3::text::bigint), nullif($4, ''))";
         let offset = step_offset.to_string();
         self.text(code, &[&device.handle, &device.key, &offset, terminal.unwrap_or_default()]).await
