@@ -245,6 +245,7 @@ select * from pg_temp.refuses('PT404 TERMINAL_NOT_FOUND', 'at a retired terminal
 update app.terminals set status = 'active' where code = 'K7Q2ZD';
 select fx.act_as(:'cashier');
 select is(public.validate_qr_plain(:'code', 'K7Q2ZD'), :'card'::uuid, 'at its terminal it is valid');
+select is(pg_temp.quote(:'code', 1, 'K7Q2ZD'), 'no refusal', 'has a price');
 select is(pg_temp.pay(:'code', 1, 'terminal', 'K7Q2ZD'), 'no refusal', 'and pays');
 select handle, device_key from fx.enroll(:'payer', :'card') \gset any_
 select is(pg_temp.pay(fx.offline_code(:'any_handle', :'any_device_key'), 1, 'any', 'OTHER1'), 'no refusal',

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use mps_db_tests::call::label;
-use mps_db_tests::scene::{Device, Member, Shop};
+use mps_db_tests::scene::{Device, Member, Shop, change_under_lock};
 use mps_db_tests::{Call, Caller, TestDatabase, assert_ends, on_a_fresh_database};
 
 const ROUNDS: usize = 25;
@@ -195,6 +195,48 @@ fn an_enrolment_that_waits_for_an_unbinding_is_refused() -> Result<()> {
         owner.commit().await?;
         assert_eq!(label(&enrolment.outcome().await?), "PT404 CARD_NOT_FOUND");
         assert_eq!(db.text("select count(*)::text from app.payment_devices", &[]).await?, "0");
+        check(db).await
+    })
+}
+
+/// Whoever could only be refused does not queue up on somebody's card.
+#[test]
+fn strangers_do_not_wait_for_a_card() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let (_, payer, device) = shop_payer_device(db).await?;
+        let stranger = db.member("stranger", "0").await?;
+        let house = db.session().await?;
+        db.prepare_changes_under_lock().await?;
+        let nothing = change_under_lock(std::slice::from_ref(&payer.card), "select 1");
+        assert_eq!(label(&house.leave_open(&nothing).await?), "ok");
+        for call in [revoke(&stranger.user, &device), enroll(&stranger.user, &payer.card)] {
+            assert!(db.start_behind(&house, call).await.is_err(), "it waited");
+        }
+        house.commit().await
+    })
+}
+
+/// Who is no longer the card's admin when his turn comes ends nobody's device.
+#[test]
+fn a_revocation_that_waits_for_a_lost_role_is_refused() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let members = db.members(2, "0").await?;
+        let card = db.shared_card("0", &members).await?;
+        let device = db.device(&members[0].user, &card).await?;
+        let role = "update app.card_bindings b set role = $1 where b.card_id = $2::text::uuid
+            and b.member_id = fx.member_id($3::text::uuid) returning b.role";
+        db.text(role, &["admin", &card, &members[1].user]).await?;
+        db.prepare_changes_under_lock().await?;
+        let lowered = format!(
+            "update app.card_bindings set role = 'member' where member_id = fx.member_id('{}')",
+            members[1].user
+        );
+        let house = db.session().await?;
+        let lowered = change_under_lock(std::slice::from_ref(&card), &lowered);
+        assert_eq!(label(&house.leave_open(&lowered).await?), "ok");
+        let end = db.start_behind(&house, revoke(&members[1].user, &device)).await?;
+        house.commit().await?;
+        assert_eq!(label(&end.outcome().await?), "PT404 DEVICE_NOT_FOUND");
         check(db).await
     })
 }
