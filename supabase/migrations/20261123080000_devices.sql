@@ -1,7 +1,7 @@
-insert into app.settings (key, value, kind, comment) values
-  ('offline_amount_max', '500.00', 'amount', 'Most for one payment by an offline code'),
-  ('offline_device_day_max', '2000.00', 'amount', 'Most for one device and day by offline codes'),
-  ('offline_card_day_max', '4000.00', 'amount', 'Most for one card and day by offline codes');
+insert into app.settings (key, value, kind, comment, min_value, max_value) values
+  ('offline_amount_max', '500.00', 'amount', 'Most for one payment by an offline code', 0.00, 1000000.00),
+  ('offline_device_day_max', '2000.00', 'amount', 'Most for one device and day by offline codes', 0.00, 1000000.00),
+  ('offline_card_day_max', '4000.00', 'amount', 'Most for one card and day by offline codes', 0.00, 1000000.00);
 
 create table app.payment_devices (
   handle text primary key constraint payment_devices_handle_well_formed check (handle ~ '^[0-9]{10}$'),

@@ -46,6 +46,10 @@ comment on function app.move_card_status(app.cards, text, text) is
   'Moves a locked card, audited; a lost or closed one loses its open codes and devices. A wrong move is '
   'CARD_STATUS_CONFLICT, never a silent true.';
 
+comment on function public.report_card_lost(uuid) is
+  'Admin, or the card''s owner or admin. Ends everybody''s open codes and devices of the card, for good. Only an admin undoes the loss. '
+  'Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
+
 create or replace function public.unbind_member_from_card(p_card_id uuid, p_member_id uuid)
 returns boolean
 language plpgsql security definer

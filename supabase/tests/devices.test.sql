@@ -270,10 +270,9 @@ exception when others then
 end;
 $$;
 select results_eq(
-  $$ select s.key, s.value, s.kind from app.settings s where s.key like 'offline%' order by s.key $$,
-  $$ select v.key, l.value, 'amount' from (values ('offline_amount_max'), ('offline_card_day_max'), ('offline_device_day_max')) v (key)
-     join rules.limits() l on l.name = 'payment.' || v.key order by v.key $$, 'the limits of offline codes are settings, by default as in spec/limits.toml');
-select fx.offline_step() as step \gset
+  $$ select s.key, s.value, s.kind || coalesce(' from ' || s.min_value, ' unbounded') from app.settings s where s.key like 'offline%' order by s.key $$,
+  $$ select v.key, l.value, 'amount from 0.00' from (values ('offline_amount_max'), ('offline_card_day_max'), ('offline_device_day_max')) v (key)
+     join rules.limits() l on l.name = 'payment.' || v.key order by v.key $$, 'the limits of offline codes are bounded settings, by default as in spec/limits.toml');
 select fx.offline_code(:'one', :'one_key') as code \gset
 select * from pg_temp.refuses('PT409 OFFLINE_LIMIT_EXCEEDED', 'a cent over the limit of a payment', :'code', 500.01);
 select is(pg_temp.offline_limit(:'code', 500.01), '500.00', 'naming the limit of a payment');
