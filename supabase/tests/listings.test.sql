@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(57);
+select plan(58);
 
 select fx.make_merchant('S1') as s1 \gset
 select fx.make_merchant('S2') as s2 \gset
@@ -204,6 +204,11 @@ select is(
   (select count(*)::int from generate_series(1, 20) n
    where array(select r.tx_id from public.get_member_transactions(null, n) r) <> array(select a.id from all_of_payer a limit n)), 0,
   'a page of two cards takes the newest of both');
+select fx.bind(:'shared', :'viewer', 'viewer');
+select fx.act_as(:'viewer');
+select results_eq('select * from pg_temp.offsets(''member'', null, 11)',
+  format('select t.id from app.transactions t where t.card_id in (%L, %L) order by t.id desc', :'shared', :'voucher'),
+  'and of a card for which others paid');
 select fx.act_as(:'cashier');
 select results_eq(format('select * from pg_temp.pages(''merchant'', %L, 7)', :'s1'),
   format('select t.id from app.transactions t where t.merchant_id = %L order by t.id desc', :'s1'), 'a merchant''s pages by key fit together');
