@@ -1,0 +1,57 @@
+create function public.list_recharge_orders(
+  p_card_id uuid default null, p_status text default null, p_limit int default null, p_offset int default 0)
+returns table (
+  order_no text, card_id uuid, amount numeric, provider text, status text, is_late boolean, tx_no text, expires_at timestamptz,
+  created_at timestamptz, payments jsonb)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  v_own app.member_profiles := sec.own_member();
+  v_is_admin boolean := sec.is_admin();
+  v_limit int := coalesce(p_limit, rules.limit_int('page.rows_default'));
+  v_ids uuid[];
+begin
+  if v_limit not between 1 and rules.limit_int('page.rows_max') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
+  end if;
+  if p_offset is null or p_offset < 0 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
+  end if;
+  if p_status is not null and p_status not in ('pending', 'expired', 'completed', 'needs_review', 'refunded_outside') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
+  end if;
+  if p_card_id is not null and not v_is_admin
+     and not coalesce(app.card_role(p_card_id, v_own.id) in ('owner', 'admin'), false)
+  then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  if p_card_id is not null then
+    v_ids := array(
+      select o.id from app.recharge_orders o
+      where o.card_id = p_card_id and (p_status is null or o.status = p_status)
+      order by o.id desc limit v_limit offset p_offset);
+  elsif v_is_admin and p_status is not distinct from 'needs_review' then
+    -- Few rows, found by their own index: what an admin has to do.
+    v_ids := array(
+      select distinct p.order_id from app.recharge_payments p where p.status = 'needs_review'
+      order by p.order_id desc limit v_limit offset p_offset);
+  elsif v_is_admin then
+    v_ids := array(
+      select o.id from app.recharge_orders o where p_status is null or o.status = p_status
+      order by o.id desc limit v_limit offset p_offset);
+  else
+    v_ids := array(
+      select o.id from app.recharge_orders o
+      where o.member_id = v_own.id and (p_status is null or o.status = p_status)
+      order by o.id desc limit v_limit offset p_offset);
+  end if;
+  return query select v.* from app.view_recharge_orders(v_ids, v_is_admin) v;
+end;
+$$;
+comment on function public.list_recharge_orders(uuid, text, int, int) is
+  'Recharge orders, newest first, 50 a page and at most 200: one''s own, those of a card one owns or administers, all for admins. For an '
+  'admin, needs_review names every order with a payment that waits, one completed before too. '
+  'Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, CARD_NOT_FOUND.';
+revoke all on function public.list_recharge_orders(uuid, text, int, int) from public, anon, authenticated, service_role;
+grant execute on function public.list_recharge_orders(uuid, text, int, int) to authenticated;
