@@ -51,11 +51,11 @@ $$;
 
 select is(pg_temp.violated_after('select 1'), '', 'right books have no violation');
 select is(pg_temp.violated_after(format('update app.ledger_entries set delta = delta + 1 where tx_id = %L and account = %L', :'tx_id', 'merchant_payable')),
-  'entries_sum_to_zero transaction_has_its_entries', 'an entry changed');
+  'entries_sum_to_zero payable_is_what_is_owed transaction_has_its_entries', 'an entry changed');
 select is(pg_temp.violated_after(format('update app.ledger_entries set delta = delta * 2 where tx_id = %L', :'tx_id')),
-  'balance_equals_entries transaction_has_its_entries', 'a transaction doubled in its entries');
+  'balance_equals_entries payable_is_what_is_owed transaction_has_its_entries', 'a transaction doubled in its entries');
 select is(pg_temp.violated_after(format('delete from app.ledger_entries where tx_id = %L', :'tx_id')),
-  'balance_equals_entries transaction_has_its_entries', 'entries removed');
+  'balance_equals_entries payable_is_what_is_owed transaction_has_its_entries', 'entries removed');
 select is(pg_temp.violated_after(format('update app.cards set balance = balance + 1 where id = %L', :'card')),
   'balance_equals_entries', 'a balance changed');
 select is(pg_temp.violated_after(format('update app.cards set points = points + 1 where id = %L', :'card')),
@@ -69,19 +69,19 @@ select is(pg_temp.violated_after(format('delete from app.transaction_numbers whe
 select is(pg_temp.violated_after($$ insert into app.transaction_numbers values ('PAY9999999999', gen_random_uuid()) $$),
   'number_has_its_transaction', 'a number of nothing');
 select is(pg_temp.violated_after(format('update app.transactions set final_amount = 1 where id = %L', :'tx_id')),
-  'price_is_right transaction_has_its_entries', 'an amount changed');
+  'payable_is_what_is_owed price_is_right transaction_has_its_entries', 'an amount changed');
 select is(pg_temp.violated_after(format('update app.payment_codes set consumed_tx_id = %L where consumed_tx_id = %L', gen_random_uuid(), :'tx_id')),
   'consumed_code_has_its_payment payment_consumed_its_code', 'a code that another payment consumed');
 select is(pg_temp.violated_after(format($x$
   insert into app.transactions select (jsonb_populate_record(t, jsonb_build_object('id', app.uuid_v7(), 'tx_no', 'PAY9999999999'))).*
   from app.transactions t where t.id = %L $x$, :'tx_id')),
-  'one_payment_a_code payment_consumed_its_code transaction_has_its_entries transaction_has_its_number transaction_has_its_points',
+  'one_payment_a_code payable_is_what_is_owed payment_consumed_its_code transaction_has_its_entries transaction_has_its_number transaction_has_its_points',
   'a payment copied');
 select is(pg_temp.violated_after(format($x$
   insert into app.transactions (id, tx_no, tx_type, card_id, merchant_id, original_tx_id, raw_amount, final_amount, created_at)
   select app.uuid_v7(), 'REF9999999999', 'refund', t.card_id, t.merchant_id, t.id, t.final_amount + 0.01, t.final_amount + 0.01, now()
   from app.transactions t where t.id = %L $x$, :'tx_id')),
-  'refunds_within_payment transaction_has_its_entries transaction_has_its_number', 'more refunded than paid');
+  'payable_is_what_is_owed refunds_within_payment transaction_has_its_entries transaction_has_its_number', 'more refunded than paid');
 select is(pg_temp.violated_after(format('update app.ledger_entries set delta = -10 where tx_id = %L and account = %L', :'voucher_tx_id', 'card')),
   'balance_equals_entries entries_sum_to_zero transaction_has_its_entries', 'a voucher debited by less than it paid');
 select is(pg_temp.violated_after(format($x$
@@ -102,7 +102,7 @@ select is(pg_temp.violated_after(format($x$ insert into app.ledger_entries value
   'transaction_has_its_entries', 'money moved between cards inside a payment');
 select is(pg_temp.violated_after(format($x$ insert into app.ledger_entries values
     (%L, 8, 'merchant_payable', null, (select id from app.merchants), 5), (%1$L, 9, 'cash_clearing', null, null, -5) $x$, :'tx_id')),
-  'transaction_has_its_entries', 'a merchant paid twice');
+  'payable_is_what_is_owed transaction_has_its_entries', 'a merchant paid twice');
 select is(pg_temp.violated_after(format($x$ delete from app.ledger_entries where tx_id = %L; delete from app.transaction_numbers where tx_id = %1$L;
     delete from app.point_ledger where tx_id = %1$L; delete from app.idempotency_keys where result_id = %1$L;
     delete from app.transactions where id = %1$L; update app.cards set balance = balance + 95, points = points - 100 where id = %2$L $x$, :'tx_id', :'card')),
@@ -116,7 +116,7 @@ select is(pg_temp.violated_after(format('delete from app.cards where id = %L', :
 select is(pg_temp.violated_after(format($x$
   insert into app.transactions (id, tx_no, tx_type, card_id, merchant_id, original_tx_id, raw_amount, final_amount, created_at)
   select app.uuid_v7(), 'REF9999999999', 'refund', %L, t.merchant_id, t.id, 1, 1, now() from app.transactions t where t.id = %L $x$, :'other_card', :'tx_id')),
-  'refund_matches_payment transaction_has_its_entries transaction_has_its_number', 'a refund onto another card');
+  'payable_is_what_is_owed refund_matches_payment transaction_has_its_entries transaction_has_its_number', 'a refund onto another card');
 
 -- Who may ask.
 select is(fx.refusal_as('authenticated', :'payer', 'select * from public.verify_ledger()'), 'PT403 PERMISSION_DENIED', 'members do not audit');

@@ -9,6 +9,8 @@ use tokio_postgres::error::DbError;
 /// On whose behalf a transaction runs.
 #[derive(Clone, Debug)]
 pub enum Caller {
+    /// Nobody: the publishable key alone.
+    Anon,
     /// A signed-in user, by id.
     User(String),
     /// Our own back end with the secret key.
@@ -22,6 +24,7 @@ impl Caller {
     pub(crate) fn role_and_claims(&self) -> Option<(&'static str, String)> {
         match self {
             Self::User(id) => Some(("authenticated", format!(r#"{{"sub":"{id}","role":"authenticated"}}"#))),
+            Self::Anon => Some(("anon", r#"{"role":"anon"}"#.to_owned())),
             Self::Service => Some(("service_role", r#"{"role":"service_role"}"#.to_owned())),
             Self::Owner => None,
         }
