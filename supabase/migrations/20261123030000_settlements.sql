@@ -44,6 +44,7 @@ create table app.settlements (
   created_at timestamptz not null,
   updated_at timestamptz not null,
   constraint settlements_period_empty check (period_start < period_end),
+  constraint settlements_period_not_over check (period_end <= created_at),
   constraint settlements_period_start_taken unique (merchant_id, period_start),
   constraint settlements_period_end_taken unique (merchant_id, period_end),
   constraint settlements_of_nothing check (payment_count + refund_count + cash_count > 0),

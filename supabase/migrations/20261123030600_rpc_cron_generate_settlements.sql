@@ -36,6 +36,7 @@ begin
   v_first := least(v_first, (select min(t.created_at) from app.unsettled_transactions(p_merchant.id, v_first) t));
   v_first := greatest(v_first, v_settled_end);
   v_end := case when p_merchant.settlement_mode = 'realtime' then v_over else app.settlement_unit_start(p_merchant, v_first, 1) end;
+  -- Where clocks are set back over midnight, the hour before it counts as the new day's, which is not over yet.
   return case when v_end <= v_over then
     tstzrange(greatest(app.settlement_unit_start(p_merchant, v_first, 0), v_settled_end), v_end) end;
 end;

@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = error;
-select plan(143);
+select plan(145);
 
 select fx.make_merchant('S1') as s1 \gset
 select fx.make_merchant('S2') as s2 \gset
@@ -144,6 +144,8 @@ select * from pg_temp.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'a period that 
   pg_temp.generate(:'s1', 'realtime', '2020-01-01', (:'t0'::timestamptz + interval '1 microsecond')::text));
 select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'the period after it begins where it ends, with nothing new', 'authenticated', :'admin',
   pg_temp.generate(:'s1', 'realtime', :'t1', clock_timestamp()::text));
+select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'the period before it ends where it begins', 'authenticated', :'admin',
+  pg_temp.generate(:'s1', 'realtime', '2020-01-01', :'t0'));
 select clock_timestamp() as t2 \gset
 select pg_temp.post(:'s1', :'card', 'payment', 10, :'t2') as at_the_end \gset
 select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'what is posted at the end of a period belongs to the next', 'authenticated', :'admin',

@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = error;
-select plan(51);
+select plan(56);
 
 select fx.make_member('payer@fixture.example', 0) as payer \gset
 -- Transactions of other days, with their entries; they lie in whatever partition is theirs.
@@ -104,6 +104,15 @@ update app.merchants set settlement_mode = 't_plus_1', time_zone = 'UTC' where c
 select pg_temp.post('DAILY', 'payment', 64, '2023-03-31 17:00+00');
 select is(pg_temp.cron(), 1, 'to another time zone');
 select is((select p.period from pg_temp.periods('DAILY') p offset 4), 't_plus_1 2023-03-31 16:00:00 2023-04-01 00:00:00 64.00', 'the rest of the day');
+select pg_temp.post('DAILY', 'payment', 128, '2023-03-31 23:30+00');
+select is(pg_temp.next('DAILY', '2023-04-02 00:00+00'), '2023-04-01 00:00:00 2023-04-02 00:00:00 t f',
+  'one posted before the end of the last settlement, by a clock set back, falls to the period after it');
+select pg_temp.merchant('CUBAN', 't_plus_1', 'America/Havana');
+select pg_temp.post('CUBAN', 'payment', 1, '2023-11-05 00:30-04');
+select is(pg_temp.next('CUBAN', '2023-11-05 00:30-05'), '', 'where midnight comes twice, the hour between is not over with the first');
+select is(pg_temp.next('CUBAN', '2023-11-06 00:00-05'), '2023-11-05 00:00:00 2023-11-06 00:00:00 t f', 'but with the day after');
+select is(pg_temp.cron(), 2, 'both are settled');
+select is((select string_agg(p.period, ', ') from pg_temp.periods('CUBAN') p), 't_plus_1 2023-11-05 00:00:00 2023-11-06 00:00:00 1.00', 'once');
 
 -- One that fails, and a suspended one.
 select pg_temp.merchant('HUGE', 't_plus_1', 'UTC'), pg_temp.merchant('GONE', 't_plus_1', 'UTC');
