@@ -2,12 +2,13 @@ create sequence app.recharge_order_no_seq;
 
 create table app.recharge_orders (
   id uuid primary key,
-  order_no text not null default 'RCO' || rules.padded(nextval('app.recharge_order_no_seq'), 10)
+  order_no text not null default 'ORD' || rules.padded(nextval('app.recharge_order_no_seq'), 10)
     constraint recharge_orders_order_no_taken unique
-    constraint recharge_orders_order_no_well_formed check (order_no ~ '^RCO[0-9]{10,}$'),
+    constraint recharge_orders_order_no_well_formed check (order_no ~ '^ORD[0-9]{10,}$'),
   card_id uuid not null references app.cards (id),
   member_id uuid not null references app.member_profiles (id),
   amount numeric(14, 2) not null constraint recharge_orders_amount_not_positive check (amount > 0 and amount <> 'NaN'),
+  currency text not null constraint recharge_orders_currency_well_formed check (currency ~ '^[A-Z]{3}$'),
   provider text not null constraint recharge_orders_provider_known check (provider in ('wechat', 'alipay')),
   status text not null default 'pending'
     constraint recharge_orders_status_known check (status in ('pending', 'expired', 'completed', 'needs_review', 'refunded_outside')),
@@ -37,9 +38,16 @@ create table app.recharge_payments (
   paid_at timestamptz not null,
   recorded_at timestamptz not null,
   resolved_at timestamptz,
+  resolved_by uuid,
+  resolution_note text
+    constraint recharge_payments_resolution_note_blank_or_long check (char_length(resolution_note) between 1 and 500),
   primary key (provider, provider_tx_id),
   constraint recharge_payments_credited_with_transaction check ((status = 'credited') = (tx_id is not null)),
-  constraint recharge_payments_review_has_its_reason check (status = 'credited' or review_reason is not null)
+  constraint recharge_payments_review_has_its_reason check (status = 'credited' or review_reason is not null),
+  constraint recharge_payments_resolved_after_a_review check (
+    (resolved_at is not null) = (status <> 'needs_review' and review_reason is not null)
+    and (resolved_by is not null) = (resolved_at is not null)),
+  constraint recharge_payments_other_money_is_never_credited check (status <> 'credited' or review_reason is distinct from 'wrong_currency')
 );
 comment on table app.recharge_payments is
   'Every payment that a provider reported, once each: credited, or waiting for an admin with the reason why. is_late: paid after the order '
@@ -47,6 +55,28 @@ comment on table app.recharge_payments is
 create index recharge_payments_by_order on app.recharge_payments (order_id);
 create index recharge_payments_to_review on app.recharge_payments (order_id) where status = 'needs_review';
 alter table app.recharge_payments enable row level security;
+
+create function sec.refuse_change_of_payment()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if tg_op = 'UPDATE' and old.status = 'needs_review' and new.status <> 'needs_review'
+     and to_jsonb(new) - '{status,tx_id,resolved_at,resolved_by,resolution_note}'::text[]
+       = to_jsonb(old) - '{status,tx_id,resolved_at,resolved_by,resolution_note}'::text[]
+  then
+    return new;
+  end if;
+  raise exception '% of % is refused: a reported payment changes once, when its review ends', tg_op, tg_table_name
+    using errcode = 'object_not_in_prerequisite_state';
+end;
+$$;
+comment on function sec.refuse_change_of_payment() is 'Holds what a provider reported, but for the end of its review.';
+create trigger payments_only_end_their_review before update or delete on app.recharge_payments
+  for each row execute function sec.refuse_change_of_payment();
+alter table app.recharge_payments enable always trigger payments_only_end_their_review;
+select sec.hold_against_truncate('app.recharge_payments');
 
 create table app.cash_orders (
   scope text not null,
@@ -70,5 +100,5 @@ comment on table app.cashier_cash_days is 'Cash that a cashier took for recharge
 alter table app.cashier_cash_days enable row level security;
 
 insert into app.settings (key, value, kind, comment) values
-  ('cash_recharge_cashier_day_max', '50000.00', 'amount', 'Most cash that one cashier takes for recharges a day; above it a manager or owner does'),
-  ('recharge_currency', 'CNY', 'choice', 'Currency in which providers must have been paid (ISO 4217)');
+  ('cash_recharge_cashier_day_max', '50000.00', 'amount', 'Most cash that one cashier takes for recharges a day; above it a manager does'),
+  ('recharge_currency', 'CNY', 'choice', 'Currency of recharge orders, in which providers must have been paid (ISO 4217)');

@@ -9,13 +9,13 @@ begin
   if not rules.is_amount(p_amount)
      or p_amount not between rules.limit_amount('recharge.amount_min') and rules.limit_amount('recharge.amount_max')
   then
-    perform rules.fail('INVALID_RECHARGE_AMOUNT', jsonb_build_object('field', 'amount'));
+    perform rules.fail('INVALID_RECHARGE_AMOUNT');
   end if;
 end;
 $$;
 comment on function sec.check_recharge_amount(numeric) is 'From 1.00 to 50000.00 with at most two decimals.';
 
-create function sec.check_provider(p_provider text)
+create function sec.check_recharge_provider(p_provider text)
 returns void
 language plpgsql immutable
 set search_path = ''
@@ -26,9 +26,9 @@ begin
   end if;
 end;
 $$;
-comment on function sec.check_provider(text) is 'wechat or alipay.';
+comment on function sec.check_recharge_provider(text) is 'wechat or alipay.';
 
-create function app.check_rechargeable(p_card app.cards)
+create function app.check_rechargeable(p_card app.cards, p_member_id uuid)
 returns void
 language plpgsql stable
 set search_path = ''
@@ -41,7 +41,7 @@ begin
     perform rules.fail('CARD_NOT_ACTIVE');
   end if;
   if exists (
-    select from app.member_profiles m where m.id = p_card.personal_member_id and m.status <> 'active')
+    select from app.member_profiles m where m.id in (p_member_id, p_card.personal_member_id) and m.status <> 'active')
   then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
@@ -50,7 +50,8 @@ begin
   end if;
 end;
 $$;
-comment on function app.check_rechargeable(app.cards) is 'Refuses a card that takes no money: its expiry, its status, its member, its type.';
+comment on function app.check_rechargeable(app.cards, uuid) is
+  'Refuses a card that takes no money: its expiry, its status, its member or the one who orders, its type.';
 
 create function app.post_recharge(p_tx app.transactions, p_account text)
 returns void
@@ -80,25 +81,26 @@ comment on function app.post_recharge(app.transactions, text) is
 
 create function app.view_recharge_orders(p_ids uuid[], p_with_payments boolean)
 returns table (
-  order_no text, card_id uuid, amount numeric, provider text, status text, is_late boolean, tx_no text, expires_at timestamptz,
-  created_at timestamptz, payments jsonb)
+  order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text,
+  expires_at timestamptz, created_at timestamptz, payments jsonb)
 language plpgsql stable
 set search_path = ''
 as $$
 begin
   return query
     select
-      o.order_no, o.card_id, o.amount::numeric, o.provider, o.status, coalesce(c.is_late, false), c.tx_no, o.expires_at, o.created_at,
-      case when p_with_payments then p.payments end
+      o.order_no, o.card_id, o.amount::numeric, o.currency, o.provider, o.status, coalesce(c.is_late, false), c.tx_no,
+      o.expires_at, o.created_at, case when p_with_payments then p.payments end
     from app.recharge_orders o
     left join lateral (
       select r.is_late, t.tx_no
       from app.recharge_payments r join app.transactions t on t.id = r.tx_id
-      where r.order_id = o.id order by r.recorded_at limit 1) c on true
+      where r.order_id = o.id order by r.recorded_at, r.provider_tx_id limit 1) c on true
     left join lateral (
       select jsonb_agg(jsonb_build_object(
-        'provider', r.provider, 'provider_tx_id', r.provider_tx_id, 'amount', r.amount::text, 'currency', r.currency, 'status', r.status,
-        'review_reason', r.review_reason, 'is_late', r.is_late, 'tx_no', t.tx_no, 'paid_at', r.paid_at) order by r.recorded_at) as payments
+        'provider', r.provider, 'provider_tx_id', r.provider_tx_id, 'amount', r.amount::text, 'currency', r.currency,
+        'status', r.status, 'review_reason', r.review_reason, 'is_late', r.is_late, 'tx_no', t.tx_no, 'paid_at', r.paid_at,
+        'resolved_at', r.resolved_at, 'resolution_note', r.resolution_note) order by r.recorded_at, r.provider_tx_id) as payments
       from app.recharge_payments r left join app.transactions t on t.id = r.tx_id
       where r.order_id = o.id) p on p_with_payments
     where o.id = any (p_ids)

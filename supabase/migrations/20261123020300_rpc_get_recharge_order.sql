@@ -1,7 +1,7 @@
 create function public.get_recharge_order(p_order_no text)
 returns table (
-  order_no text, card_id uuid, amount numeric, provider text, status text, is_late boolean, tx_no text, expires_at timestamptz,
-  created_at timestamptz, payments jsonb)
+  order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text,
+  expires_at timestamptz, created_at timestamptz, payments jsonb)
 language plpgsql stable security definer
 set search_path = ''
 as $$

@@ -1,8 +1,8 @@
 create function public.list_recharge_orders(
   p_card_id uuid default null, p_status text default null, p_limit int default null, p_offset int default 0)
 returns table (
-  order_no text, card_id uuid, amount numeric, provider text, status text, is_late boolean, tx_no text, expires_at timestamptz,
-  created_at timestamptz, payments jsonb)
+  order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text,
+  expires_at timestamptz, created_at timestamptz, payments jsonb)
 language plpgsql stable security definer
 set search_path = ''
 as $$
@@ -29,7 +29,8 @@ begin
   if p_card_id is not null then
     v_ids := array(
       select o.id from app.recharge_orders o
-      where o.card_id = p_card_id and (p_status is null or o.status = p_status)
+      where o.card_id = p_card_id and (p_status is null or o.status = p_status or (v_is_admin and p_status = 'needs_review' and exists (
+        select from app.recharge_payments p where p.order_id = o.id and p.status = 'needs_review')))
       order by o.id desc limit v_limit offset p_offset);
   elsif v_is_admin and p_status is not distinct from 'needs_review' then
     -- Few rows, found by their own index: what an admin has to do.

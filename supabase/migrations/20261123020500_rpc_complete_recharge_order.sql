@@ -1,14 +1,14 @@
 create function app.review_reason_for(
   p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text)
 returns text
-language plpgsql stable
+language plpgsql immutable
 set search_path = ''
 as $$
 begin
   return case
     when p_order.status not in ('pending', 'expired') then 'second_payment'
     when p_order.provider is distinct from p_provider then 'wrong_provider'
-    when p_currency is distinct from app.setting('recharge_currency') then 'wrong_currency'
+    when p_order.currency is distinct from p_currency then 'wrong_currency'
     when p_order.amount is distinct from p_amount then 'wrong_amount'
     when p_card.status = 'closed' then 'card_closed'
   end;
@@ -56,7 +56,12 @@ begin
   values (
     p_provider, p_provider_tx_id, p_order.id, p_amount, p_currency,
     case when p_review_reason is null then 'credited' else 'needs_review' end, p_review_reason,
-    p_paid_at >= p_order.expires_at, v_tx_id, p_paid_at, clock_timestamp());
+    p_paid_at >= p_order.expires_at, v_tx_id, p_paid_at, clock_timestamp())
+  on conflict do nothing;
+  -- Two orders at once, paid by one transaction: the other was first, and what was credited here is rolled back.
+  if not found then
+    perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', 'paid_another_order'));
+  end if;
   update app.recharge_orders o
   set status = case when p_review_reason is null then 'completed' else 'needs_review' end
   where o.id = p_order.id and o.status in ('pending', 'expired');
@@ -84,9 +89,9 @@ declare
   v_known app.recharge_payments;
 begin
   perform sec.require_service();
-  perform sec.check_provider(p_provider);
+  perform sec.check_recharge_provider(p_provider);
   if not rules.is_amount(p_amount) then
-    perform rules.fail('INVALID_RECHARGE_AMOUNT', jsonb_build_object('field', 'amount'));
+    perform rules.fail('INVALID_RECHARGE_AMOUNT');
   end if;
   if p_provider_tx_id is null or char_length(p_provider_tx_id) not between 1 and 128 or p_provider_tx_id ~ '[[:cntrl:]]' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'provider_tx_id'));
@@ -121,9 +126,9 @@ begin
 end;
 $$;
 comment on function public.complete_recharge_order(text, text, text, numeric, text, timestamptz) is
-  'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per order; '
-  'what does not fit (amount, currency, provider, a second payment, a closed card) is recorded and answered as needs_review, for an admin. '
-  'A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. '
+  'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per '
+  'order; what does not fit (amount, currency, provider, a second payment, a closed card) is recorded and answered as needs_review, '
+  'for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. '
   'Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, '
   'RECHARGE_ORDER_STATUS_CONFLICT (the transaction paid another order).';
 revoke all on function public.complete_recharge_order(text, text, text, numeric, text, timestamptz)

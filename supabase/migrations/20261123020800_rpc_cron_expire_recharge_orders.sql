@@ -23,7 +23,7 @@ begin
 end;
 $$;
 comment on function public.cron_expire_recharge_orders() is
-  'Service: expires pending recharge orders whose time is over, at most 5000 a call; answers how many. A payment that still comes is credited '
-  'and flagged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+  'Service: expires pending recharge orders whose time is over, at most 5000 a call; answers how many. A payment that still comes is '
+  'credited and flagged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 revoke all on function public.cron_expire_recharge_orders() from public, anon, authenticated, service_role;
 grant execute on function public.cron_expire_recharge_orders() to service_role;

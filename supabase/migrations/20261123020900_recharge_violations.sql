@@ -9,7 +9,8 @@ as $$
   left join app.transactions t on t.id = p.tx_id
   left join app.ledger_entries e on e.tx_id = t.id and e.account = p.provider || '_clearing'
   where p.status = 'credited'
-    and (t.tx_type = 'recharge' and t.card_id = o.card_id and t.final_amount = p.amount and e.delta = -p.amount) is not true
+    and (t.tx_type = 'recharge' and t.card_id = o.card_id and t.final_amount = p.amount and e.delta = -p.amount
+      and p.currency = o.currency) is not true
   union all
   select 'recharge_has_its_source', t.tx_no, coalesce(e.account, 'none')
   from app.transactions t
@@ -42,4 +43,5 @@ as $$
   left join app.transactions t on t.id = c.tx_id and t.tx_type = 'recharge' and t.external_order_id = c.external_order_id
   where t.id is null
 $$;
-comment on function app.recharge_violations() is 'A row for each violation about recharges, their orders and the payments that providers reported.';
+comment on function app.recharge_violations() is
+  'A row for each violation about recharges, their orders and the payments that providers reported.';
