@@ -128,8 +128,8 @@ $$;
 comment on function public.complete_recharge_order(text, text, text, numeric, text, timestamptz) is
   'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per '
   'order; what does not fit (amount, currency, provider, a second payment, a closed card) is recorded and answered as needs_review, '
-  'for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. '
-  'Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, '
+  'for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, '
+  'replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, '
   'RECHARGE_ORDER_STATUS_CONFLICT (the transaction paid another order).';
 revoke all on function public.complete_recharge_order(text, text, text, numeric, text, timestamptz)
   from public, anon, authenticated, service_role;
