@@ -1,6 +1,7 @@
 //! Who reaches what: every RPC as every kind of caller, every table's columns as every API role, against supabase/tests/surface.csv.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
 use mps_db_tests::{Call, Caller, TestDatabase, on_a_fresh_database};
@@ -50,7 +51,7 @@ async fn answers(db: &TestDatabase) -> Result<BTreeMap<String, String>> {
         let name = function.split('(').next().unwrap_or_default().trim_start_matches("public.").to_owned();
         let call = calls.get(&name).with_context(|| format!("surface/calls.toml has no call of {name}"))?;
         named.remove(&name);
-        let mut cells = Vec::new();
+        let mut answered = Vec::new();
         for persona in PERSONAS {
             let caller = match persona {
                 "anon" => Caller::Anon,
@@ -60,7 +61,7 @@ async fn answers(db: &TestDatabase) -> Result<BTreeMap<String, String>> {
             let statement =
                 format!("select jsonb_build_object('rows', count(*))::text from {}", filled(call, &scene));
             let outcome = session.leave_open(&Call::new(caller, statement, &[])).await?;
-            cells.push(match outcome {
+            answered.push(match outcome {
                 Ok(_) => {
                     session.roll_back().await?;
                     "ok".to_owned()
@@ -70,7 +71,7 @@ async fn answers(db: &TestDatabase) -> Result<BTreeMap<String, String>> {
                 Err(refusal) => refusal.label(),
             });
         }
-        rows.insert(format!("function {name}({})", arguments(&function)), cells.join(","));
+        rows.insert(format!("function {name}({})", arguments(&function)), answered.join(","));
     }
     ensure!(named.is_empty(), "surface/calls.toml calls what is not there: {named:?}");
     Ok(rows)
@@ -167,8 +168,8 @@ fn everybody_reaches_what_the_committed_table_says_and_nothing_more() -> Result<
                 let line = |row: Option<&String>| {
                     row.map_or("nothing".to_owned(), |cells| format!("{object},{cells}"))
                 };
-                differences +=
-                    &format!("found   {}\ndecided {}\n", line(found.get(object)), line(decided.get(object)));
+                let (found, decided) = (line(found.get(object)), line(decided.get(object)));
+                writeln!(differences, "found   {found}\ndecided {decided}")?;
             }
         }
         ensure!(differences.is_empty(), "decide on each in supabase/tests/surface.csv:\n{differences}");

@@ -9,9 +9,15 @@ use crate::database::TestDatabase;
 
 /// What a key made, and the amount where the answer says one.
 #[derive(Debug, PartialEq, Eq)]
-struct Made {
+pub(super) struct Made {
     result: String,
     amount: Option<Decimal>,
+}
+
+impl Made {
+    pub(super) fn new(result: &str, amount: &str) -> Self {
+        Self { result: result.to_owned(), amount: amount.parse().ok() }
+    }
 }
 
 /// What was answered, by key.
@@ -19,22 +25,26 @@ struct Made {
 pub(super) struct Answers(BTreeMap<String, Made>);
 
 impl Answers {
-    pub(super) fn remember(&mut self, key: String, result: &str, amount: &str) {
-        self.0.insert(key, Made { result: result.to_owned(), amount: amount.parse().ok() });
-    }
-
-    pub(super) fn add(&mut self, other: Self) -> Result<()> {
-        for (key, made) in other.0 {
-            ensure!(self.0.insert(key.clone(), made).is_none(), "two clients used the key {key}");
+    /// Fails when the same key was answered otherwise before: a provider's notice comes from many clients.
+    pub(super) fn remember(&mut self, key: String, made: Made) -> Result<()> {
+        if let Some(known) = self.0.get(&key) {
+            ensure!(*known == made, "{key} was answered with {known:?} and with {made:?}");
         }
+        self.0.insert(key, made);
         Ok(())
     }
 
-    /// How many transactions no key named: those of the fixtures.
+    pub(super) fn add(&mut self, other: Self) -> Result<()> {
+        other.0.into_iter().try_for_each(|(key, made)| self.remember(key, made))
+    }
+
+    /// How many transactions neither a key nor a provider's payment nor a settlement made: those of the fixtures.
     pub(super) async fn count_unkeyed(db: &TestDatabase) -> Result<usize> {
         let unkeyed = "select count(*)::text from app.transactions t
             where not exists (select from app.idempotency_keys k where k.result_id = t.id)
-              and not exists (select from app.idempotency_keys k where k.result_id = t.card_id)";
+              and not exists (select from app.idempotency_keys k where k.result_id = t.card_id)
+              and not exists (select from app.recharge_payments p where p.tx_id = t.id)
+              and not exists (select from app.settlements s where s.payout_tx_id = t.id)";
         Ok(db.text(unkeyed, &[]).await?.parse()?)
     }
 
@@ -44,8 +54,13 @@ impl Answers {
         ensure!(unkeyed == unkeyed_before, "{} transactions that nobody asked for", unkeyed - unkeyed_before);
         let rows = db
             .texts(
-                "select concat_ws(' ', k.key, k.result_id, t.final_amount)
-                 from app.idempotency_keys k left join app.transactions t on t.id = k.result_id",
+                "select concat_ws(' ', k.key, coalesce(o.order_no, k.result_id::text), t.final_amount)
+                 from app.idempotency_keys k
+                 left join app.transactions t on t.id = k.result_id
+                 left join app.recharge_orders o on o.id = k.result_id
+                 union all
+                 select concat_ws(' ', p.provider_tx_id, coalesce(t.tx_no, 'null'), p.amount)
+                 from app.recharge_payments p left join app.transactions t on t.id = p.tx_id",
                 &[],
             )
             .await?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::answers::Answers;
-use super::plan::{self, Intent, Step};
-use super::world::{Paid, World};
+use super::answers::{Answers, Made};
+use super::plan::{self, Intent, Step, Then};
+use super::world::{Ordered, Paid, World};
 use super::{Call, Report, Session, take_one};
 use crate::call::{Outcome, label};
 use crate::database::{Line, TestDatabase};
@@ -53,6 +53,9 @@ impl Client {
                 Step::Disturb(name, call) => {
                     let outcome = self.session.call(&call).await?;
                     self.count(name, &outcome)?;
+                    if let ("settlement", Ok(made)) = (name, outcome) {
+                        self.world.remember_settlement(made.text("settlement_id"));
+                    }
                 }
             }
         }
@@ -93,11 +96,15 @@ impl Client {
             ensure!(again.without("replayed") == answer.without("replayed"), "{again:?} is not {answer:?}");
             self.report.replays += 1;
         }
-        if let Some(shop) = intent.refundable_at {
-            self.world.remember(Paid { shop, tx_no: answer.text("tx_no").to_owned() });
+        match intent.then {
+            Then::Nothing => {}
+            Then::Refund(shop) => self.world.remember(Paid { shop, tx_no: answer.text("tx_no").to_owned() }),
+            Then::Pay => {
+                let text = |column| answer.text(column).to_owned();
+                self.world.remember_order(Ordered { order_no: text("order_no"), amount: text("amount") });
+            }
         }
-        self.answers.remember(intent.key, answer.text(intent.result), answer.text(intent.amount));
-        Ok(())
+        self.answers.remember(intent.key, Made::new(answer.text(intent.result), answer.text(intent.amount)))
     }
 
     /// Nothing when the line was dropped before the end was known.

@@ -1,8 +1,10 @@
 //! Who takes part in a storm: shops, members, shared cards, an admin. Few of each, so that they meet.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use mps_core::payment_code::{DeviceKey, Handle, Step, offline_code};
 
 use crate::database::TestDatabase;
 use crate::scene::Member;
@@ -16,6 +18,27 @@ pub(super) struct Shop {
     pub(super) code: String,
     pub(super) merchant: String,
     pub(super) manager: String,
+}
+
+/// A phone that makes codes without a network.
+pub(super) struct Phone {
+    handle: Handle,
+    key: DeviceKey,
+}
+
+impl Phone {
+    /// The code it shows now.
+    pub(super) fn code(&self) -> String {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        offline_code(&self.handle, &self.key, Step::at(seconds), None).reveal().to_owned()
+    }
+}
+
+/// A recharge order that was answered, for the provider.
+#[derive(Clone)]
+pub(super) struct Ordered {
+    pub(super) order_no: String,
+    pub(super) amount: String,
 }
 
 /// Somebody who pays with a card.
@@ -39,7 +62,12 @@ pub(super) struct World {
     /// Ids of members, for what is issued to them.
     pub(super) members: Vec<String>,
     pub(super) admin: String,
+    pub(super) phones: Vec<Phone>,
     paid: Mutex<Vec<Paid>>,
+    ordered: Mutex<Vec<Ordered>>,
+    settlements: Mutex<Vec<String>>,
+    /// When the last settlement of each shop ended, in microseconds since 1970.
+    settled_until: Mutex<Vec<u128>>,
 }
 
 impl World {
@@ -68,7 +96,44 @@ impl World {
         }
         let admin = db.text("select fx.make_user('storm-admin@fixture.example')::text", &[]).await?;
         db.run(&format!("insert into app.admin_users (user_id) values ('{admin}')")).await?;
-        Ok(Self { shops, payers, members, admin, paid: Mutex::default() })
+        let mut phones = Vec::new();
+        for person in &people {
+            let device = db.device(&person.user, &person.card).await?;
+            let key = DeviceKey::new(key_bytes(&device.key)?);
+            phones.push(Phone { handle: Handle::parse(&device.handle)?, key });
+        }
+        let (paid, ordered, settlements) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let settled_until = Mutex::new(vec![0; SHOPS]);
+        Ok(Self { shops, payers, members, admin, phones, paid, ordered, settlements, settled_until })
+    }
+
+    pub(super) fn remember_order(&self, ordered: Ordered) {
+        self.ordered.lock().unwrap_or_else(PoisonError::into_inner).push(ordered);
+    }
+
+    /// A recharge order of the past.
+    pub(super) fn any_ordered(&self, rng: &mut fastrand::Rng) -> Option<Ordered> {
+        let ordered = self.ordered.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.choice(ordered.iter()).cloned()
+    }
+
+    pub(super) fn remember_settlement(&self, id: &str) {
+        self.settlements.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_owned());
+    }
+
+    /// A settlement of the past.
+    pub(super) fn any_settlement(&self, rng: &mut fastrand::Rng) -> Option<String> {
+        let settlements = self.settlements.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.choice(settlements.iter()).cloned()
+    }
+
+    /// The next period of a shop: from where the last one ended until now, in seconds since 1970.
+    pub(super) fn next_period(&self, shop: usize) -> (String, String) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let mut until = self.settled_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = std::mem::replace(&mut until[shop], now);
+        let seconds = |micros: u128| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+        (seconds(from), seconds(now))
     }
 
     /// Remembers a payment for refunds by anybody.
@@ -81,6 +146,12 @@ impl World {
         let paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
         rng.choice(paid.iter()).cloned()
     }
+}
+
+/// The 32 bytes of 64 hex digits.
+fn key_bytes(hex: &str) -> Result<[u8; 32]> {
+    let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
+    bytes.collect::<Result<Vec<u8>, _>>()?.try_into().ok().context("a device key has 32 bytes")
 }
 
 fn payer(member: &Member) -> Payer {
