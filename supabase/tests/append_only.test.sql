@@ -49,7 +49,7 @@ select is((select count(*)::int from app.transactions_default), 0, 'the default 
 select is((select t.tableoid::regclass::text from app.transactions t where t.id = :'tx_id'),
           'app.transactions_' || to_char(now() at time zone 'UTC', 'YYYYMM'), 'a payment lies in the partition of its month');
 select is(app.ensure_partitions(3), 0, 'partitions that exist are not made again');
-select is(app.ensure_partitions(4), 4, 'one month further makes one partition for each log');
+select is(app.ensure_partitions(4), (select count(*)::int from app.partitioned_tables), 'one month further makes one partition for each log');
 select is_empty(
   $$ select i.inhrelid::regclass from pg_catalog.pg_inherits i
      where i.inhparent in (select h.name::regclass from held h) and not pg_temp.has_row_trigger(i.inhrelid::regclass::text) $$,

@@ -33,7 +33,7 @@ const SETTLEMENT: &str = "
     cross join (select set_config('request.jwt.claims', '{\"role\":\"service_role\"}', true)) as service
     where m.name = 'merchant'";
 
-/// What each public function answers to each persona: `ok`, the code of a refusal, or `-` without a grant.
+/// What each public function answers to each persona: `ok`, `no` for false, the code of a refusal, or `-` without a grant.
 async fn answers(db: &TestDatabase) -> Result<BTreeMap<String, String>> {
     let scene = scene(db).await?;
     let calls: BTreeMap<String, String> = toml::from_str(CALLS)?;
@@ -58,13 +58,15 @@ async fn answers(db: &TestDatabase) -> Result<BTreeMap<String, String>> {
                 "service" => Caller::Service,
                 user => Caller::User(scene.get(user).context("nobody")?.clone()),
             };
-            let statement =
-                format!("select jsonb_build_object('rows', count(*))::text from {}", filled(call, &scene));
+            let statement = format!(
+                "select jsonb_build_object('end', case when bool_or(to_jsonb(r) = 'false') then 'no' else 'ok' end)::text from {} as r",
+                filled(call, &scene)
+            );
             let outcome = session.leave_open(&Call::new(caller, statement, &[])).await?;
             answered.push(match outcome {
-                Ok(_) => {
+                Ok(answer) => {
                     session.roll_back().await?;
-                    "ok".to_owned()
+                    answer.text("end").to_owned()
                 }
                 Err(refusal) if refusal.state == "42501" => "-".to_owned(),
                 Err(refusal) if refusal.state.starts_with("PT") => refusal.code,
