@@ -9,8 +9,8 @@
 -- the virtual ids of all of them, to everybody, whether or not they have written yet). Once none of those is left, all ids from before
 -- the fence are committed or never will be, since who began later reads a later clock. The clock may step back: a margin stays unsealed,
 -- and a fence from the future is thrown away. A larger step, or a server that takes over with a clock behind by more than the margin,
--- makes honest rows look added: verify_seals then names them, and a human compares. Prepared transactions stop the sealing. Long
--- transactions of any database of the cluster delay it; nobody waits for it, as it locks nothing that a payment touches.
+-- makes honest rows look added: verify_seals then names them, and a human compares. Prepared transactions and long ones
+-- delay the sealing; nobody waits for it, as it locks nothing that a payment touches.
 --
 -- What is hashed: all columns as JSON without NULLs, so that a column added later changes no old hash as long as it is nullable and has
 -- no default. A field of a JSON column that is null counts as absent.

@@ -70,8 +70,19 @@ set search_path = ''
 as $$
   select coalesce(array_agg(l.virtualxid), '{}') from pg_catalog.pg_locks l
   where l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock' and l.granted and l.pid is distinct from pg_backend_pid()
+    -- Of a process that is not listed, or not with its database, the database is not known: it counts.
+    and not exists (
+      select from pg_catalog.pg_stat_activity a
+      where a.pid = l.pid and a.datid <> (select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
 $$;
-comment on function app.running_transactions() is 'The virtual ids of everybody else''s running transactions, of all databases.';
+comment on function app.running_transactions() is
+  'The virtual ids of everybody else''s running transactions in this database. Pid and database are shown to every role.';
+
+create function app.seal_margin()
+returns interval
+language sql immutable
+as $$ select interval '10 seconds' $$;
+comment on function app.seal_margin() is 'How far clocks may step back, or differ between servers, before honest rows look added.';
 
 create function app.has_prepared_transaction()
 returns boolean
@@ -137,7 +148,7 @@ returns uuid
 language sql stable
 set search_path = ''
 as $$
-  -- At most so many rows of each log; the entries go with their transactions. A slice has rows of one month only, since purging drops months.
+  -- At most so many rows of each log; the entries go with their transactions. Purging drops months, so a slice has rows of one only.
   select least(
     p_id_to,
     app.uuid_v7_floor((date_trunc('month', app.uuid_v7_time(p_first) at time zone 'UTC') + interval '1 month') at time zone 'UTC'),

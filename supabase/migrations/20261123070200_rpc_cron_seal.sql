@@ -13,8 +13,7 @@ begin
   if not found then
     return 0;
   end if;
-  -- Ten seconds for clocks that step back.
-  return app.seal_rows(app.uuid_v7_floor(app.final_at() - interval '10 seconds'), 4000);
+  return app.seal_rows(app.uuid_v7_floor(app.final_at() - app.seal_margin()), 4000);
 end;
 $$;
 comment on function public.cron_seal() is

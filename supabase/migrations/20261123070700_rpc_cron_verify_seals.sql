@@ -46,8 +46,8 @@ begin
 end;
 $$;
 comment on function public.cron_verify_seals() is
-  'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many violations '
-  'this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. '
+  'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many '
+  'violations this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. '
   'Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 revoke all on function public.cron_verify_seals() from public, anon, authenticated, service_role;
 grant execute on function public.cron_verify_seals() to service_role;

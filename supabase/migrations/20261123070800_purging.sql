@@ -50,6 +50,11 @@ declare
   v_old record;
   v_purge app.purged_ranges;
 begin
+  -- One at a time, and not while somebody seals.
+  perform from app.seal_state s for update skip locked;
+  if not found then
+    return 0;
+  end if;
   select o.* into v_old from app.sealed_audit_partition(p_now - app.audit_kept()) o;
   if v_old.partition is null then
     return 0;

@@ -19,8 +19,8 @@ begin
 end;
 $$;
 comment on function public.cron_purge() is
-  'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 days '
-  'past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. The books are never purged. '
+  'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 '
+  'days past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. The books are never purged. '
   'Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 revoke all on function public.cron_purge() from public, anon, authenticated, service_role;
 grant execute on function public.cron_purge() to service_role;
