@@ -51,3 +51,32 @@ exception when sqlstate 'PT503' then
 end;
 $$;
 comment on function sec.has_usable_master_key() is 'Whether there is a current master key whose secret can be read.';
+
+create function app.recurring_work()
+returns table (work text, ok boolean, detail text)
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+    select w.work, coalesce(w.done_at > v_now - w.age_max, false) and coalesce(w.violations, 0) = 0,
+           case when w.done_at is null then 'never' else
+             format('%s UTC', to_char(w.done_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+             || coalesce(', ' || w.violations || ' violations', '') end
+    from (
+      select 'ledger_verified', r.ran_at, r.violations, interval '36 hours'
+      from (select) one left join app.check_runs r on r.what = 'verify_ledger'
+      union all
+      select 'seals_verified', r.ran_at, r.violations, interval '1 hour'
+      from (select) one left join app.check_runs r on r.what = 'verify_seals'
+      union all
+      -- Stands still, too, while one transaction stays open for hours.
+      select 'sealed_until', s.final_at, null, interval '1 hour'
+      from app.seal_state s
+    ) as w (work, done_at, violations, age_max);
+end;
+$$;
+comment on function app.recurring_work() is
+  'When the cron RPCs last verified the books and the seals, and until when the logs could be sealed; ok: lately, and without violations.';

@@ -17,7 +17,9 @@ begin
     ('default_partitions_empty', v_default_rows is null, coalesce('rows in the default partition of ' || v_default_rows, 'all empty')),
     ('master_key', sec.has_usable_master_key(), coalesce(
       (select format('key %s is current', k.key_id) from sec.master_keys k where k.is_current), 'no current key: set-up draws one')),
-    ('partitions_ahead', v_missing is null, coalesce('missing: ' || v_missing, 'this month and the next'));
+    ('partitions_ahead', v_missing is null, coalesce('missing: ' || v_missing, 'this month and the next'))
+    union all
+    select w.work, w.ok, w.detail from app.recurring_work() w;
 end;
 $$;
 comment on function public.system_health_check() is

@@ -213,6 +213,7 @@ select is(pg_temp.call_as(:'admin', format('public.admin_activate_merchant(%L)',
 select is(pg_temp.call_as(:'clerk', format('(c.final_amount) from public.merchant_charge_by_qr(%L, %L, 5) c', 'SHOP1', :'code')), '5.00', 'and it charges again');
 
 -- Looking.
+update app.merchant_users set created_at = created_at - interval '1 day' where user_id = :'clerk';
 select is(pg_temp.call_as(u.id, format('(m.code, m.own_role, m.fee_bps, jsonb_array_length(m.users), m.users #>> %L, m.users #>> %L, m.terminals @> %L)
   from public.get_merchant_detail(%L) m', '{0,role}', '{1,role}', format('[{"code": "%s", "label": "Till 1", "status": "retired"}, {"code": "FREE01", "status": "active"}]', :'till'), :'shop')),
   format('(SHOP1,%s,0,2,owner,manager,t)', u.role), 'its detail, as ' || u.name)
@@ -224,6 +225,8 @@ select results_eq('select m.code, m.role, m.status, m.terminals ->> 0 from publi
   format($$ values ('OTHER', 'cashier', 'active', '{"code": "OTHER1", "label": "OTHER1"}'), ('SHOP1', 'manager', 'active', %L) $$,
     (select jsonb_build_object('code', t.code, 'label', t.label)::text from app.terminals t where t.merchant_id = :'shop' and t.status = 'active' order by t.created_at, t.code limit 1)),
   'whoever works somewhere sees where, with the active terminals');
+select is(pg_temp.call_as(:'boss', format('public.remove_merchant_user(%L, %L)', :'shop', :'clerk')), 'true', 'who works for two merchants is removed from one');
+select is(pg_temp.staff(:'other') like '%clerk cashier%', true, 'and stays at the other');
 select fx.act_as(:'newcomer');
 select is_empty('select * from public.get_my_merchants()', 'and nothing of others');
 select is(pg_temp.refused(null, 'public.get_my_merchants()'), 'PT401 NOT_AUTHENTICATED', 'nobody works nowhere');

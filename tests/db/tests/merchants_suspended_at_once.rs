@@ -144,6 +144,15 @@ fn a_refund_goes_on_after_it_waited_for_a_suspension() -> Result<()> {
     })
 }
 
+/// How the second call ends that waited for the first, which succeeded.
+async fn end_behind(db: &TestDatabase, first: Call, second: Call) -> Result<String> {
+    let session = db.session().await?;
+    assert_eq!(label(&session.leave_open(&first).await?), "ok");
+    let waiting = db.start_behind(&session, second).await?;
+    session.commit().await?;
+    Ok(label(&waiting.outcome().await?))
+}
+
 async fn owners(db: &TestDatabase) -> Result<(String, [String; 2])> {
     db.shop("SHOP1").await?;
     let make = "select fx.make_merchant_user('SHOP1', 'owner')::text";
@@ -157,13 +166,9 @@ const OWNERS: &str = "select count(*)::text from app.merchant_users where role =
 fn of_two_merchant_owners_who_leave_at_once_one_stays() -> Result<()> {
     on_a_fresh_database(async |db| {
         let (id, [one, two]) = owners(db).await?;
-        let calls = vec![
-            call(&one, "remove_merchant_user", &[&id, &one]),
-            call(&two, "add_merchant_user", &[&id, &two, "cashier"]),
-        ];
-        let outcomes = db.at_once(calls).await?;
-
-        assert_ends(&outcomes, &[("ok", 1), ("PT409 CANNOT_REMOVE_LAST_OWNER", 1)]);
+        let leaves = call(&one, "remove_merchant_user", &[&id, &one]);
+        let steps_back = call(&two, "add_merchant_user", &[&id, &two, "cashier"]);
+        assert_eq!(end_behind(db, leaves, steps_back).await?, "PT409 CANNOT_REMOVE_LAST_OWNER");
         assert_eq!(db.text(OWNERS, &[]).await?, "1");
         Ok(())
     })
@@ -173,14 +178,10 @@ fn of_two_merchant_owners_who_leave_at_once_one_stays() -> Result<()> {
 fn of_two_merchant_owners_who_remove_each_other_at_once_one_stays() -> Result<()> {
     on_a_fresh_database(async |db| {
         let (id, [one, two]) = owners(db).await?;
-        let calls = vec![
-            call(&one, "remove_merchant_user", &[&id, &two]),
-            call(&two, "remove_merchant_user", &[&id, &one]),
-        ];
-        let outcomes = db.at_once(calls).await?;
-
+        let first = call(&one, "remove_merchant_user", &[&id, &two]);
+        let second = call(&two, "remove_merchant_user", &[&id, &one]);
         // Who was removed while he waited is a stranger.
-        assert_ends(&outcomes, &[("ok", 1), ("PT404 MERCHANT_NOT_FOUND", 1)]);
+        assert_eq!(end_behind(db, first, second).await?, "PT404 MERCHANT_NOT_FOUND");
         assert_eq!(db.text(OWNERS, &[]).await?, "1");
         Ok(())
     })
@@ -191,11 +192,10 @@ const ADMINS: &str = "select count(*)::text from app.admin_users";
 #[test]
 fn of_two_admins_who_leave_at_once_one_stays() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let admins = [admin(db, "one").await?, admin(db, "two").await?];
-        let calls = admins.iter().map(|admin| call(admin, "remove_admin_user", &[admin])).collect();
-        let outcomes = db.at_once(calls).await?;
-
-        assert_ends(&outcomes, &[("ok", 1), ("PT409 CANNOT_REMOVE_LAST_ADMIN", 1)]);
+        let [one, two] = [admin(db, "one").await?, admin(db, "two").await?];
+        let first = call(&one, "remove_admin_user", &[&one]);
+        let second = call(&two, "remove_admin_user", &[&two]);
+        assert_eq!(end_behind(db, first, second).await?, "PT409 CANNOT_REMOVE_LAST_ADMIN");
         assert_eq!(db.text(ADMINS, &[]).await?, "1");
         Ok(())
     })
@@ -205,12 +205,28 @@ fn of_two_admins_who_leave_at_once_one_stays() -> Result<()> {
 fn of_two_admins_who_remove_each_other_at_once_one_stays() -> Result<()> {
     on_a_fresh_database(async |db| {
         let [one, two] = [admin(db, "one").await?, admin(db, "two").await?];
-        let calls =
-            vec![call(&one, "remove_admin_user", &[&two]), call(&two, "remove_admin_user", &[&one])];
-        let outcomes = db.at_once(calls).await?;
-
-        assert_ends(&outcomes, &[("ok", 1), ("PT403 PERMISSION_DENIED", 1)]);
+        let first = call(&one, "remove_admin_user", &[&two]);
+        let second = call(&two, "remove_admin_user", &[&one]);
+        assert_eq!(end_behind(db, first, second).await?, "PT403 PERMISSION_DENIED");
         assert_eq!(db.text(ADMINS, &[]).await?, "1");
+        Ok(())
+    })
+}
+
+#[test]
+fn admins_go_on_reading_while_admins_change() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let [one, two] = [admin(db, "one").await?, admin(db, "two").await?];
+        let session = db.session().await?;
+        assert_eq!(label(&session.leave_open(&call(&one, "remove_admin_user", &[&two])).await?), "ok");
+        // Until that commits, the other is an admin and need not wait.
+        let reads = Call::new(
+            Caller::User(two),
+            "select jsonb_build_object('settings', count(*))::text from public.get_settings()",
+            &[],
+        );
+        assert_eq!(label(&db.session().await?.call(&reads).await?), "ok");
+        session.commit().await?;
         Ok(())
     })
 }
