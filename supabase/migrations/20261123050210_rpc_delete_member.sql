@@ -30,6 +30,7 @@ $$;
 comment on function public.delete_member(uuid) is
   'Own, admin: erases a member''s personal data and his link to a user, for ever; number and books are kept, points lapse with the closed '
   'cards. false: he was deleted. No payment of his commits after this returned. Errors: NOT_AUTHENTICATED, MEMBER_NOT_FOUND, '
-  'MEMBER_NOT_ACTIVE (a suspended one cannot delete himself), CARD_BALANCE_NOT_ZERO (a card that is his alone), CANNOT_REMOVE_LAST_OWNER (a shared card).';
+  'MEMBER_NOT_ACTIVE (a suspended one cannot delete himself), CARD_BALANCE_NOT_ZERO (a card that is his alone), '
+  'CANNOT_REMOVE_LAST_OWNER (a shared card).';
 revoke all on function public.delete_member(uuid) from public, anon, authenticated, service_role;
 grant execute on function public.delete_member(uuid) to authenticated;

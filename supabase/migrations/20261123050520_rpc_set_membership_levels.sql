@@ -68,7 +68,7 @@ begin
 end;
 $$;
 comment on function app.levels_from_json(jsonb) is
-  'A whole table of levels, 0 first. points_max may be left out; where it stands, it is one less than the next points_min, null at the end.';
+  'A whole table of levels, 0 first. points_max may be left out; else it is one less than the next points_min, null in the last row.';
 
 create function public.set_membership_levels(p_levels jsonb)
 returns int
@@ -105,7 +105,7 @@ end;
 $$;
 comment on function public.set_membership_levels(jsonb) is
   'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers '
-  'on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end. Errors: '
-  'NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
+  'on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end. '
+  'Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
 revoke all on function public.set_membership_levels(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.set_membership_levels(jsonb) to authenticated;
