@@ -38,6 +38,24 @@ $$;
 comment on function app.credit_recharge(app.recharge_orders, text, numeric, text) is
   'Credits what a provider was paid for an order, under the locks of card and order.';
 
+create function app.follow_recharge_payments(p_order_id uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update app.recharge_orders o
+  set status = case when p.is_credited then 'completed' when p.is_waiting then 'needs_review' else 'refunded_outside' end
+  from (
+    select bool_or(r.status = 'credited') as is_credited, bool_or(r.status = 'needs_review') as is_waiting
+    from app.recharge_payments r where r.order_id = p_order_id) p
+  where o.id = p_order_id;
+end;
+$$;
+comment on function app.follow_recharge_payments(uuid) is
+  'The status of an order that a payment was reported for: completed once one is credited, else needs_review while one waits, else '
+  'refunded_outside. Under the order''s lock.';
+
 create function app.record_recharge_payment(
   p_order app.recharge_orders, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamptz,
   p_review_reason text)
@@ -62,9 +80,7 @@ begin
   if not found then
     perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', 'paid_another_order'));
   end if;
-  update app.recharge_orders o
-  set status = case when p_review_reason is null then 'completed' else 'needs_review' end
-  where o.id = p_order.id and o.status in ('pending', 'expired');
+  perform app.follow_recharge_payments(p_order.id);
   perform audit.log(
     'service', case when p_review_reason is null then 'recharge.credited' else 'recharge.needs_review' end, 'recharge_order',
     p_order.order_no, jsonb_build_object(

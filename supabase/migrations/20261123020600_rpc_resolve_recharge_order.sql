@@ -45,12 +45,7 @@ begin
   set status = case p_resolution when 'credit' then 'credited' else 'refunded_outside' end, tx_id = v_payment.tx_id,
       resolved_at = clock_timestamp(), resolved_by = v_admin_id, resolution_note = v_note
   where p.provider = v_payment.provider and p.provider_tx_id = v_payment.provider_tx_id;
-  update app.recharge_orders o
-  set status = case
-    when p_resolution = 'credit' then 'completed'
-    when exists (select from app.recharge_payments p where p.order_id = o.id and p.status = 'needs_review') then 'needs_review'
-    else 'refunded_outside' end
-  where o.id = v_order.id and o.status = 'needs_review';
+  perform app.follow_recharge_payments(v_order.id);
   perform audit.log('admin', 'recharge.resolved', 'recharge_order', v_order.order_no, jsonb_build_object(
     'provider', v_payment.provider, 'provider_tx_id', v_payment.provider_tx_id, 'resolution', p_resolution,
     'reason', v_payment.review_reason, 'amount', v_payment.amount::text));
