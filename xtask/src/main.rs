@@ -1,5 +1,6 @@
 //! Every script of the repository: `cargo xtask --help`.
 
+mod bench;
 mod build;
 mod codegen;
 mod dev;
@@ -36,6 +37,7 @@ enum Command {
     Test(test::Options),
     Storm(long::Storm),
     DiffRules(long::DiffRules),
+    Bench(bench::Options),
     Schema(schema::Options),
     /// Check who may know whom, and the rules of style that no compiler holds
     #[command(after_help = "Example: cargo xtask tidy")]
@@ -68,6 +70,7 @@ fn run(command: Command) -> Result<()> {
         Command::Dev(options) => dev::run(&repository, &options),
         Command::Storm(options) => long::storm(&repository, &options),
         Command::DiffRules(options) => long::diff_rules(&repository, &options),
+        Command::Bench(options) => bench::run(&repository, &options),
         Command::Schema(options) => schema::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),
         Command::Tidy => tidy::run(&repository),

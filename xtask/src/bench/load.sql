@@ -41,11 +41,12 @@ insert into app.cards (id, card_no, card_type, personal_member_id, balance, poin
 select bench.id(2, n), app.next_card_no('standard'), 'standard', bench.id(1, n), 99990.00, 10 from generate_series(0, :size - 1) n;
 insert into app.card_bindings (card_id, member_id, role) select bench.id(2, n), bench.id(1, n), 'owner' from generate_series(0, :size - 1) n;
 
--- First every card's credit, then a payment of 10.00 each, spread over the months behind.
+-- First every card's credit, then a payment of 10.00 each, spread over the months behind; every fifth at the first merchant.
 create table bench.past as
 select n, app.uuid_v7(at.created_at) as id, at.created_at, n < :size as is_credit, n % :size as card,
        case when n < :size then app.next_tx_no('ADJ') else app.next_tx_no('PAY') end as tx_no,
-       case when n < :size then 100000.00 else 10.00 end as amount, 1000 + n * 7919 % 1000 as shop
+       case when n < :size then 100000.00 else 10.00 end as amount,
+       case when n % 5 = 0 then 1000 else 1000 + n * 7919 % 1000 end as shop
 from generate_series(0, 2 * :size - 1) n
 cross join lateral (select now() - interval '1 hour' - interval '300 days' * (1 - n / (2.0 * :size)) as created_at) at
 order by n;

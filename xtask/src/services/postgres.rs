@@ -16,31 +16,63 @@ use crate::setup::postgres::Installation;
 
 const START_SECONDS_MAX: u64 = 30;
 
-/// Settings of a cluster whose data nobody needs after a crash.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
     "max_connections=200",
-    "shared_buffers=128MB",
     "timezone=UTC",
     "log_min_messages=warning",
     "log_line_prefix=%t %d ",
 ];
 
+/// What a crash may take.
+#[derive(Clone, Copy)]
+pub(crate) enum Keeping {
+    /// Everything: nobody needs the data of a test after a crash.
+    Nothing,
+    /// Nothing that was committed, as in production.
+    EveryCommit,
+}
+
+impl Keeping {
+    fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => {
+                &["fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=128MB"]
+            }
+            Self::EveryCommit => &[
+                "fsync=on",
+                "synchronous_commit=on",
+                "full_page_writes=on",
+                "shared_buffers=1GB",
+                "max_wal_size=8GB",
+                "checkpoint_timeout=15min",
+            ],
+        }
+    }
+}
+
 /// A running cluster and the tools that speak to it.
 pub(crate) struct Cluster {
     // Dropped in this order: the server stops before its folder goes.
     service: Service,
-    _folder: TempDir,
+    folder: TempDir,
     bin: PathBuf,
     port: u16,
 }
 
 impl Cluster {
-    /// Makes a cluster in a temporary folder and starts it.
+    /// Makes a cluster in a temporary folder and starts it; quick, since nothing of it need last.
     pub(crate) fn start(installation: &Installation, repository: &Repository, log: &str) -> Result<Self> {
+        Self::start_keeping(Keeping::Nothing, installation, repository, log)
+    }
+
+    /// The same, and how durable its commits are.
+    pub(crate) fn start_keeping(
+        keeping: Keeping,
+        installation: &Installation,
+        repository: &Repository,
+        log: &str,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("mps-pg-").tempdir().context("no temporary folder")?;
         let owner = Owner::find()?;
         owner.take(folder.path())?;
@@ -53,7 +85,7 @@ impl Cluster {
         let port = process::free_port(0)?;
         let mut server = Command::new(installation.program("postgres"));
         server.arg("-D").arg(&data).arg("-p").arg(port.to_string()).arg("-k").arg(folder.path());
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().chain(keeping.settings()) {
             server.args(["-c", setting]);
         }
         let service = Service::start(
@@ -62,7 +94,7 @@ impl Cluster {
             repository.logs()?.join(format!("{log}.log")),
         )?
         .stopping_with_interrupt();
-        let mut cluster = Self { service, _folder: folder, bin: installation.bin().to_path_buf(), port };
+        let mut cluster = Self { service, folder, bin: installation.bin().to_path_buf(), port };
         cluster.wait_until_ready()?;
         Ok(cluster)
     }
@@ -83,9 +115,19 @@ impl Cluster {
         &self.service
     }
 
+    /// Where its data lie.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A program of the installation.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// A program of the installation, pointed at a database of this cluster.
     pub(crate) fn tool(&self, name: &str, database: &str) -> Command {
-        let mut command = Command::new(self.bin.join(name));
+        let mut command = Command::new(self.program(name));
         command.env("PGHOST", "127.0.0.1").env("PGPORT", self.port.to_string()).env("PGUSER", "postgres");
         command.env("PGDATABASE", database).env_remove("PGSERVICE").env_remove("PGPASSWORD");
         command
