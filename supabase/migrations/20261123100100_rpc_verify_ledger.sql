@@ -32,6 +32,12 @@ begin
     union all
     select v.* from app.settlement_violations() v
     union all
+    select v.* from app.merchant_violations() v
+    union all
+    select v.* from app.member_violations() v
+    union all
+    select v.* from app.reference_violations() v
+    union all
     select v.* from app.idempotency_violations() v;
 end;
 $$;

@@ -11,10 +11,10 @@ create temporary view own_function as
     and not exists (select from pg_catalog.pg_depend d where d.objid = p.oid and d.deptype = 'e');
 
 -- Who else reaches which function is in surface.csv, which tests/db holds against the database.
-select results_eq(
-  $$ select f.proname::text from own_function f where f.nspname = 'public' and has_function_privilege('anon', f.oid, 'execute') $$,
-  $$ values ('test_connection') $$,
-  'anon reaches test_connection only');
+select is(
+  (select string_agg(f.proname, ' ') from own_function f
+   where f.nspname = 'public' and has_function_privilege('anon', f.oid, 'execute')),
+  'test_connection', 'anon reaches test_connection only');
 
 select is_empty(
   $$ select f.signature from own_function f
