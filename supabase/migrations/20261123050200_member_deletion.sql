@@ -5,9 +5,12 @@ returns trigger
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_status text;
 begin
-  -- Waits for a deletion that is under way, then sees it.
-  if exists (select from app.member_profiles m where m.id = new.member_id and m.status = 'deleted' for key share) then
+  -- Locked by its id alone: waits for a deletion that is under way, then sees it.
+  select m.status into v_status from app.member_profiles m where m.id = new.member_id for key share;
+  if v_status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
   return new;

@@ -1,0 +1,344 @@
+//! Members administered while they pay: deleted, bound, given a phone; and the levels of all, replaced.
+
+use anyhow::{Result, bail};
+use mps_db_tests::call::{Caller, label, tally};
+use mps_db_tests::scene::{Member, Shop};
+use mps_db_tests::{Call, Outcome, TestDatabase, assert_ends, on_a_fresh_database};
+
+const ROUNDS: usize = 6;
+const PAYERS: usize = 8;
+
+/// Levels that begin at other points than the default 0, 1000, 5000, 10000.
+const NEW_LEVELS: &str = r#"[
+    {"level": 0, "name": "a", "points_min": 0, "discount": 1}, {"level": 1, "name": "b", "points_min": 995, "discount": 1},
+    {"level": 2, "name": "c", "points_min": 1000, "discount": 1}, {"level": 3, "name": "d", "points_min": 1004, "discount": 1},
+    {"level": 4, "name": "e", "points_min": 1010, "discount": 1}]"#;
+
+/// A call whose answer's only column is `done`; the arguments' places say their types.
+fn call(caller: Caller, expression: &str, arguments: &[&str]) -> Call {
+    let arguments: Vec<Option<&str>> = arguments.iter().copied().map(Some).collect();
+    let statement = format!("select jsonb_build_object('done', public.{expression})::text");
+    Call::new(caller, statement, &arguments)
+}
+
+fn delete(user: &str, member_id: &str) -> Call {
+    call(Caller::User(user.to_owned()), "delete_member($1::text::uuid)", &[member_id])
+}
+
+fn set_levels(admin: &str, levels: &str) -> Call {
+    call(Caller::User(admin.to_owned()), "set_membership_levels($1::text::jsonb)", &[levels])
+}
+
+fn bind_identity(member_id: &str, external_id: &str) -> Call {
+    call(
+        Caller::Service,
+        "bind_external_identity($1::text::uuid, 'wechat', $2::text)",
+        &[member_id, external_id],
+    )
+}
+
+async fn member_id(db: &TestDatabase, member: &Member) -> Result<String> {
+    db.text("select fx.member_id($1::text::uuid)::text", &[&member.user]).await
+}
+
+async fn admin(db: &TestDatabase, name: &str) -> Result<String> {
+    let make = "with made as (select fx.make_user($1) as id)
+                insert into app.admin_users (user_id) select id from made returning user_id::text";
+    db.text(make, &[&format!("{name}@fixture.example")]).await
+}
+
+async fn give_points(db: &TestDatabase, card: &str, points: i64) -> Result<()> {
+    let give = "select app.change_points($1::text::uuid, $2::text::bigint, null, 'fixture', clock_timestamp())::text";
+    db.texts(give, &[card, &points.to_string()]).await.map(drop)
+}
+
+/// Fails where a rule of the books or of members is broken.
+async fn check_books(db: &TestDatabase) -> Result<()> {
+    let violations = "select coalesce(jsonb_agg(v), '[]')::text from app.member_violations() v";
+    assert_eq!(db.text(violations, &[]).await?, "[]");
+    db.check_ledger().await
+}
+
+async fn count(db: &TestDatabase, from: &str) -> Result<String> {
+    db.text(&format!("select count(*)::text from {from}"), &[]).await
+}
+
+/// Somebody's cards with money on them, and one who may pay with all of them and has a code for each.
+async fn guest(db: &TestDatabase, name: &str) -> Result<(Member, Vec<String>)> {
+    let owner = db.member(&format!("{name}-owner"), "0").await?;
+    let guest = db.member(name, "0").await?;
+    let mut codes = Vec::new();
+    for _ in 0..PAYERS {
+        let card = db.shared_card("100.00", &[owner.clone(), guest.clone()]).await?;
+        codes.push(db.code(&guest.user, &card).await?);
+    }
+    Ok((guest, codes))
+}
+
+#[test]
+fn nothing_is_paid_after_a_deletion() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let (gone, codes) = guest(db, "waiting").await?;
+        let house = db.session().await?;
+        assert_eq!(label(&house.leave_open(&delete(&gone.user, &member_id(db, &gone).await?)).await?), "ok");
+        let mut waiting = Vec::new();
+        for code in &codes {
+            waiting.push(db.start_behind(&house, shop.charge(code, "1.00")).await?);
+        }
+        house.commit().await?;
+        for charge in waiting {
+            assert_eq!(label(&charge.outcome().await?), "PT409 QR_EXPIRED_OR_INVALID");
+        }
+        assert_eq!(db.payments().await?, 0);
+        for round in 0..ROUNDS {
+            assert_charged_or_refused(db, &shop, &format!("round{round}")).await?;
+        }
+        check_books(db).await
+    })
+}
+
+/// Charges and the payer's deletion at once: those that came first are paid, the others hear of it.
+async fn assert_charged_or_refused(db: &TestDatabase, shop: &Shop, name: &str) -> Result<()> {
+    let (gone, codes) = guest(db, name).await?;
+    let paid_before = db.payments().await?;
+    let mut calls: Vec<Call> = codes.iter().map(|code| shop.charge(code, "1.00").into()).collect();
+    calls.insert(PAYERS / 2, delete(&gone.user, &member_id(db, &gone).await?));
+    let mut outcomes = db.at_once(calls).await?;
+    assert_eq!(label(&outcomes.remove(PAYERS / 2)), "ok");
+    let paid = tally(&outcomes).get("ok").copied().unwrap_or_default();
+    assert_ends_only(&outcomes, &["ok", "PT409 QR_EXPIRED_OR_INVALID"])?;
+    assert_eq!(db.payments().await?, paid_before + paid);
+    Ok(())
+}
+
+fn assert_ends_only(outcomes: &[Outcome], allowed: &[&str]) -> Result<()> {
+    match outcomes.iter().map(label).find(|end| !allowed.contains(&end.as_str())) {
+        Some(other) => bail!("one ended with {other}"),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn a_deletion_loses_no_balance() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let house = admin(db, "admin").await?;
+        for round in 0..ROUNDS {
+            let member = db.member(&format!("member{round}"), "0").await?;
+            let credit = "adjust_card_balance($1::text::uuid, 10.00, 'race')";
+            let credit = call(Caller::User(house.clone()), credit, &[&member.card]);
+            let delete = delete(&member.user, &member_id(db, &member).await?);
+            let outcomes = db.at_once(vec![credit, delete]).await?;
+
+            let ends: Vec<String> = outcomes.iter().map(label).collect();
+            let balance = db.balance(&member.card).await?;
+            match [ends[0].as_str(), ends[1].as_str()] {
+                ["ok", "PT409 CARD_BALANCE_NOT_ZERO"] => assert_eq!(balance, "10.00"),
+                ["PT409 CARD_NOT_ACTIVE", "ok"] => assert_eq!(balance, "0.00"),
+                _ => bail!("ended with {ends:?}"),
+            }
+        }
+        check_books(db).await
+    })
+}
+
+#[test]
+fn a_deletion_and_a_binding_hear_of_each_other() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let owner = db.member("owner", "0").await?;
+        let card = db.shared_card("100.00", std::slice::from_ref(&owner)).await?;
+        let bind = |id: &str| {
+            let rpc = "bind_member_to_card($1::text::uuid, $2::text::uuid, 'member')";
+            call(Caller::User(owner.user.clone()), rpc, &[&card, id])
+        };
+        let session = db.session().await?;
+
+        let first = db.member("first", "0").await?;
+        let id = member_id(db, &first).await?;
+        assert_eq!(label(&session.leave_open(&bind(&id)).await?), "ok");
+        let waiting = db.start_behind(&session, delete(&first.user, &id)).await?;
+        session.commit().await?;
+        assert_eq!(label(&waiting.outcome().await?), "ok");
+
+        let second = db.member("second", "0").await?;
+        let id = member_id(db, &second).await?;
+        assert_eq!(label(&session.leave_open(&delete(&second.user, &id)).await?), "ok");
+        let waiting = db.start_behind(&session, bind(&id)).await?;
+        session.commit().await?;
+        assert_eq!(label(&waiting.outcome().await?), "PT409 MEMBER_NOT_ACTIVE");
+
+        assert_eq!(
+            count(db, "app.card_bindings b join app.cards c on c.id = b.card_id and c.card_type = 'prepaid'")
+                .await?,
+            "1"
+        );
+        check_books(db).await
+    })
+}
+
+#[test]
+fn an_identity_is_bound_to_one_of_many_members() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let members = db.members(PAYERS, "0").await?;
+        let mut calls = Vec::new();
+        for member in &members {
+            calls.push(bind_identity(&member_id(db, member).await?, "openid"));
+        }
+        let outcomes = db.at_once(calls).await?;
+        assert_ends(&outcomes, &[("ok", 1), ("PT409 EXTERNAL_ID_ALREADY_BOUND", PAYERS - 1)]);
+
+        let other = member_id(db, &db.member("other", "0").await?).await?;
+        let calls = (0..PAYERS).map(|number| bind_identity(&other, &format!("openid-{number}"))).collect();
+        assert_ends(&db.at_once(calls).await?, &[("ok", 1), ("PT409 EXTERNAL_ID_ALREADY_BOUND", PAYERS - 1)]);
+        assert_eq!(count(db, "app.external_identities").await?, "2");
+        check_books(db).await
+    })
+}
+
+#[test]
+fn a_phone_is_given_to_one_of_many_members() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let house = admin(db, "admin").await?;
+        let mut calls = Vec::new();
+        for member in db.members(PAYERS, "0").await? {
+            let id = member_id(db, &member).await?;
+            let statement = "select to_jsonb(r)::text
+                from public.update_member_profile($1::text::uuid, null, '+886900000001') r";
+            calls.push(Call::new(Caller::User(member.user), statement, &[Some(&id)]));
+            let make = "create_member_profile($1::text, '+886900000001')";
+            calls.push(call(Caller::User(house.clone()), make, &["Made"]));
+        }
+        let outcomes = db.at_once(calls).await?;
+        assert_ends(&outcomes, &[("ok", 1), ("PT409 PHONE_ALREADY_REGISTERED", 2 * PAYERS - 1)]);
+        assert_eq!(count(db, "app.member_profiles where phone is not null").await?, "1");
+        check_books(db).await
+    })
+}
+
+#[test]
+fn a_user_is_linked_or_registered_but_one_member() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let house = admin(db, "admin").await?;
+        for round in 0..ROUNDS {
+            let make = "select (app.make_member('Known', null, null, null)).id::text";
+            let known = db.text(make, &[]).await?;
+            let user =
+                db.text("select fx.make_user($1)::text", &[&format!("user{round}@fixture.example")]).await?;
+            let link = "link_member_auth_user($1::text::uuid, $2::text::uuid)";
+            let link = call(Caller::User(house.clone()), link, &[&known, &user]);
+            let outcomes = db.at_once(vec![Call::register(&user, "Ming", None), link]).await?;
+
+            assert_eq!(label(&outcomes[0]), "ok");
+            assert_ends_only(&outcomes[1..], &["ok", "PT409 MEMBER_ALREADY_LINKED"])?;
+            assert_eq!(count(db, &format!("app.member_profiles where auth_user_id = '{user}'")).await?, "1");
+        }
+        check_books(db).await
+    })
+}
+
+#[test]
+fn a_charge_that_read_the_old_levels_is_moved_to_the_new() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let house = admin(db, "admin").await?;
+        let member = db.member("member", "100.00").await?;
+        give_points(db, &member.card, 990).await?;
+        let code = db.code(&member.user, &member.card).await?;
+        let till = db.session().await?;
+        assert_eq!(label(&till.leave_open(&shop.charge(&code, "10.00").into()).await?), "ok");
+        let waiting = db.start_behind(&till, set_levels(&house, NEW_LEVELS)).await?;
+        till.commit().await?;
+        assert_eq!(label(&waiting.outcome().await?), "ok");
+        assert_eq!(level(db, &member.card).await?, "2");
+        check_books(db).await
+    })
+}
+
+#[test]
+fn a_charge_that_waits_for_new_levels_follows_them() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let house = admin(db, "admin").await?;
+        let member = db.member("member", "100.00").await?;
+        let priced = db.shared_card("100.00", std::slice::from_ref(&member)).await?;
+        db.run("update app.cards set fixed_discount = 0.9 where card_type = 'prepaid'").await?;
+        let admin = db.session().await?;
+        let mut charges = Vec::new();
+        for card in [&member.card, &priced] {
+            give_points(db, card, 990).await?;
+            charges.push(shop.charge(&db.code(&member.user, card).await?, "10.00"));
+        }
+        assert_eq!(label(&admin.leave_open(&set_levels(&house, NEW_LEVELS)).await?), "ok");
+        let mut waiting = Vec::new();
+        for charge in charges {
+            waiting.push(db.start_behind(&admin, charge).await?);
+        }
+        admin.commit().await?;
+        for charge in waiting {
+            assert_eq!(label(&charge.outcome().await?), "ok");
+        }
+        assert_eq!((level(db, &member.card).await?.as_str(), level(db, &priced).await?.as_str()), ("2", "2"));
+        check_books(db).await
+    })
+}
+
+#[test]
+fn new_levels_and_charges_that_hold_a_card_do_not_wait_for_each_other_for_ever() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let house = admin(db, "admin").await?;
+        let member = db.member("member", "100.00").await?;
+        give_points(db, &member.card, 990).await?;
+        let friends = db.members(PAYERS, "0").await?;
+        for friend in &friends {
+            let bind = "select fx.bind($1::text::uuid, $2::text::uuid, 'member')::text";
+            db.texts(bind, &[&member.card, &friend.user]).await?;
+        }
+        let codes = db.codes(&friends, &member.card).await?;
+        let till = db.session().await?;
+        assert_eq!(label(&till.leave_open(&shop.charge(&codes[0], "10.00").into()).await?), "ok");
+        let levels = db.start_behind(&till, set_levels(&house, NEW_LEVELS)).await?;
+        let mut charges = Vec::new();
+        for code in &codes[1..] {
+            charges.push(db.start_behind(&till, shop.charge(code, "1.00")).await?);
+        }
+        till.commit().await?;
+        assert_eq!(label(&levels.outcome().await?), "ok");
+        for charge in charges {
+            assert_eq!(label(&charge.outcome().await?), "ok");
+        }
+        assert_eq!(level(db, &member.card).await?, "3");
+        db.check_ledger().await
+    })
+}
+
+#[test]
+fn levels_are_right_after_being_set_amid_charges() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let admins = [admin(db, "one").await?, admin(db, "two").await?];
+        let members = db.members(2 * PAYERS, "1000.00").await?;
+        for member in &members {
+            give_points(db, &member.card, 985).await?;
+        }
+        for round in 0..ROUNDS {
+            let mut calls = Vec::new();
+            for (place, member) in members.iter().enumerate() {
+                let code = db.code(&member.user, &member.card).await?;
+                calls.push(shop.charge(&code, &format!("{}.00", 1 + (place + round) % 7)).into());
+            }
+            calls.insert(PAYERS / 2, set_levels(&admins[0], NEW_LEVELS));
+            let fewer = r#"[{"level": 0, "name": "x", "points_min": 0, "discount": 1},
+                {"level": 1, "name": "y", "points_min": 1001, "discount": 1}]"#;
+            calls.insert(PAYERS, set_levels(&admins[1], fewer));
+            let outcomes = db.at_once(calls).await?;
+            assert_ends(&outcomes, &[("ok", 2 * PAYERS + 2)]);
+            check_books(db).await?;
+        }
+        Ok(())
+    })
+}
+
+async fn level(db: &TestDatabase, card: &str) -> Result<String> {
+    db.text("select level::text from app.cards where id = $1::text::uuid", &[card]).await
+}
