@@ -100,7 +100,8 @@ select is_empty(
 select is_empty(
   $$ select f.signature from own_function f
      where f.nspname = 'public' and f.proname <> 'test_connection'
-       and fx.refusal_as('authenticated', null, format('select public.%I(%s)', f.proname, (
+       and fx.refusal_as(case when has_function_privilege('authenticated', f.oid, 'execute') then 'authenticated' else 'none' end,
+                         null, format('select public.%I(%s)', f.proname, (
          select coalesce(string_agg(format('null::%s', format_type(t.type_oid, null)), ', ' order by t.place), '')
          from unnest((select p.proargtypes from pg_catalog.pg_proc p where p.oid = f.oid)::oid[]) with ordinality as t (type_oid, place))))
          is distinct from 'PT401 NOT_AUTHENTICATED' $$,
