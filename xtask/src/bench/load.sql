@@ -46,7 +46,7 @@ create table bench.past as
 select n, app.uuid_v7(at.created_at) as id, at.created_at, n < :size as is_credit, n % :size as card,
        case when n < :size then app.next_tx_no('ADJ') else app.next_tx_no('PAY') end as tx_no,
        case when n < :size then 100000.00 else 10.00 end as amount,
-       case when n % 5 = 0 then 1000 else 1000 + n * 7919 % 1000 end as shop
+       case when n % 5 = 0 then 1000 else 1000 + n::bigint * 7919 % 1000 end as shop
 from generate_series(0, 2 * :size - 1) n
 cross join lateral (select now() - interval '1 hour' - interval '300 days' * (1 - n / (2.0 * :size)) as created_at) at
 order by n;
