@@ -67,7 +67,7 @@ select is(pg_temp.violated_after(format('delete from app.point_ledger where tx_i
 select is(pg_temp.violated_after(format('delete from app.transaction_numbers where tx_id = %L', :'tx_id')),
   'transaction_has_its_number', 'a number removed');
 select is(pg_temp.violated_after($$ insert into app.transaction_numbers values ('PAY9999999999', gen_random_uuid()) $$),
-  'number_has_its_transaction', 'a number of nothing');
+  'number_has_its_transaction number_names_its_transaction', 'a number of nothing');
 select is(pg_temp.violated_after(format('update app.transactions set final_amount = 1 where id = %L', :'tx_id')),
   'payable_is_what_is_owed price_is_right transaction_has_its_entries', 'an amount changed');
 select is(pg_temp.violated_after(format('update app.payment_codes set consumed_tx_id = %L where consumed_tx_id = %L', gen_random_uuid(), :'tx_id')),
@@ -86,7 +86,7 @@ select is(pg_temp.violated_after(format('update app.ledger_entries set delta = -
   'balance_equals_entries entries_sum_to_zero transaction_has_its_entries', 'a voucher debited by less than it paid');
 select is(pg_temp.violated_after(format($x$
   insert into app.ledger_entries (tx_id, entry_no, account, delta) values (%L, 9, 'adjustments', 5) $x$, gen_random_uuid())),
-  'entries_have_their_transaction entries_sum_to_zero', 'entries of no transaction');
+  'entries_have_their_transaction entries_sum_to_zero entry_names_its_account', 'entries of no transaction');
 select is(pg_temp.violated_after('alter table app.cards drop constraint cards_balance_not_negative; update app.cards set balance = -1'),
   'balance_equals_entries balance_not_negative', 'a negative balance');
 select is(pg_temp.violated_after(format('update app.idempotency_keys set result_id = %L where key = %L', gen_random_uuid(), 'k1')),
@@ -112,7 +112,7 @@ select is(pg_temp.violated_after(format('update app.transactions set payment_cod
 select is(pg_temp.violated_after(format('insert into app.merchant_orders select merchant_id, %L, id from app.transactions where id = %L', 'x', :'tx_id')),
   'order_has_its_payment', 'an order that names a payment of no order');
 select is(pg_temp.violated_after(format('delete from app.cards where id = %L', :'other_card')),
-  'balance_equals_entries', 'a card that vanished');
+  'balance_equals_entries entry_names_its_account transaction_names_its_parties', 'a card that vanished');
 select is(pg_temp.violated_after(format($x$
   insert into app.transactions (id, tx_no, tx_type, card_id, merchant_id, original_tx_id, raw_amount, final_amount, created_at)
   select app.uuid_v7(), 'REF9999999999', 'refund', %L, t.merchant_id, t.id, 1, 1, now() from app.transactions t where t.id = %L $x$, :'other_card', :'tx_id')),
