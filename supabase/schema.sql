@@ -49,6 +49,16 @@ CREATE TYPE app.payment_terms AS (
 	points_earned bigint
 );
 
+-- Name: shown_code; Type: TYPE; Schema: app; Owner: -
+
+CREATE TYPE app.shown_code AS (
+	card_id uuid,
+	member_id uuid,
+	payment_code_id uuid,
+	device_handle text,
+	device_step bigint
+);
+
 -- Name: identity; Type: TYPE; Schema: sec; Owner: -
 
 CREATE TYPE sec.identity AS (
@@ -143,29 +153,36 @@ CREATE TABLE app.merchants (
     time_zone text DEFAULT 'Asia/Taipei'::text NOT NULL,
     day_max numeric(14,2),
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    fee_bps integer DEFAULT 0 NOT NULL,
+    settlement_mode text DEFAULT 't_plus_1'::text NOT NULL,
     CONSTRAINT merchants_code_blank_or_long CHECK (((char_length(code) >= 1) AND (char_length(code) <= 64))),
+    CONSTRAINT merchants_contact_blank_or_long CHECK (((char_length(contact) >= 1) AND (char_length(contact) <= 200))),
     CONSTRAINT merchants_day_max_not_positive CHECK (((day_max > (0)::numeric) AND (day_max <> 'NaN'::numeric))),
+    CONSTRAINT merchants_fee_bps_out_of_range CHECK (((fee_bps >= 0) AND (fee_bps <= 10000))),
     CONSTRAINT merchants_name_blank_or_long CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT merchants_settlement_mode_known CHECK ((settlement_mode = ANY (ARRAY['realtime'::text, 't_plus_1'::text, 'monthly'::text]))),
     CONSTRAINT merchants_status_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
     CONSTRAINT merchants_time_zone_unknown CHECK (rules.is_time_zone(time_zone))
 );
 
 -- Name: TABLE merchants; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.merchants IS 'Shops that charge cards. day_max: most of raw amounts a day in its time zone; NULL is no limit.';
+COMMENT ON TABLE app.merchants IS 'Shops that charge cards. day_max: most of raw amounts a day in its time zone; NULL is no limit. fee_bps: our fee in hundredths of a percent; settlement_mode: the periods cron settles. Both hold for settlements made from then on.';
 
--- Name: agree_payment(app.cards, uuid, app.merchants, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+-- Name: agree_payment(app.cards, app.shown_code, app.merchants, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.agree_payment(p_card app.cards, p_member_id uuid, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) RETURNS app.payment_terms
+CREATE FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) RETURNS app.payment_terms
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_terms app.payment_terms;
 begin
-  perform app.check_payer(p_card, p_member_id, p_now, 'QR_EXPIRED_OR_INVALID');
+  perform app.check_payer(p_card, p_code.member_id, p_now, 'QR_EXPIRED_OR_INVALID');
   perform app.check_payment_limits(p_card, p_merchant, p_raw_amount, p_now);
-  v_terms := app.payment_terms_for(p_card, p_member_id, p_raw_amount, p_now);
+  if p_code.device_handle is not null then
+    perform app.check_offline_limits(p_code, p_raw_amount, p_now);
+  end if;
+  v_terms := app.payment_terms_for(p_card, p_code.member_id, p_raw_amount, p_now);
   if v_terms.final_amount > p_card.balance then
     perform rules.fail('INSUFFICIENT_BALANCE');
   end if;
@@ -173,61 +190,29 @@ begin
 end;
 $$;
 
--- Name: FUNCTION agree_payment(p_card app.cards, p_member_id uuid, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.agree_payment(p_card app.cards, p_member_id uuid, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'The decision of a payment, the same for quote and charge: payer, limits, price, balance.';
+COMMENT ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'The decision of a payment, the same for quote and charge: payer, limits, price, balance.';
 
--- Name: card_day(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+-- Name: audit_kept(); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.card_day(p_now timestamp with time zone) RETURNS date
-    LANGUAGE sql STABLE
-    AS $$ select (p_now at time zone app.setting('time_zone'))::date $$;
+CREATE FUNCTION app.audit_kept() RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS $$ select interval '2555 days' $$;
 
--- Name: FUNCTION card_day(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION audit_kept(); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.card_day(p_now timestamp with time zone) IS 'The day of a moment in the time zone of the house.';
-
--- Name: card_role(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$
-begin
-  return (select b.role from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id);
-end;
-$$;
-
--- Name: FUNCTION card_role(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) IS 'A member''s role on a card, or NULL.';
-
--- Name: change_points(uuid, bigint, uuid, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-declare
-  v_before int;
-  v_after int;
-begin
-  select c.level, (app.level_of(c.points + p_delta)).level into strict v_before, v_after
-  from app.cards c where c.id = p_card_id for no key update;
-  update app.cards c set points = c.points + p_delta, level = v_after where c.id = p_card_id;
-  perform app.record_points(p_card_id, p_delta, v_before, v_after, p_tx_id, p_reason, p_now);
-end;
-$$;
-
--- Name: FUNCTION change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone) IS 'Points and the level that follows from them, with their record, under the card''s lock.';
+COMMENT ON FUNCTION app.audit_kept() IS 'How long the audit log is kept: seven years.';
 
 -- Name: padded(bigint, integer); Type: FUNCTION; Schema: rules; Owner: -
 
 CREATE FUNCTION rules.padded(p_number bigint, p_digits_min integer) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ select lpad(p_number::text, greatest(p_digits_min, length(p_number::text)), '0') $$;
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+begin
+  return lpad(p_number::text, greatest(p_digits_min, length(p_number::text)), '0');
+end;
+$$;
 
 -- Name: FUNCTION padded(p_number bigint, p_digits_min integer); Type: COMMENT; Schema: rules; Owner: -
 
@@ -265,11 +250,281 @@ CREATE TABLE app.member_profiles (
 
 COMMENT ON TABLE app.member_profiles IS 'Members. auth_user_id links one to its Supabase Auth user; deleted ones keep number and books only.';
 
+-- Name: bind_identity(app.member_profiles, text, text, jsonb); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if exists (
+    select from app.external_identities i
+    where i.member_id = p_member.id and i.provider = p_provider and i.external_id = p_external_id)
+  then
+    return false;
+  end if;
+  -- Waits for another call that binds the same identity, or another one of this provider to this member.
+  insert into app.external_identities (member_id, provider, external_id, meta, created_at)
+  values (p_member.id, p_provider, p_external_id, coalesce(p_meta, '{}'), clock_timestamp())
+  on conflict do nothing;
+  if not found then
+    perform rules.fail('EXTERNAL_ID_ALREADY_BOUND');
+  end if;
+  perform audit.log('service', 'member.identity_bound', 'member', p_member.member_no, jsonb_build_object('provider', p_provider));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb) IS 'Binds an identity to a locked member; false when he has it. One that is on another member, and a second one of a provider, are refused.';
+
+-- Name: booking_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.booking_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with booked as (
+    select
+      t.id, t.tx_no, t.tx_type, t.final_amount, c.card_type,
+      count(e.tx_id) as entries,
+      coalesce(sum(e.delta) filter (where e.account = 'card' and e.card_id = t.card_id), 0) as card_delta,
+      coalesce(sum(e.delta) filter (where e.account = 'merchant_payable' and e.merchant_id = t.merchant_id), 0) as merchant_delta,
+      coalesce(sum(e.delta) filter (where e.account = 'forfeited_vouchers'), 0) as forfeited
+    from app.transactions t
+    left join app.ledger_entries e on e.tx_id = t.id
+    left join app.cards c on c.id = t.card_id
+    group by t.id, t.tx_no, t.tx_type, t.final_amount, c.card_type
+  )
+  select 'entries_sum_to_zero', e.tx_id::text, sum(e.delta)::text
+  from app.ledger_entries e group by e.tx_id having sum(e.delta) <> 0
+  union all
+  select 'entries_have_their_transaction', e.tx_id::text, count(*)::text
+  from app.ledger_entries e
+  where not exists (select from app.transactions t where t.id = e.tx_id)
+  group by e.tx_id
+  union all
+  select 'transaction_has_its_entries', b.tx_no,
+         format('%s entries, card %s, merchant %s of %s', b.entries, b.card_delta, b.merchant_delta, b.final_amount)
+  from booked b
+  where not case
+    when b.final_amount = 0 then b.entries = 0
+    when b.tx_type = 'payment' and b.card_type = 'voucher' then
+      b.merchant_delta = b.final_amount and b.forfeited >= 0 and b.card_delta = -b.final_amount - b.forfeited
+      and b.entries = 2 + (b.forfeited > 0)::int
+    when b.tx_type = 'payment' then
+      b.card_delta = -b.final_amount and b.merchant_delta = b.final_amount and b.entries = 2
+    when b.tx_type = 'refund' then
+      b.card_delta = b.final_amount and b.merchant_delta = -b.final_amount and b.entries = 2
+    when b.tx_type = 'recharge' then b.card_delta = b.final_amount and b.entries = 2
+    when b.tx_type = 'adjustment' then abs(b.card_delta) = b.final_amount and b.entries = 2
+    else b.entries >= 2
+  end
+  union all
+  select 'transaction_has_its_number', t.tx_no, t.id::text
+  from app.transactions t
+  left join app.transaction_numbers n on n.tx_no = t.tx_no and n.tx_id = t.id
+  where n.tx_id is null
+  union all
+  select 'number_has_its_transaction', n.tx_no, n.tx_id::text
+  from app.transaction_numbers n
+  left join app.transactions t on t.id = n.tx_id and t.tx_no = n.tx_no
+  where t.id is null
+$$;
+
+-- Name: FUNCTION booking_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.booking_violations() IS 'Transactions, their entries and their numbers: entries sum to zero, each has the others, the amounts agree.';
+
+-- Name: card_day(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.card_day(p_now timestamp with time zone) RETURNS date
+    LANGUAGE sql STABLE
+    AS $$ select (p_now at time zone app.setting('time_zone'))::date $$;
+
+-- Name: FUNCTION card_day(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.card_day(p_now timestamp with time zone) IS 'The day of a moment in the time zone of the house.';
+
+-- Name: card_role(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (select b.role from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id);
+end;
+$$;
+
+-- Name: FUNCTION card_role(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) IS 'A member''s role on a card, or NULL.';
+
+-- Name: card_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.card_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select 'balance_equals_entries', coalesce(c.card_no, e.card_id::text), format('%s against %s', coalesce(c.balance, 0), coalesce(e.total, 0))
+  from app.cards c
+  full join (select l.card_id, sum(l.delta) as total from app.ledger_entries l where l.account = 'card' group by l.card_id) e
+    on e.card_id = c.id
+  where c.balance is distinct from coalesce(e.total, 0)
+  union all
+  select 'balance_not_negative', c.card_no, c.balance::text from app.cards c where c.balance < 0
+  union all
+  select 'points_equal_point_ledger', c.card_no, format('%s against %s', c.points, coalesce(p.total, 0))
+  from app.cards c
+  left join (select l.card_id, sum(l.delta) as total from app.point_ledger l group by l.card_id) p on p.card_id = c.id
+  where c.points <> coalesce(p.total, 0)
+  union all
+  select 'level_follows_points', c.card_no, format('level %s at %s points', c.level, c.points)
+  from app.cards c
+  join (select m.level, m.points_min, lead(m.points_min) over (order by m.points_min) as points_end from app.membership_levels m) l
+    on c.points >= l.points_min and (l.points_end is null or c.points < l.points_end)
+  where c.level <> l.level
+$$;
+
+-- Name: FUNCTION card_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.card_violations() IS 'Balances and points equal their ledgers, no balance is negative, the level follows from the points.';
+
+-- Name: cards_of_his_alone(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.cards_of_his_alone(p_member_id uuid) RETURNS SETOF app.cards
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+    select c.*
+    from app.card_bindings b
+    join app.cards c on c.id = b.card_id
+    where b.member_id = p_member_id and b.role = 'owner'
+      and not exists (select from app.card_bindings o where o.card_id = b.card_id and o.member_id <> p_member_id)
+    order by c.id;
+end;
+$$;
+
+-- Name: FUNCTION cards_of_his_alone(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.cards_of_his_alone(p_member_id uuid) IS 'The cards a member owns and nobody else is bound to.';
+
+-- Name: cash_recharge_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.cash_recharge_answer(p_tx_id uuid, p_replayed boolean) RETURNS TABLE(tx_id uuid, tx_no text, card_id uuid, amount numeric, merchant_code text, external_order_id text, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+    select t.id, t.tx_no, t.card_id, t.final_amount::numeric, m.code, t.external_order_id, t.created_at, p_replayed
+    from app.transactions t
+    left join app.merchants m on m.id = t.merchant_id
+    where t.id = p_tx_id;
+end;
+$$;
+
+-- Name: FUNCTION cash_recharge_answer(p_tx_id uuid, p_replayed boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.cash_recharge_answer(p_tx_id uuid, p_replayed boolean) IS 'What a cash recharge answered, from rows that never change. Never the balance.';
+
+-- Name: seals; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.seals (
+    seal_no bigint NOT NULL,
+    id_from uuid NOT NULL,
+    id_to uuid NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    row_count integer NOT NULL,
+    parts jsonb NOT NULL,
+    previous_root bytea NOT NULL,
+    root bytea NOT NULL,
+    CONSTRAINT seals_range_is_empty CHECK ((id_from < id_to)),
+    CONSTRAINT seals_root_is_sha256 CHECK (((octet_length(root) = 32) AND (octet_length(previous_root) = 32)))
+);
+
+-- Name: TABLE seals; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.seals IS 'A chain of seals, kept for ever. Each covers the rows of all sealed logs with id_from <= id < id_to; parts: for each log that has any, its rows and the SHA-256 of its items; root: SHA-256 of this row, the root before included.';
+
+-- Name: chain_violation(app.seals, app.seals); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select case when p_seal.root is distinct from app.seal_root(p_seal)
+    or p_seal.previous_root is distinct from coalesce(p_previous.root, decode(repeat('00', 32), 'hex'))
+    or p_seal.id_from is distinct from coalesce(p_previous.id_to, '00000000-0000-0000-0000-000000000000')
+    then 'seal_changed' end
+$$;
+
+-- Name: FUNCTION chain_violation(p_seal app.seals, p_previous app.seals); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) IS 'seal_changed unless the seal has the root of its row and continues the one before (all NULL before the first).';
+
+-- Name: change_member(uuid, text, text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.change_member(p_member_id uuid, p_name text, p_phone text, p_email text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_constraint text;
+begin
+  update app.member_profiles m
+  set name = p_name, phone = p_phone, email = p_email, updated_at = clock_timestamp()
+  where m.id = p_member_id;
+exception when unique_violation then
+  get stacked diagnostics v_constraint = constraint_name;
+  case v_constraint
+    when 'member_profiles_phone_taken' then perform rules.fail('PHONE_ALREADY_REGISTERED');
+    when 'member_profiles_email_taken' then perform rules.fail('EMAIL_ALREADY_REGISTERED');
+    else raise;
+  end case;
+end;
+$$;
+
+-- Name: FUNCTION change_member(p_member_id uuid, p_name text, p_phone text, p_email text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.change_member(p_member_id uuid, p_name text, p_phone text, p_email text) IS 'Writes name, phone and e-mail of a locked member.';
+
+-- Name: change_points(uuid, bigint, uuid, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_before int;
+  v_after int;
+begin
+  select c.level, (app.level_of(c.points + p_delta)).level into strict v_before, v_after
+  from app.cards c where c.id = p_card_id for no key update;
+  update app.cards c set points = c.points + p_delta, level = v_after where c.id = p_card_id;
+  perform app.record_points(p_card_id, p_delta, v_before, v_after, p_tx_id, p_reason, p_now);
+end;
+$$;
+
+-- Name: FUNCTION change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone) IS 'Points and the level that follows from them, with their record, under the card''s lock.';
+
+-- Name: changed_fields(jsonb, jsonb); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.changed_fields(p_old jsonb, p_new jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select coalesce(jsonb_object_agg(n.key, jsonb_build_object('from', p_old ->> n.key, 'to', n.value)), '{}')
+  from jsonb_each_text(p_new) n
+  where n.value is distinct from p_old ->> n.key
+$$;
+
+-- Name: FUNCTION changed_fields(p_old jsonb, p_new jsonb); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.changed_fields(p_old jsonb, p_new jsonb) IS 'What differs between two states of a row, for the audit log: {field: {from, to}}, as text.';
+
 -- Name: check_bindable(app.cards, app.member_profiles); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_bindable(p_card app.cards, p_member app.member_profiles) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   if p_member.id is null then
@@ -291,11 +546,37 @@ $$;
 
 COMMENT ON FUNCTION app.check_bindable(p_card app.cards, p_member app.member_profiles) IS 'Refuses a member or card that cannot be bound: a suspended member binds nothing.';
 
+-- Name: check_binding_of_another(app.cards, app.member_profiles, text, uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_binding_of_another(p_card app.cards, p_own app.member_profiles, p_own_role text, p_member_id uuid, p_role text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_is_admin boolean := sec.is_admin();
+begin
+  if p_own_role is null and not v_is_admin then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  if not v_is_admin and not (app.may_bind_others(p_own_role, p_role)
+     and app.may_bind_others(p_own_role, coalesce(app.card_role(p_card.id, p_member_id), p_role)))
+  then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  perform app.check_bindable(p_card, (select m from app.member_profiles m where m.id = p_member_id and m.status <> 'deleted'));
+  if not v_is_admin and p_own.status is distinct from 'active' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_binding_of_another(p_card app.cards, p_own app.member_profiles, p_own_role text, p_member_id uuid, p_role text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_binding_of_another(p_card app.cards, p_own app.member_profiles, p_own_role text, p_member_id uuid, p_role text) IS 'Refuses unless the caller may give this member this role on the locked card: an admin, or an active member whose own role allows it.';
+
 -- Name: check_binding_password(app.cards, uuid, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_now timestamptz;
@@ -339,11 +620,31 @@ $$;
 
 COMMENT ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) IS 'Whether the password is the card''s. Does not raise for a wrong one, so that the count stays; five in a row of one caller, or 50 a day on one card, answer BINDING_LOCKED for 15 minutes.';
 
+-- Name: check_cash_order(text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_cash_order(p_scope text, p_external_order_id text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_tx_no text;
+begin
+  select t.tx_no into v_tx_no
+  from app.cash_orders o join app.transactions t on t.id = o.tx_id
+  where o.scope = p_scope and o.external_order_id = p_external_order_id;
+  if v_tx_no is not null then
+    perform rules.fail('EXTERNAL_ORDER_ALREADY_PAID', jsonb_build_object('tx_no', v_tx_no));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_cash_order(p_scope text, p_external_order_id text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_cash_order(p_scope text, p_external_order_id text) IS 'Refuses an order that a cash recharge holds.';
+
 -- Name: check_last_owner(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_last_owner(p_card_id uuid, p_member_id uuid) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   if app.card_role(p_card_id, p_member_id) is not distinct from 'owner' and not exists (
@@ -358,11 +659,31 @@ $$;
 
 COMMENT ON FUNCTION app.check_last_owner(p_card_id uuid, p_member_id uuid) IS 'Refuses what would leave a card without an owner. Under the card''s lock.';
 
+-- Name: check_member_may_go(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_member_may_go(p_member_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if exists (select from app.cards_of_his_alone(p_member_id) c where c.balance <> 0) then
+    perform rules.fail('CARD_BALANCE_NOT_ZERO');
+  end if;
+  perform app.check_last_owner(b.card_id, p_member_id)
+  from app.card_bindings b
+  join app.cards c on c.id = b.card_id
+  where b.member_id = p_member_id and c.status <> 'closed'
+    and exists (select from app.card_bindings o where o.card_id = b.card_id and o.member_id <> p_member_id);
+end;
+$$;
+
+-- Name: FUNCTION check_member_may_go(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_member_may_go(p_member_id uuid) IS 'Refuses a member with money on a card that is his alone, then the last owner of a card he shares. Under the cards'' locks.';
+
 -- Name: check_merchant_can_charge(app.merchants, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_merchant_can_charge(p_merchant app.merchants, p_terminal_code text) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   if p_merchant.status is distinct from 'active' then
@@ -385,11 +706,13 @@ COMMENT ON FUNCTION app.check_merchant_can_charge(p_merchant app.merchants, p_te
 
 CREATE FUNCTION app.check_merchant_order(p_merchant_id uuid, p_external_order_id text) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_tx_no text;
 begin
+  if p_external_order_id is null then
+    return;
+  end if;
   select t.tx_no into v_tx_no
   from app.merchant_orders o
   join app.transactions t on t.id = o.tx_id
@@ -405,17 +728,96 @@ $$;
 
 COMMENT ON FUNCTION app.check_merchant_order(p_merchant_id uuid, p_external_order_id text) IS 'Refuses an order whose payment is not fully refunded.';
 
+-- Name: check_not_confirmed_by_another(uuid, text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_not_confirmed_by_another(p_user_id uuid, p_phone text, p_email text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if exists (
+    select from auth.users u
+    where u.phone in (p_phone, ltrim(p_phone, '+')) and u.phone_confirmed_at is not null and u.id is distinct from p_user_id)
+  then
+    perform rules.fail('PHONE_ALREADY_REGISTERED');
+  end if;
+  if exists (
+    select from auth.users u
+    where u.email = p_email and not u.is_sso_user and u.email_confirmed_at is not null and u.id is distinct from p_user_id)
+  then
+    perform rules.fail('EMAIL_ALREADY_REGISTERED');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_not_confirmed_by_another(p_user_id uuid, p_phone text, p_email text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_not_confirmed_by_another(p_user_id uuid, p_phone text, p_email text) IS 'Refuses a phone or e-mail that another Supabase Auth user has confirmed: he could not register with his own any more.';
+
+-- Name: check_offline_limits(app.shown_code, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_offline_limits(p_code app.shown_code, p_raw_amount numeric, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_amount_max numeric := app.setting('offline_amount_max')::numeric;
+  v_device_day_max numeric := app.setting('offline_device_day_max')::numeric;
+  v_card_day_max numeric := app.setting('offline_card_day_max')::numeric;
+  v_device_paid numeric;
+  v_card_paid numeric;
+begin
+  select coalesce(sum(d.offline_total) filter (where d.handle = p_code.device_handle), 0), coalesce(sum(d.offline_total), 0)
+    into v_device_paid, v_card_paid
+  from app.payment_devices d
+  where d.card_id = p_code.card_id and d.offline_on >= app.card_day(p_now);
+  if p_raw_amount > v_amount_max then
+    perform rules.fail('OFFLINE_LIMIT_EXCEEDED', jsonb_build_object('limit', v_amount_max::text));
+  end if;
+  if v_device_paid + p_raw_amount > v_device_day_max then
+    perform rules.fail('OFFLINE_LIMIT_EXCEEDED', jsonb_build_object('limit', v_device_day_max::text));
+  end if;
+  if v_card_paid + p_raw_amount > v_card_day_max then
+    perform rules.fail('OFFLINE_LIMIT_EXCEEDED', jsonb_build_object('limit', v_card_day_max::text));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_offline_limits(p_code app.shown_code, p_raw_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_offline_limits(p_code app.shown_code, p_raw_amount numeric, p_now timestamp with time zone) IS 'Limits of offline codes on raw amounts: per payment, per device and day, per card and day with the devices revoked since; exact under the card''s lock.';
+
+-- Name: check_owner_remains(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_owner_remains(p_merchant_id uuid, p_user_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if not exists (
+    select from app.merchant_users u
+    where u.merchant_id = p_merchant_id and u.role = 'owner' and u.user_id is distinct from p_user_id)
+  then
+    perform rules.fail('CANNOT_REMOVE_LAST_OWNER');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_owner_remains(p_merchant_id uuid, p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_owner_remains(p_merchant_id uuid, p_user_id uuid) IS 'Refuses when a merchant would have no owner without this one.';
+
 -- Name: check_payer(app.cards, uuid, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_payer(p_card app.cards, p_member_id uuid, p_now timestamp with time zone, p_unbound_code text) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
+declare
+  v_payer record;
 begin
-  if not exists (
-    select from app.card_bindings b
-    where b.card_id = p_card.id and b.member_id = p_member_id and b.role in ('owner', 'admin', 'member'))
-  then
+  select
+    (select b.role from app.card_bindings b where b.card_id = p_card.id and b.member_id = p_member_id) as role,
+    (select m.status from app.member_profiles m where m.id = p_member_id) as member_status,
+    (select r.pays from app.card_type_rules r where r.card_type = p_card.card_type) as pays
+    into v_payer;
+  if v_payer.role is null or v_payer.role not in ('owner', 'admin', 'member') then
     perform rules.fail(p_unbound_code);
   end if;
   if p_card.status = 'expired' or (p_card.status = 'active' and p_card.expires_at <= p_now) then
@@ -424,10 +826,10 @@ begin
   if p_card.status <> 'active' then
     perform rules.fail('CARD_NOT_ACTIVE');
   end if;
-  if not exists (select from app.member_profiles m where m.id = p_member_id and m.status = 'active') then
+  if v_payer.member_status is distinct from 'active' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
-  if exists (select from app.card_type_rules r where r.card_type = p_card.card_type and r.pays = 'no') then
+  if v_payer.pays is not distinct from 'no' then
     perform rules.fail('UNSUPPORTED_CARD_TYPE_FOR_PAYMENT');
   end if;
 end;
@@ -441,18 +843,19 @@ COMMENT ON FUNCTION app.check_payer(p_card app.cards, p_member_id uuid, p_now ti
 
 CREATE FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_amount_max numeric := app.setting('payment_amount_max')::numeric;
   v_card_day_max numeric := app.setting('payment_card_day_max')::numeric;
-  v_card_paid numeric := case when p_card.paid_on >= app.card_day(p_now) then p_card.paid_on_total else 0 end;
   v_merchant_took numeric;
 begin
   if p_raw_amount > v_amount_max then
     perform rules.fail('AMOUNT_OVER_LIMIT', jsonb_build_object('limit', v_amount_max::text));
   end if;
-  if v_card_paid + p_raw_amount > v_card_day_max then
+  -- The day matters only where what was paid before does.
+  if p_raw_amount > v_card_day_max or (
+     p_card.paid_on_total + p_raw_amount > v_card_day_max and p_card.paid_on >= app.card_day(p_now))
+  then
     perform rules.fail('CARD_DAILY_LIMIT_EXCEEDED', jsonb_build_object('limit', v_card_day_max::text));
   end if;
   if p_merchant.day_max is not null then
@@ -470,11 +873,133 @@ $$;
 
 COMMENT ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'Limits on raw amounts: per payment, per card and day (exact under the card''s lock), per merchant and day where set.';
 
+-- Name: check_rechargeable(app.cards, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if p_card.status = 'expired' or (p_card.status = 'active' and p_card.expires_at <= clock_timestamp()) then
+    perform rules.fail('CARD_EXPIRED');
+  end if;
+  if p_card.status <> 'active' then
+    perform rules.fail('CARD_NOT_ACTIVE');
+  end if;
+  if exists (
+    select from app.member_profiles m where m.id in (p_member_id, p_card.personal_member_id) and m.status <> 'active')
+  then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  if not (select r.is_rechargeable from app.card_type_rules r where r.card_type = p_card.card_type) then
+    perform rules.fail('UNSUPPORTED_CARD_TYPE_FOR_RECHARGE');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_rechargeable(p_card app.cards, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid) IS 'Refuses a card that takes no money: its expiry, its status, its member or the one who orders, its type.';
+
+-- Name: check_refunder(uuid, numeric); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_refunder(p_merchant_id uuid, p_refunded_total numeric) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_role text := sec.merchant_role(p_merchant_id);
+  v_cashier_max text := app.setting('cashier_refund_max');
+begin
+  -- Under the locks: who was dismissed while he waited refunds nothing.
+  if v_role is null then
+    perform rules.fail('NOT_MERCHANT_USER');
+  end if;
+  if v_role = 'cashier' and p_refunded_total > v_cashier_max::numeric then
+    perform rules.fail('REFUND_NEEDS_MANAGER', jsonb_build_object('limit', v_cashier_max));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_refunder(p_merchant_id uuid, p_refunded_total numeric); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_refunder(p_merchant_id uuid, p_refunded_total numeric) IS 'Refuses who no longer works for the merchant, and a cashier above whose bound the payment would be refunded in all.';
+
+-- Name: check_self_binding(uuid, app.member_profiles, uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_card app.cards;
+begin
+  -- Binding others needs a role on the card, binding oneself its password.
+  if p_member_id is not distinct from p_own.id then
+    select c.* into v_card from app.cards c where c.id = p_card_id;
+  end if;
+  if v_card.id is null then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  if p_role not in ('member', 'viewer') then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  perform app.check_bindable(v_card, p_own);
+end;
+$$;
+
+-- Name: FUNCTION check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text) IS 'What a member without a role on the card can be refused without its password, and so without its lock.';
+
+-- Name: check_trend(timestamp with time zone, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_trend(p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if p_start is null or not isfinite(p_start) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'start_date'));
+  end if;
+  if p_end is null or not isfinite(p_end) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'end_date'));
+  end if;
+  if p_group_by is null or p_group_by not in ('day', 'week', 'month') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'group_by'));
+  end if;
+  if p_start >= p_end or p_end at time zone 'UTC' > p_start at time zone 'UTC' + ('400 ' || p_group_by)::interval then
+    perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'end_date'));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_trend(p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_trend(p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text) IS 'Refuses what is no period, no unit, or more than 400 units.';
+
+-- Name: check_tx_page(integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if p_limit < 1 or p_limit > rules.limit_int('page.rows_max') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
+  end if;
+  if p_offset < 0 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
+  end if;
+  if p_start >= p_end then
+    perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'end_date'));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) IS 'Refuses a page of no or too many rows, a negative offset, a period that ends before it begins. NULL stands for the default.';
+
 -- Name: claim_idempotency_key(text, text, bytea, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_known app.idempotency_keys;
@@ -501,31 +1026,272 @@ $$;
 
 COMMENT ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) IS 'NULL when this request is the first with its key, else the id of what the first one made. A rollback forgets the claim.';
 
--- Name: consume_payment_code(uuid, uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+-- Name: consume_code(app.shown_code, uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
-  update app.payment_codes c
-  set consumed_at = p_now, consumed_tx_id = p_tx_id
-  where c.id = p_code_id and c.consumed_at is null and c.revoked_at is null and c.expires_at > p_now;
+  if p_code.device_handle is null then
+    update app.payment_codes c
+    set consumed_at = p_now, consumed_tx_id = p_tx_id
+    where c.id = p_code.payment_code_id and c.consumed_at is null and c.revoked_at is null and c.expires_at > p_now;
+  -- The device may have been revoked, and the step have grown old, while the charge waited for its locks.
+  else
+    insert into app.device_steps (handle, step, tx_id)
+    select d.handle, p_code.device_step, p_tx_id
+    from app.payment_devices d
+    where d.handle = p_code.device_handle and d.revoked_at is null
+      and abs(p_code.device_step - rules.offline_step(p_now)) <= rules.limit_int('code.otp_steps_skew_max')
+    on conflict do nothing;
+  end if;
   if not found then
     perform rules.fail('QR_EXPIRED_OR_INVALID');
   end if;
 end;
 $$;
 
--- Name: FUNCTION consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone) IS 'Spends a code in the transaction that charges: of two scans exactly one finds it live.';
+COMMENT ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) IS 'Spends a code in the transaction that charges, under the card''s lock: of two scans exactly one finds it live.';
+
+-- Name: count_cashier_cash(app.merchants, uuid, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_max text := app.setting('cash_recharge_cashier_day_max');
+  v_total numeric;
+begin
+  -- The row's lock makes the cashier's day exact; a refusal rolls the count back.
+  insert into app.cashier_cash_days as d (merchant_id, user_id, day, total)
+  values (p_merchant.id, p_user_id, (p_now at time zone p_merchant.time_zone)::date, p_amount)
+  on conflict (merchant_id, user_id, day) do update set total = d.total + excluded.total
+  returning d.total into v_total;
+  if v_total > v_max::numeric then
+    perform rules.fail('CASHIER_DAILY_LIMIT_EXCEEDED', jsonb_build_object('limit', v_max));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone) IS 'Adds to a cashier''s cash of the day in the merchant''s time zone, up to its cap.';
+
+-- Name: count_offline_payment(text, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_day date := app.card_day(p_now);
+begin
+  update app.payment_devices d
+  set offline_on = greatest(d.offline_on, v_day),
+      offline_total = case when d.offline_on >= v_day then d.offline_total else 0 end + p_raw_amount
+  where d.handle = p_handle;
+end;
+$$;
+
+-- Name: FUNCTION count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) IS 'Adds a payment to its device''s day, under the card''s lock.';
+
+-- Name: recharge_order_no_seq; Type: SEQUENCE; Schema: app; Owner: -
+
+CREATE SEQUENCE app.recharge_order_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+-- Name: recharge_orders; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.recharge_orders (
+    id uuid NOT NULL,
+    order_no text DEFAULT ('ORD'::text || rules.padded(nextval('app.recharge_order_no_seq'::regclass), 10)) NOT NULL,
+    card_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    amount numeric(14,2) NOT NULL,
+    currency text NOT NULL,
+    provider text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT recharge_orders_amount_not_positive CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
+    CONSTRAINT recharge_orders_currency_well_formed CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT recharge_orders_order_no_well_formed CHECK ((order_no ~ '^ORD[0-9]{10,}$'::text)),
+    CONSTRAINT recharge_orders_provider_known CHECK ((provider = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT recharge_orders_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'expired'::text, 'completed'::text, 'needs_review'::text, 'refunded_outside'::text])))
+);
+
+-- Name: TABLE recharge_orders; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.recharge_orders IS 'Recharges that a member ordered through a provider. Nothing is credited before a verified payment; needs_review: none was credited, and one waits for an admin.';
+
+-- Name: credit_recharge(app.recharge_orders, text, numeric, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_tx app.transactions;
+begin
+  v_tx.id := app.uuid_v7();
+  v_tx.created_at := clock_timestamp();
+  v_tx.card_id := p_order.card_id;
+  v_tx.member_id := p_order.member_id;
+  v_tx.raw_amount := p_amount;
+  v_tx.tag := jsonb_build_object('order_no', p_order.order_no, 'provider_tx_id', p_provider_tx_id);
+  perform app.post_recharge(v_tx, p_provider || '_clearing');
+  return v_tx.id;
+end;
+$$;
+
+-- Name: FUNCTION credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) IS 'Credits what a provider was paid for an order, under the locks of card and order.';
+
+-- Name: device_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.device_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select 'one_payment_a_device_step', min(t.tx_no), format('%s payments', count(*))
+  from app.transactions t where t.device_handle is not null
+  group by t.device_handle, t.device_step having count(*) > 1
+  union all
+  -- Purged steps are old ones.
+  select 'device_payment_has_its_step', t.tx_no, coalesce(s.tx_id::text, 'no step')
+  from app.transactions t
+  left join app.device_steps s on s.handle = t.device_handle and s.step = t.device_step
+  where t.device_handle is not null and s.tx_id is distinct from t.id
+    and (s.tx_id is not null or t.created_at > now() - interval '30 days')
+  union all
+  select 'device_step_has_its_payment', format('%s/%s', s.handle, s.step), s.tx_id::text
+  from app.device_steps s
+  left join app.transactions t on t.id = s.tx_id and t.device_handle = s.handle and t.device_step = s.step
+  where t.id is null
+  union all
+  select 'device_paid_with_its_card', t.tx_no, t.device_handle
+  from app.transactions t
+  left join app.payment_devices d on d.handle = t.device_handle
+  where t.device_handle is not null and (t.card_id, t.member_id) is distinct from (d.card_id, d.member_id)
+  union all
+  select 'device_paid_in_its_step', t.tx_no, format('%s at %s', t.device_step, t.created_at)
+  from app.transactions t
+  where abs(t.device_step - rules.offline_step(t.created_at)) > rules.limit_int('code.otp_steps_skew_max')
+  union all
+  select 'at_most_five_devices_a_card', d.card_id::text, format('%s live', count(*))
+  from app.payment_devices d where d.revoked_at is null
+  group by d.card_id having count(*) > rules.limit_int('device.live_max')
+$$;
+
+-- Name: FUNCTION device_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.device_violations() IS 'A row for each violation about devices and their steps.';
+
+-- Name: differing_rows(app.seals, text, uuid[], bytea[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_ids uuid[], p_row_hashes bytea[]) RETURNS TABLE(row_id uuid, what text)
+    LANGUAGE sql STABLE
+    AS $$
+  with differing as (
+    select coalesce(i.row_id, r.row_id) as row_id, i.row_hash as sealed, r.row_hash as found
+    from unnest(p_row_ids, p_row_hashes) as i (row_id, row_hash)
+    full join app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r on r.row_id = i.row_id
+    where i.row_hash is distinct from r.row_hash
+  )
+  select d.row_id, case
+    when d.found is null then 'removed'
+    when exists (select from differing o where o.sealed = d.found and o.row_id is distinct from d.row_id) then 'reordered'
+    when d.sealed is null then 'added'
+    else 'changed'
+  end
+  from differing d order by d.row_id
+$$;
+
+-- Name: FUNCTION differing_rows(p_seal app.seals, p_log text, p_row_ids uuid[], p_row_hashes bytea[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_ids uuid[], p_row_hashes bytea[]) IS 'Rows that are not as the items say. Reordered: what was sealed under the id of another row that is gone or differs too.';
+
+-- Name: draw_terminal_code(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.draw_terminal_code() RETURNS text
+    LANGUAGE sql
+    AS $$ select rules.terminal_code_of(('x' || encode(extensions.gen_random_bytes(7), 'hex'))::bit(56)::bigint) $$;
+
+-- Name: FUNCTION draw_terminal_code(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.draw_terminal_code() IS 'A random terminal code; two thousand million there are, so a taken one is rare and drawn anew.';
+
+-- Name: end_member_codes(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.end_member_codes(p_member_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform app.revoke_open_code(b.card_id, p_member_id) from app.card_bindings b where b.member_id = p_member_id;
+  perform app.erase_devices_of_member(p_member_id);
+end;
+$$;
+
+-- Name: FUNCTION end_member_codes(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.end_member_codes(p_member_id uuid) IS 'Ends all codes and devices of a member, under the locks of his cards.';
+
+-- Name: end_payer(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.end_payer(p_card_id uuid, p_member_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform app.revoke_open_code(p_card_id, p_member_id);
+  update app.payment_devices d set revoked_at = clock_timestamp()
+  where d.card_id = p_card_id and d.member_id = p_member_id and d.revoked_at is null;
+end;
+$$;
+
+-- Name: FUNCTION end_payer(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.end_payer(p_card_id uuid, p_member_id uuid) IS 'Ends a member''s open code and devices of one card, under the card''s lock.';
+
+-- Name: end_payers_of_card(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.end_payers_of_card(p_card_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update app.payment_codes c set revoked_at = clock_timestamp()
+  where c.card_id = p_card_id and c.consumed_at is null and c.revoked_at is null;
+  update app.payment_devices d set revoked_at = clock_timestamp()
+  where d.card_id = p_card_id and d.revoked_at is null;
+end;
+$$;
+
+-- Name: FUNCTION end_payers_of_card(p_card_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.end_payers_of_card(p_card_id uuid) IS 'Ends everybody''s open codes and devices of one card, under the card''s lock.';
+
+-- Name: end_tx_id(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.end_tx_id(p_until timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select app.uuid_v7_floor(
+    least(greatest(coalesce(p_until, 'infinity'), '1970-01-02 00:00:00+00'), '9999-12-31 00:00:00+00') + interval '1 minute')
+$$;
+
+-- Name: FUNCTION end_tx_id(p_until timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.end_tx_id(p_until timestamp with time zone) IS 'Every transaction before this moment has a smaller id. The minute is for a clock that was set back between id and created_at.';
 
 -- Name: ensure_partition(regclass, timestamp with time zone, boolean); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
     SET lock_timeout TO '3s'
     AS $$
 declare
@@ -556,7 +1322,6 @@ COMMENT ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp wit
 
 CREATE FUNCTION app.ensure_partitions(p_months_ahead integer) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_log record;
@@ -583,6 +1348,142 @@ $$;
 -- Name: FUNCTION ensure_partitions(p_months_ahead integer); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.ensure_partitions(p_months_ahead integer) IS 'Makes the month''s partition of every log and those of the months ahead; answers how many it made.';
+
+-- Name: erase_devices_of_member(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.erase_devices_of_member(p_member_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update app.payment_devices d set revoked_at = coalesce(d.revoked_at, clock_timestamp()), label = null
+  where d.member_id = p_member_id and (d.revoked_at is null or d.label is not null);
+end;
+$$;
+
+-- Name: FUNCTION erase_devices_of_member(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.erase_devices_of_member(p_member_id uuid) IS 'Ends a member''s devices and forgets their labels, which are his words; under the locks of his cards.';
+
+-- Name: erase_member(app.member_profiles); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.erase_member(p_member app.member_profiles) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_card app.cards;
+begin
+  perform app.end_member_codes(p_member.id);
+  for v_card in select c.* from app.cards_of_his_alone(p_member.id) c loop
+    if v_card.status <> 'closed' then
+      perform app.move_card_status(v_card, 'closed', 'card.closed');
+    end if;
+    update app.cards c set name = null, binding_password_hash = null where c.id = v_card.id;
+  end loop;
+  -- The closed cards that were his alone keep him as their owner, so that their books are still found by his number.
+  delete from app.card_bindings b
+  where b.member_id = p_member.id
+    and not exists (select from app.cards_of_his_alone(p_member.id) c where c.id = b.card_id);
+  delete from app.binding_attempts a where a.member_id = p_member.id;
+  delete from app.external_identities i where i.member_id = p_member.id;
+  update app.member_profiles m
+  set status = 'deleted', name = m.member_no, phone = null, email = null, auth_user_id = null, updated_at = clock_timestamp()
+  where m.id = p_member.id;
+end;
+$$;
+
+-- Name: FUNCTION erase_member(p_member app.member_profiles); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.erase_member(p_member app.member_profiles) IS 'Ends a member''s codes, devices and shares, closes the cards that were his alone and forgets who he was: his name is now his number.';
+
+-- Name: final_at(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.final_at() RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+  -- The clock first: who is not among the running ones now either ended before, or reads a later clock.
+  v_now timestamptz := clock_timestamp();
+  v_running text[] := app.running_transactions();
+  -- And this last: who was running a moment ago is now here, or over.
+  v_has_prepared boolean := app.has_prepared_transaction();
+  v_state app.seal_state;
+begin
+  select s.* into strict v_state from app.seal_state s;
+  if v_state.fenced_at > v_now then
+    v_state.fenced_at := null;
+  end if;
+  if v_state.fenced_at is not null and (v_has_prepared or v_state.running && v_running) then
+    return v_state.final_at;
+  end if;
+  v_state.final_at := greatest(v_state.final_at, v_state.fenced_at);
+  if v_running = '{}' and not v_has_prepared then
+    v_state.final_at := greatest(v_state.final_at, v_now);
+  end if;
+  update app.seal_state s set fenced_at = v_now, running = v_running, final_at = v_state.final_at;
+  return v_state.final_at;
+end;
+$$;
+
+-- Name: FUNCTION final_at(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.final_at() IS 'Lowers the fence when everybody it waited for is gone, raises the next one, and answers since when ids may still appear. NULL: not known yet. For whoever holds the lock on seal_state, in read committed.';
+
+-- Name: find_code(text, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone DEFAULT clock_timestamp()) RETURNS app.shown_code
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_online app.payment_codes;
+begin
+  if left(p_qr_plain, 2) <> '70' then
+    return app.find_device_code(p_qr_plain, p_terminal_code, p_now);
+  end if;
+  v_online := app.find_payment_code(p_qr_plain);
+  return row(v_online.card_id, v_online.member_id, v_online.id, null, null)::app.shown_code;
+end;
+$$;
+
+-- Name: FUNCTION find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone) IS 'The card and payer of a live code of any kind, else QR_EXPIRED_OR_INVALID.';
+
+-- Name: find_device_code(text, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.find_device_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone) RETURNS app.shown_code
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_handle text := substr(p_qr_plain, 3, 10);
+  v_password bigint := substr(p_qr_plain, 13, 11)::bigint;
+  v_terminal_code text := case when left(p_qr_plain, 2) = '72' then p_terminal_code end;
+  v_step bigint := rules.offline_step(p_now);
+  v_skew int := rules.limit_int('code.otp_steps_skew_max');
+  v_device_key bytea;
+  v_code app.shown_code;
+begin
+  select d.card_id, d.member_id, null, d.handle, null into v_code
+  from app.payment_devices d where d.handle = v_handle and d.revoked_at is null;
+  select rules.device_key(sec.secret(k.secret_name), d.handle) into v_device_key
+  from app.payment_devices d
+  join sec.master_keys k on k.key_id = d.key_id and k.retired_at is null
+  where d.handle = v_code.device_handle;
+  -- All steps are computed and compared as integers: how long it takes tells nothing about the password.
+  select max(s.step) into v_code.device_step
+  from generate_series(v_step - v_skew, v_step + v_skew) as s (step)
+  where rules.offline_password(v_device_key, s.step, v_terminal_code)::bigint = v_password;
+  if v_code.device_step is null or exists (
+    select from app.device_steps s where s.handle = v_handle and s.step = v_code.device_step)
+  then
+    perform rules.fail('QR_EXPIRED_OR_INVALID');
+  end if;
+  return v_code;
+end;
+$$;
+
+-- Name: FUNCTION find_device_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.find_device_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone) IS 'The device and the step of a live offline code: its password is right for the step of the clock or one beside it, and the step unused. Unknown and revoked devices, wrong passwords, other terminals and used steps get one answer.';
 
 -- Name: payment_codes; Type: TABLE; Schema: app; Owner: -
 
@@ -611,13 +1512,15 @@ COMMENT ON TABLE app.payment_codes IS 'Online codes, by keyed hash only; the mem
 
 CREATE FUNCTION app.find_payment_code(p_qr_plain text) RETURNS app.payment_codes
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_code app.payment_codes;
-  v_hashes bytea[] := sec.code_hashes(p_qr_plain);
 begin
-  select c.* into v_code from app.payment_codes c where c.code_hash = any (v_hashes);
+  -- A join on the keys, not an array of hashes: its plan is kept, and looks up one hash a key.
+  select c.* into v_code
+  from sec.master_keys k
+  join app.payment_codes c on c.code_hash = rules.code_hash(sec.secret(k.secret_name), p_qr_plain)
+  where k.retired_at is null;
   if v_code.id is null or v_code.consumed_at is not null or v_code.revoked_at is not null
      or v_code.expires_at <= clock_timestamp()
   then
@@ -630,6 +1533,18 @@ $$;
 -- Name: FUNCTION find_payment_code(p_qr_plain text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.find_payment_code(p_qr_plain text) IS 'A live code by its keyed hash, one index look-up. Wrong, expired, used, revoked and unknown codes get one answer.';
+
+-- Name: uuid_v7_floor(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select encode(substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
+$$;
+
+-- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) IS 'The smallest uuid of a moment: a bound for partitions and ranges.';
 
 -- Name: transactions; Type: TABLE; Schema: app; Owner: -
 
@@ -653,11 +1568,17 @@ CREATE TABLE app.transactions (
     tag jsonb,
     actor_user_id uuid,
     created_at timestamp with time zone NOT NULL,
+    device_handle text,
+    device_step bigint,
+    CONSTRAINT transactions_device_named_with_its_step CHECK (((device_handle IS NULL) = (device_step IS NULL))),
     CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
     CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
     CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_id_is_drawn_in_the_hour_before CHECK ((id >= app.uuid_v7_floor((created_at - '01:00:00'::interval)))),
+    CONSTRAINT transactions_only_payments_name_a_device CHECK (((device_handle IS NULL) OR (tx_type = 'payment'::text))),
+    CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
     CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
-    CONSTRAINT transactions_raw_amount_not_positive CHECK (((raw_amount > (0)::numeric) AND (raw_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
     CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
     CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
     CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
@@ -672,7 +1593,6 @@ COMMENT ON TABLE app.transactions IS 'Every movement of money, written once. Wha
 
 CREATE FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) RETURNS app.transactions
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_payment app.transactions;
@@ -695,11 +1615,105 @@ $$;
 
 COMMENT ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) IS 'A merchant''s own payment; an unknown number and another merchant''s get the same answer.';
 
+-- Name: first_tx_id(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.first_tx_id(p_from timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select app.uuid_v7_floor(
+    least(greatest(coalesce(p_from, '-infinity'), '1970-01-02 00:00:00+00'), '9999-12-31 00:00:00+00') - interval '15 minutes')
+$$;
+
+-- Name: FUNCTION first_tx_id(p_from timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.first_tx_id(p_from timestamp with time zone) IS 'No transaction of this moment or later has a smaller id. An id is drawn before the locks and created_at after them: a call that waits longer than 15 minutes in between was stopped long before.';
+
+-- Name: first_unsealed(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.first_unsealed(p_id_from uuid, p_id_to uuid) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$
+  select least(
+    (select t.id from app.transactions t where t.id >= p_id_from and t.id < p_id_to order by t.id limit 1),
+    (select e.tx_id from app.ledger_entries e where e.tx_id >= p_id_from and e.tx_id < p_id_to order by e.tx_id limit 1),
+    (select l.id from app.point_ledger l where l.id >= p_id_from and l.id < p_id_to order by l.id limit 1),
+    (select a.id from audit.event_log a where a.id >= p_id_from and a.id < p_id_to order by a.id limit 1),
+    (select r.id from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to order by r.id limit 1))
+$$;
+
+-- Name: FUNCTION first_unsealed(p_id_from uuid, p_id_to uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.first_unsealed(p_id_from uuid, p_id_to uuid) IS 'The first id of any log in a range; NULL when there is none.';
+
+-- Name: follow_recharge_payments(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.follow_recharge_payments(p_order_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update app.recharge_orders o
+  set status = case when p.is_credited then 'completed' when p.is_waiting then 'needs_review' else 'refunded_outside' end
+  from (
+    select bool_or(r.status = 'credited') as is_credited, bool_or(r.status = 'needs_review') as is_waiting
+    from app.recharge_payments r where r.order_id = p_order_id) p
+  where o.id = p_order_id;
+end;
+$$;
+
+-- Name: FUNCTION follow_recharge_payments(p_order_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.follow_recharge_payments(p_order_id uuid) IS 'The status of an order that a payment was reported for: completed once one is credited, else needs_review while one waits, else refunded_outside. Under the order''s lock.';
+
+-- Name: give_points(uuid, app.cards, bigint, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_level int := (app.level_of(p_card.points + p_delta)).level;
+begin
+  update app.cards c set points = c.points + p_delta, level = v_level where c.id = p_card.id;
+  insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
+  values (p_ledger_id, p_card.id, null, p_delta, p_card.level, v_level, p_reason, clock_timestamp());
+end;
+$$;
+
+-- Name: FUNCTION give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) IS 'Changes the points of a locked card by no transaction, and the level with them; the record has the id that the request''s key names.';
+
+-- Name: has_prepared_transaction(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_prepared_transaction() RETURNS boolean
+    LANGUAGE sql
+    AS $$ select exists (select from pg_catalog.pg_prepared_xacts p where p.database = current_database()) $$;
+
+-- Name: FUNCTION has_prepared_transaction(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_prepared_transaction() IS 'Whether a transaction waits for its second phase: it has no virtual id any more.';
+
+-- Name: hold_cash_order(text, text, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.hold_cash_order(p_scope text, p_external_order_id text, p_tx_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- Waits for another transaction that holds the same order; the loser sees it.
+  insert into app.cash_orders (scope, external_order_id, tx_id) values (p_scope, p_external_order_id, p_tx_id) on conflict do nothing;
+  if not found then
+    perform app.check_cash_order(p_scope, p_external_order_id);
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION hold_cash_order(p_scope text, p_external_order_id text, p_tx_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.hold_cash_order(p_scope text, p_external_order_id text, p_tx_id uuid) IS 'Makes a cash recharge the only one of its order.';
+
 -- Name: hold_merchant_order(uuid, text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   -- The row lock of the upsert orders two charges of one order; the loser then sees the winner's payment.
@@ -720,11 +1734,41 @@ $$;
 
 COMMENT ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) IS 'Makes a payment the holder of its order, once.';
 
+-- Name: idempotency_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.idempotency_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select 'key_names_its_result', k.scope, k.result_id::text
+  from app.idempotency_keys k
+  where not exists (select from app.transactions t where t.id = k.result_id)
+    and not exists (select from app.cards c where c.id = k.result_id and k.scope like 'admin:%')
+    and not exists (select from app.point_ledger p where p.id = k.result_id and k.scope like 'admin:%')
+    and not exists (select from app.recharge_orders o where o.id = k.result_id and k.scope like 'member:%')
+$$;
+
+-- Name: FUNCTION idempotency_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.idempotency_violations() IS 'Remembered requests whose answer is not there.';
+
+-- Name: is_purged(text, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_purged(p_log text, p_seal_end uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  -- The rows of a seal lie in one month, the one that its range ends in.
+  select exists (select from app.purged_ranges r where r.log = p_log and r.id_from < p_seal_end and p_seal_end <= r.id_to)
+$$;
+
+-- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) IS 'Whether the rows of a log in the seal that ends here were purged, with a record of it.';
+
 -- Name: issue_card(text, text, uuid, text, numeric, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_admin_id uuid := sec.require_admin();
@@ -774,6 +1818,20 @@ $$;
 
 COMMENT ON FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'A new card with its owner and, booked as an adjustment, its initial balance. The same key and request: the same card.';
 
+-- Name: items_digest(uuid[], bytea[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.items_digest(p_row_ids uuid[], p_row_hashes bytea[]) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select pg_catalog.encode(pg_catalog.sha256(pg_catalog.string_agg(
+    coalesce(pg_catalog.uuid_send(i.row_id), '') || coalesce(i.row_hash, ''), ''::bytea order by i.position)), 'hex')
+  from unnest(p_row_ids, p_row_hashes) with ordinality as i (row_id, row_hash, position)
+$$;
+
+-- Name: FUNCTION items_digest(p_row_ids uuid[], p_row_hashes bytea[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.items_digest(p_row_ids uuid[], p_row_hashes bytea[]) IS 'SHA-256 over ids and hashes in their order, as hex; NULL for none.';
+
 -- Name: membership_levels; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.membership_levels (
@@ -790,15 +1848,47 @@ CREATE TABLE app.membership_levels (
 
 COMMENT ON TABLE app.membership_levels IS 'Levels by points. A level ends where the next begins, so ranges can neither gap nor overlap.';
 
+-- Name: level_from_json(jsonb, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.level_from_json(p_row jsonb, p_level integer) RETURNS app.membership_levels
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+declare
+  v_level app.membership_levels;
+begin
+  if jsonb_typeof(p_row) is distinct from 'object' then
+    perform rules.fail('INVALID_LEVELS', jsonb_build_object('level', p_level));
+  end if;
+  if p_row - array['level', 'name', 'points_min', 'points_max', 'discount'] <> '{}'
+     or p_row ->> 'level' is distinct from p_level::text
+     or jsonb_typeof(p_row -> 'name') is distinct from 'string'
+     or btrim(p_row ->> 'name') !~ '^[^[:cntrl:]]{1,50}$'
+     or coalesce(p_row ->> 'points_min', '') !~ '^(0|[1-9][0-9]{0,14})$'
+     or coalesce(p_row ->> 'discount', '') !~ '^(0([.][0-9]{1,3}0*)?|1([.]0+)?)$'
+  then
+    perform rules.fail('INVALID_LEVELS', jsonb_build_object('level', p_level));
+  end if;
+  v_level.level := p_level;
+  v_level.name := btrim(p_row ->> 'name');
+  v_level.points_min := (p_row ->> 'points_min')::bigint;
+  v_level.discount := (p_row ->> 'discount')::numeric;
+  return v_level;
+end;
+$_$;
+
+-- Name: FUNCTION level_from_json(p_row jsonb, p_level integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.level_from_json(p_row jsonb, p_level integer) IS 'A row of the table of levels; numbers or decimal strings, a multiplier from 0 to 1 with three decimals, else INVALID_LEVELS.';
+
 -- Name: level_of(bigint); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.level_of(p_points bigint) RETURNS app.membership_levels
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    LANGUAGE plpgsql
     AS $$
 declare
   v_level app.membership_levels;
 begin
+  -- Volatile, so that it sees what was committed while it waited for the table's lock, and not the caller's older snapshot.
   select l.* into strict v_level
   from app.membership_levels l where l.points_min <= p_points order by l.points_min desc limit 1;
   return v_level;
@@ -809,11 +1899,54 @@ $$;
 
 COMMENT ON FUNCTION app.level_of(p_points bigint) IS 'The level that so many points give.';
 
+-- Name: levels_from_json(jsonb); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.levels_from_json(p_levels jsonb) RETURNS app.membership_levels[]
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+declare
+  v_levels app.membership_levels[] := '{}';
+  v_level app.membership_levels;
+  v_begins bigint := 0;
+  v_row jsonb;
+  v_count int;
+begin
+  if jsonb_typeof(p_levels) is distinct from 'array' or jsonb_array_length(p_levels) not between 1 and 100 then
+    perform rules.fail('INVALID_LEVELS');
+  end if;
+  v_count := jsonb_array_length(p_levels);
+  for v_number in 0 .. v_count - 1 loop
+    v_row := p_levels -> v_number;
+    v_level := app.level_from_json(v_row, v_number);
+    -- The first begins at 0, each other above the one before it, and exactly where that one says that it ends.
+    if (v_number = 0 and v_level.points_min <> 0) or (v_number > 0 and v_level.points_min <= v_levels[v_number].points_min)
+       or (v_begins is distinct from v_level.points_min and v_begins is not null)
+    then
+      perform rules.fail('INVALID_LEVELS', jsonb_build_object('level', v_number));
+    end if;
+    v_begins := null;
+    if v_row ? 'points_max' then
+      if (v_number = v_count - 1 and v_row -> 'points_max' <> 'null')
+         or (v_number < v_count - 1 and coalesce(v_row ->> 'points_max', '') !~ '^(0|[1-9][0-9]{0,14})$')
+      then
+        perform rules.fail('INVALID_LEVELS', jsonb_build_object('level', v_number));
+      end if;
+      v_begins := (v_row ->> 'points_max')::bigint + 1;
+    end if;
+    v_levels := v_levels || v_level;
+  end loop;
+  return v_levels;
+end;
+$_$;
+
+-- Name: FUNCTION levels_from_json(p_levels jsonb); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.levels_from_json(p_levels jsonb) IS 'A whole table of levels, 0 first. points_max may be left out; else it is one less than the next points_min, null in the last row.';
+
 -- Name: link_known_member(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.link_known_member(p_user_id uuid) RETURNS app.member_profiles
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_member app.member_profiles;
@@ -840,11 +1973,47 @@ $$;
 
 COMMENT ON FUNCTION app.link_known_member(p_user_id uuid) IS 'Links the caller to the unlinked member that has his confirmed phone or e-mail; NULL when there is none.';
 
+-- Name: lock_active_merchant_for_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := app.lock_merchant_for_posting(p_merchant_id);
+begin
+  -- A statement of its own, so that it sees what was committed while the lock was waited for.
+  if not exists (select from app.merchants m where m.id = p_merchant_id and m.status = 'active') then
+    perform rules.fail('MERCHANT_NOT_FOUND_OR_INACTIVE');
+  end if;
+  return v_now;
+end;
+$$;
+
+-- Name: FUNCTION lock_active_merchant_for_posting(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) IS 'As lock_merchant_for_posting, for what a suspended merchant may not do: charging and taking cash. Refunds go on with the plain lock.';
+
+-- Name: lock_admin_users(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_admin_users() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform sec.require_admin();
+  lock table app.admin_users in share row exclusive mode;
+  -- Again under the lock: another admin may have removed the caller meanwhile.
+  perform sec.require_admin();
+end;
+$$;
+
+-- Name: FUNCTION lock_admin_users(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_admin_users() IS 'Refuses everybody but admins and holds other changes of the admins back; reading goes on.';
+
 -- Name: lock_card_for_admin_or_owner(uuid, text[]); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) RETURNS app.cards
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_user_id uuid := sec.require_user();
@@ -853,8 +2022,11 @@ declare
   v_role text;
   v_card app.cards;
 begin
-  select c.* into v_card from app.cards c where c.id = p_card_id for update;
-  select b.role into v_role from app.card_bindings b where b.card_id = p_card_id and b.member_id = v_member.id;
+  if v_is_admin or app.card_role(p_card_id, v_member.id) is not null then
+    select c.* into v_card from app.cards c where c.id = p_card_id for update;
+    -- Again under the lock: roles change.
+    v_role := app.card_role(p_card_id, v_member.id);
+  end if;
   if v_card.id is null or (v_role is null and not v_is_admin) then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
@@ -869,11 +2041,64 @@ $$;
 
 COMMENT ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) IS 'Locks a card for an admin, or for a member bound to it in one of the roles. A card he is not bound to is not found.';
 
+-- Name: lock_member(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_member(p_member_id uuid) RETURNS app.member_profiles
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_member app.member_profiles;
+begin
+  select m.* into v_member from app.member_profiles m where m.id = p_member_id for no key update;
+  if v_member.id is null then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  return v_member;
+end;
+$$;
+
+-- Name: FUNCTION lock_member(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_member(p_member_id uuid) IS 'A member, locked against deletion and other changes; else MEMBER_NOT_FOUND.';
+
+-- Name: lock_member_and_all_cards(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_member_and_all_cards(p_member_id uuid) RETURNS app.member_profiles
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_card_ids uuid[];
+  v_member app.member_profiles;
+begin
+  for v_attempt in 1 .. 10 loop
+    begin
+      v_card_ids := array(select b.card_id from app.card_bindings b where b.member_id = p_member_id order by b.card_id);
+      perform from app.cards c where c.id = any (v_card_ids) order by c.id for update;
+      select m.* into v_member from app.member_profiles m where m.id = p_member_id for update;
+      if v_member.id is null then
+        perform rules.fail('MEMBER_NOT_FOUND');
+      end if;
+      if v_card_ids = array(select b.card_id from app.card_bindings b where b.member_id = p_member_id order by b.card_id) then
+        return v_member;
+      end if;
+      raise lock_not_available;
+    exception when lock_not_available then
+      -- He was bound to another card meanwhile. The locks are given back, so that cards are always locked by id and before the member.
+      null;
+    end;
+  end loop;
+  raise lock_not_available using message = 'the member''s cards keep changing';
+end;
+$$;
+
+-- Name: FUNCTION lock_member_and_all_cards(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_member_and_all_cards(p_member_id uuid) IS 'Locks all cards a member is bound to, then the member, so that he cannot be bound to another one meanwhile.';
+
 -- Name: lock_member_and_cards(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_member_and_cards(p_member_id uuid) RETURNS app.member_profiles
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_member app.member_profiles;
@@ -895,11 +2120,31 @@ $$;
 
 COMMENT ON FUNCTION app.lock_member_and_cards(p_member_id uuid) IS 'Locks all cards a member is bound to, then the member.';
 
+-- Name: lock_merchant_against_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) RETURNS app.merchants
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_merchant app.merchants;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('mps/merchant/' || p_merchant_id::text, 0));
+  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id for no key update;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  return v_merchant;
+end;
+$$;
+
+-- Name: FUNCTION lock_merchant_against_posting(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) IS 'Waits for the postings of a merchant that are under way and holds later ones back; answers the merchant, else MERCHANT_NOT_FOUND.';
+
 -- Name: lock_merchant_for_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) RETURNS timestamp with time zone
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   -- A settlement takes the same lock exclusively: it sees every charge of its period or waits for it.
@@ -912,11 +2157,43 @@ $$;
 
 COMMENT ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) IS 'Shared lock against settlements; answers the moment to post at.';
 
+-- Name: lock_merchant_for_settling(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_merchant_for_settling(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- The key of app.lock_merchant_for_posting: waits for every posting in flight, and later ones wait for us.
+  perform pg_advisory_xact_lock(hashtextextended('mps/merchant/' || p_merchant_id::text, 0));
+  return clock_timestamp();
+end;
+$$;
+
+-- Name: FUNCTION lock_merchant_for_settling(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_merchant_for_settling(p_merchant_id uuid) IS 'Exclusive lock of a merchant''s postings until the transaction ends; answers the moment after it.';
+
+-- Name: lock_merchant_users(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_merchant_users(p_merchant_id uuid) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform sec.require_merchant_owner(p_merchant_id);
+  perform from app.merchants m where m.id = p_merchant_id for no key update;
+  -- Again under the lock: somebody may have taken the caller's role meanwhile.
+  return sec.require_merchant_owner(p_merchant_id);
+end;
+$$;
+
+-- Name: FUNCTION lock_merchant_users(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_merchant_users(p_merchant_id uuid) IS 'Holds other changes of a merchant''s users back; as whom the caller acts, else MERCHANT_NOT_FOUND or PERMISSION_DENIED.';
+
 -- Name: lock_own_card_for_codes(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) RETURNS app.cards
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_card app.cards;
@@ -940,11 +2217,175 @@ $$;
 
 COMMENT ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) IS 'Locks a card and the member''s binding to it; an unknown card and one he is not bound to get the same answer.';
 
+-- Name: lock_own_card_for_devices(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) RETURNS app.cards
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_card app.cards;
+begin
+  -- Looked at before locking, so that a stranger cannot queue up on somebody's card.
+  if app.card_role(p_card_id, p_member_id) is null then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+  -- He may have been unbound meanwhile.
+  if app.card_role(p_card_id, p_member_id) is null then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  return v_card;
+end;
+$$;
+
+-- Name: FUNCTION lock_own_card_for_devices(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) IS 'Locks a card the member is bound to, as a charge does; an unknown card and one he is not bound to get the same answer.';
+
+-- Name: lock_shop_for_cash(app.merchants, uuid, numeric); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := app.lock_active_merchant_for_posting(p_merchant.id);
+  v_role text := sec.merchant_role(p_merchant.id);
+begin
+  -- Read again after the locks: who was dismissed while he waited takes no cash.
+  if v_role is null then
+    perform rules.fail('NOT_MERCHANT_USER');
+  end if;
+  if v_role = 'cashier' then
+    perform app.count_cashier_cash(p_merchant, p_user_id, p_amount, v_now);
+  end if;
+  return v_now;
+end;
+$$;
+
+-- Name: FUNCTION lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric) IS 'Lets a merchant''s user take cash, and counts a cashier''s; answers the moment to post at.';
+
+-- Name: log_rows(text, uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.log_rows(p_log text, p_id_from uuid, p_id_to uuid) RETURNS TABLE(row_id uuid, row_hash bytea)
+    LANGUAGE plpgsql STABLE
+    SET "TimeZone" TO 'UTC'
+    SET bytea_output TO 'hex'
+    AS $$
+begin
+  case p_log
+  when 'app.transactions' then
+    return query select t.id, app.row_hash(to_jsonb(t), 'id')
+      from app.transactions t where t.id >= p_id_from and t.id < p_id_to;
+  when 'app.ledger_entries' then
+    return query select e.tx_id, sha256(string_agg(app.row_hash(to_jsonb(e), 'tx_id'), ''::bytea order by e.entry_no))
+      from app.ledger_entries e where e.tx_id >= p_id_from and e.tx_id < p_id_to group by e.tx_id;
+  when 'app.point_ledger' then
+    return query select l.id, app.row_hash(to_jsonb(l), 'id')
+      from app.point_ledger l where l.id >= p_id_from and l.id < p_id_to;
+  when 'audit.event_log' then
+    return query select a.id, app.row_hash(to_jsonb(a), 'id')
+      from audit.event_log a where a.id >= p_id_from and a.id < p_id_to;
+  when 'app.purged_ranges' then
+    return query select r.id, app.row_hash(to_jsonb(r), 'id')
+      from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to;
+  end case;
+end;
+$$;
+
+-- Name: FUNCTION log_rows(p_log text, p_id_from uuid, p_id_to uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.log_rows(p_log text, p_id_from uuid, p_id_to uuid) IS 'Ids and hashes of a log''s rows in a range of ids; all entries of a transaction are one. The id is not part of the hash, so that a row under another row''s id is recognised.';
+
+-- Name: log_violations(app.seals, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.log_violations(p_seal app.seals, p_log text) RETURNS TABLE(row_id uuid, what text)
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_sealed text := p_seal.parts -> p_log ->> 'digest';
+  v_items app.seal_items;
+  v_found text;
+begin
+  select i.* into v_items from app.seal_items i where i.seal_no = p_seal.seal_no and i.log = p_log;
+  select app.items_digest(array_agg(r.row_id order by r.row_id), array_agg(r.row_hash order by r.row_id)) into v_found
+  from app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r;
+  if v_items.seal_no is null and app.is_purged(p_log, p_seal.id_to) then
+    v_sealed := null;
+  elsif v_items.seal_no is null and v_sealed is not null then
+    return query select null::uuid, 'items_removed';
+    if v_found is distinct from v_sealed then
+      return query select null::uuid, 'changed';
+    end if;
+    return;
+  elsif app.items_digest(v_items.row_ids, v_items.row_hashes) is distinct from v_sealed
+        or cardinality(v_items.row_ids) is distinct from cardinality(v_items.row_hashes)
+  then
+    return query select null::uuid, 'items_changed';
+  end if;
+  if v_found is distinct from v_sealed then
+    return query select d.row_id, d.what from app.differing_rows(p_seal, p_log, v_items.row_ids, v_items.row_hashes) d;
+    if not found then
+      return query select null::uuid, 'changed';
+    end if;
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION log_violations(p_seal app.seals, p_log text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.log_violations(p_seal app.seals, p_log text) IS 'What is wrong with the rows of one log in one seal. Without a row id: the items themselves, or rows that the items no longer name.';
+
+-- Name: logs_with_default_rows(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.logs_with_default_rows() RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_log text;
+  v_has_rows boolean;
+begin
+  for v_log in select p.table_name::text from app.partitioned_tables p order by 1 loop
+    execute format('select exists (select from %s_default)', v_log) into v_has_rows;
+    if v_has_rows then
+      return next v_log;
+    end if;
+  end loop;
+end;
+$$;
+
+-- Name: FUNCTION logs_with_default_rows(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.logs_with_default_rows() IS 'Logs with rows in their default partition, which no month''s partition was there for.';
+
+-- Name: logs_without_partition(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.logs_without_partition() RETURNS TABLE(table_name text, month text)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+    select p.table_name::text, to_char(m.month, 'YYYYMM')
+    from app.partitioned_tables p
+    cross join (
+      select date_trunc('month', clock_timestamp() at time zone 'UTC') + make_interval(months => a.months)
+      from generate_series(0, 1) as a (months)) as m (month)
+    where not exists (
+      select from pg_catalog.pg_inherits i
+      where i.inhparent = p.table_name and i.inhrelid = to_regclass(format('%s_%s', p.table_name, to_char(m.month, 'YYYYMM'))))
+    order by p.table_name::text, m.month;
+end;
+$$;
+
+-- Name: FUNCTION logs_without_partition(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.logs_without_partition() IS 'Logs that lack the partition of this month or the next.';
+
 -- Name: make_member(text, text, text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) RETURNS app.member_profiles
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_member app.member_profiles;
@@ -970,11 +2411,85 @@ $$;
 
 COMMENT ON FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) IS 'A member and the one standard card. A user whose member was deleted gets no second one.';
 
+-- Name: settlements; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.settlements (
+    id uuid NOT NULL,
+    settlement_no text NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    gross numeric(14,2) NOT NULL,
+    refunds numeric(14,2) NOT NULL,
+    cash numeric(14,2) NOT NULL,
+    payment_count integer NOT NULL,
+    refund_count integer NOT NULL,
+    cash_count integer NOT NULL,
+    fee_bps integer NOT NULL,
+    fee numeric(14,2) NOT NULL,
+    carried_from uuid,
+    carried_in numeric(14,2) NOT NULL,
+    net numeric(14,2) NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    payout_tx_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT settlements_carry_a_debt_only CHECK (((carried_in <= (0)::numeric) AND ((carried_in < (0)::numeric) = (carried_from IS NOT NULL)))),
+    CONSTRAINT settlements_mode_known CHECK ((mode = ANY (ARRAY['realtime'::text, 't_plus_1'::text, 'monthly'::text]))),
+    CONSTRAINT settlements_net_is_the_rest CHECK ((net = ((((gross - refunds) - cash) - fee) + carried_in))),
+    CONSTRAINT settlements_of_nothing CHECK ((((payment_count + refund_count) + cash_count) > 0)),
+    CONSTRAINT settlements_paid_has_its_transaction CHECK (((status = 'paid'::text) = (payout_tx_id IS NOT NULL))),
+    CONSTRAINT settlements_period_empty CHECK ((period_start < period_end)),
+    CONSTRAINT settlements_period_not_over CHECK ((period_end <= created_at)),
+    CONSTRAINT settlements_settlement_no_well_formed CHECK ((settlement_no ~ '^STL[0-9]{10,}$'::text)),
+    CONSTRAINT settlements_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'settled'::text, 'paid'::text, 'failed'::text]))),
+    CONSTRAINT settlements_sums_negative CHECK (((gross >= (0)::numeric) AND (refunds >= (0)::numeric) AND (cash >= (0)::numeric) AND (fee >= (0)::numeric) AND (((('NaN'::numeric <> gross) AND ('NaN'::numeric <> refunds)) AND ('NaN'::numeric <> cash)) AND ('NaN'::numeric <> fee))))
+);
+
+-- Name: TABLE settlements; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.settlements IS 'What we owe a merchant for a half-open period: net = gross - refunds - cash - fee + carried_in. A negative net is paid out as 0 and carried into the next one, which names it in carried_from. All but the status is written once.';
+
+-- Name: make_settlement(uuid, text, timestamp with time zone, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text) RETURNS app.settlements
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := app.lock_merchant_for_settling(p_merchant_id);
+  v_merchant app.merchants;
+  v_settlement app.settlements;
+begin
+  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  if exists (
+    select from app.settlements s
+    where s.merchant_id = p_merchant_id and s.period_end > p_period_start and s.period_start < p_period_end)
+  then
+    perform rules.fail('SETTLEMENT_ALREADY_EXISTS');
+  end if;
+  v_settlement := app.write_settlement(v_merchant, p_mode, p_period_start, p_period_end, v_now);
+  if v_settlement.id is null then
+    perform rules.fail('NO_TRANSACTIONS_IN_PERIOD');
+  end if;
+  perform audit.log(p_actor_role, 'settlement.generated', 'settlement', v_settlement.settlement_no, jsonb_build_object(
+    'merchant_code', v_merchant.code, 'mode', p_mode, 'period_start', p_period_start, 'period_end', p_period_end,
+    'net', v_settlement.net::text));
+  return v_settlement;
+end;
+$$;
+
+-- Name: FUNCTION make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text) IS 'Settles a period that has ended, under the merchant''s exclusive lock. Errors: MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS, NO_TRANSACTIONS_IN_PERIOD.';
+
 -- Name: make_standard_card(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.make_standard_card(p_member_id uuid) RETURNS app.cards
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_card app.cards;
@@ -1006,11 +2521,177 @@ $$;
 
 COMMENT ON FUNCTION app.may_bind_others(p_own_role text, p_role text) IS 'Whether an own role allows giving, changing or taking this role: owners any, admins member and viewer.';
 
+-- Name: payment_devices; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.payment_devices (
+    handle text NOT NULL,
+    key_id smallint NOT NULL,
+    card_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    label text,
+    enrolled_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    offline_on date,
+    offline_total numeric(14,2) DEFAULT 0 NOT NULL,
+    CONSTRAINT payment_devices_handle_well_formed CHECK ((handle ~ '^[0-9]{10}$'::text)),
+    CONSTRAINT payment_devices_label_blank_or_long CHECK (((char_length(label) >= 1) AND (char_length(label) <= 64))),
+    CONSTRAINT payment_devices_offline_total_no_number CHECK (((offline_total >= (0)::numeric) AND (offline_total <> 'NaN'::numeric)))
+);
+
+-- Name: TABLE payment_devices; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.payment_devices IS 'Phones that make offline codes for a card; the member is the payer. The device''s key follows from its handle and the master key and is stored nowhere, so a handle is never used again and its row never deleted. offline_total: raw amounts paid on the day offline_on. The label is gone when the member was erased.';
+
+-- Name: may_end_device(app.payment_devices, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.may_end_device(p_device app.payment_devices, p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return sec.is_admin()
+    or p_device.member_id is not distinct from p_member_id
+    or coalesce(app.card_role(p_device.card_id, p_member_id) in ('owner', 'admin'), false);
+end;
+$$;
+
+-- Name: FUNCTION may_end_device(p_device app.payment_devices, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.may_end_device(p_device app.payment_devices, p_member_id uuid) IS 'Whether the caller, who is this member, may end a device: its own member, the card''s owner and admin, an admin of the house.';
+
+-- Name: member_tx_ids(uuid, timestamp with time zone, timestamp with time zone, uuid, integer, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.member_tx_ids(p_member_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+declare
+  v_first_id uuid := app.first_tx_id(p_start);
+  v_end_id uuid := least(app.end_tx_id(p_end), p_before);
+  v_start timestamptz := coalesce(p_start, '-infinity');
+  v_end timestamptz := coalesce(p_end, 'infinity');
+  v_rows bigint := p_offset::bigint + p_limit;
+begin
+  return array(
+    select u.id
+    from (
+      select c.id
+      from app.card_bindings b
+      cross join lateral (
+        select t.id from app.transactions t
+        where t.card_id = b.card_id and t.id >= v_first_id and t.id < v_end_id
+          and t.created_at >= v_start and t.created_at < v_end
+        order by t.id desc limit v_rows) c
+      where b.member_id = p_member_id
+      union
+      (select t.id from app.transactions t
+       where t.member_id = p_member_id and t.id >= v_first_id and t.id < v_end_id
+         and t.created_at >= v_start and t.created_at < v_end
+       order by t.id desc limit v_rows)
+    ) u
+    order by u.id desc
+    limit p_limit offset p_offset);
+end;
+$$;
+
+-- Name: FUNCTION member_tx_ids(p_member_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.member_tx_ids(p_member_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) IS 'One page of a member''s transactions, newest first: those of every card he is bound to and his own on cards he has left. Reads at most offset + limit rows a card.';
+
+-- Name: member_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.member_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+    select 'member_has_one_standard_card', m.member_no, count(c.id)::text
+    from app.member_profiles m
+    left join app.cards c on c.personal_member_id = m.id and c.card_type = 'standard'
+    group by m.id, m.member_no
+    having count(c.id) <> 1
+    union all
+    select 'personal_card_is_its_members_alone', c.card_no, b.member_id::text || ' ' || b.role
+    from app.cards c
+    join app.card_bindings b on b.card_id = c.id
+    where c.personal_member_id is not null and (b.member_id <> c.personal_member_id or b.role <> 'owner')
+    union all
+    select 'personal_card_has_its_owner', c.card_no, c.personal_member_id::text
+    from app.cards c
+    left join app.card_bindings b on b.card_id = c.id and b.member_id = c.personal_member_id
+    where c.personal_member_id is not null and b.member_id is null
+    union all
+    select 'deleted_member_is_erased', m.member_no, ''
+    from app.member_profiles m
+    where m.status = 'deleted' and (
+      m.name <> m.member_no or m.phone is not null or m.email is not null or m.auth_user_id is not null
+      or exists (select from app.external_identities i where i.member_id = m.id)
+      or exists (select from app.payment_devices d where d.member_id = m.id and (d.revoked_at is null or d.label is not null)))
+    union all
+    select 'deleted_member_has_closed_cards_only', m.member_no, c.card_no
+    from app.member_profiles m
+    join app.card_bindings b on b.member_id = m.id
+    join app.cards c on c.id = b.card_id
+    where m.status = 'deleted' and c.status <> 'closed'
+    union all
+    select 'deleted_member_has_no_open_code', m.member_no, p.id::text
+    from app.payment_codes p
+    join app.member_profiles m on m.id = p.member_id
+    where p.consumed_at is null and p.revoked_at is null and m.status = 'deleted';
+end;
+$$;
+
+-- Name: FUNCTION member_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.member_violations() IS 'One standard card a member, personal cards with their member alone, and nothing left of who was deleted.';
+
+-- Name: merchant_tx_ids(uuid, timestamp with time zone, timestamp with time zone, uuid, integer, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+declare
+  v_first_id uuid := app.first_tx_id(p_start);
+  v_end_id uuid := least(app.end_tx_id(p_end), p_before);
+  v_start timestamptz := coalesce(p_start, '-infinity');
+  v_end timestamptz := coalesce(p_end, 'infinity');
+  v_sees_payouts boolean := sec.sees_payouts(p_merchant_id);
+begin
+  return array(
+    select t.id from app.transactions t
+    where t.merchant_id = p_merchant_id and t.id >= v_first_id and t.id < v_end_id
+      and t.created_at >= v_start and t.created_at < v_end
+      and (v_sees_payouts or t.tx_type <> 'settlement')
+    order by t.id desc
+    limit p_limit offset p_offset);
+end;
+$$;
+
+-- Name: FUNCTION merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) IS 'One page of a merchant''s transactions, newest first. Reads at most offset + limit rows.';
+
+-- Name: merchant_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.merchant_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select 'terminal_is_the_merchants', t.tx_no, t.terminal_code
+  from app.transactions t
+  left join app.terminals x on x.code = t.terminal_code
+  where t.terminal_code is not null and x.merchant_id is distinct from t.merchant_id
+$$;
+
+-- Name: FUNCTION merchant_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.merchant_violations() IS 'For verify_ledger: a transaction''s terminal is one of its merchant''s.';
+
 -- Name: move_card_status(app.cards, text, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   if not rules.can_card_status_move(p_card.status, p_to) then
@@ -1020,6 +2701,10 @@ begin
     perform rules.fail('CARD_BALANCE_NOT_ZERO');
   end if;
   update app.cards c set status = p_to where c.id = p_card.id;
+  -- Who finds a lost phone finds its codes and devices: they stay over when the card comes back.
+  if p_to in ('lost', 'closed') then
+    perform app.end_payers_of_card(p_card.id);
+  end if;
   perform audit.log(
     case when sec.is_admin() then 'admin' else 'member' end, p_action, 'card', p_card.card_no,
     jsonb_build_object('from', p_card.status, 'to', p_to));
@@ -1029,13 +2714,12 @@ $$;
 
 -- Name: FUNCTION move_card_status(p_card app.cards, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) IS 'Moves a locked card, audited. A wrong move is CARD_STATUS_CONFLICT, never a silent true.';
+COMMENT ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) IS 'Moves a locked card, audited; a lost or closed one loses its open codes and devices. A wrong move is CARD_STATUS_CONFLICT, never a silent true.';
 
 -- Name: move_member_status(uuid, text, text, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_member app.member_profiles := app.lock_member_and_cards(p_member_id);
@@ -1056,11 +2740,31 @@ $$;
 
 COMMENT ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) IS 'Suspends or activates a member; false when he was already so.';
 
+-- Name: move_merchant_status(uuid, text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_merchant app.merchants := app.lock_merchant_against_posting(p_merchant_id);
+begin
+  if v_merchant.status = p_to then
+    return false;
+  end if;
+  update app.merchants m set status = p_to where m.id = p_merchant_id;
+  perform audit.log('admin', p_action, 'merchant', v_merchant.code, '{}');
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION move_merchant_status(p_merchant_id uuid, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) IS 'Suspends or activates a merchant; false when it was so already.';
+
 -- Name: next_card_no(text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.next_card_no(p_card_type text) RETURNS text
     LANGUAGE sql
-    SET search_path TO ''
     AS $$
   select r.number_prefix || rules.padded(nextval('app.card_no_seq'), 8)
   from app.card_type_rules r where r.card_type = p_card_type
@@ -1069,6 +2773,38 @@ $$;
 -- Name: FUNCTION next_card_no(p_card_type text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.next_card_no(p_card_type text) IS 'A fresh card number: the type''s prefix and eight digits.';
+
+-- Name: next_settlement_period(app.merchants, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone) RETURNS tstzrange
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_settled_end timestamptz := coalesce((select max(s.period_end) from app.settlements s where s.merchant_id = p_merchant.id), '-infinity');
+  v_over timestamptz := app.settlement_unit_start(p_merchant, p_now, 0);
+  v_first timestamptz;
+  v_end timestamptz;
+begin
+  if v_settled_end >= v_over then
+    return null;
+  end if;
+  -- The first by id; by created_at another of its time may come before it, since ids are drawn earlier.
+  select t.created_at into v_first from app.unsettled_transactions(p_merchant.id, v_over) t order by t.id limit 1;
+  if v_first is null then
+    return null;
+  end if;
+  v_first := least(v_first, (select min(t.created_at) from app.unsettled_transactions(p_merchant.id, v_first) t));
+  v_first := greatest(v_first, v_settled_end);
+  v_end := case when p_merchant.settlement_mode = 'realtime' then v_over else app.settlement_unit_start(p_merchant, v_first, 1) end;
+  -- Where clocks are set back over midnight, the hour before it counts as the new day's, which is not over yet.
+  return case when v_end <= v_over then
+    tstzrange(greatest(app.settlement_unit_start(p_merchant, v_first, 0), v_settled_end), v_end) end;
+end;
+$$;
+
+-- Name: FUNCTION next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone) IS 'The first finished period with something to settle, by the merchant''s mode and time zone, or NULL: a day, a month, or in realtime what there is up to the last whole minute. It begins where the last settlement ended when that is later, as after a change of mode.';
 
 -- Name: next_tx_no(text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1080,11 +2816,64 @@ CREATE FUNCTION app.next_tx_no(p_prefix text) RETURNS text
 
 COMMENT ON FUNCTION app.next_tx_no(p_prefix text) IS 'A fresh transaction number: prefix and ten digits.';
 
+-- Name: settings; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.settings (
+    key text NOT NULL,
+    value text NOT NULL,
+    kind text NOT NULL,
+    comment text NOT NULL,
+    min_value numeric,
+    max_value numeric,
+    choices text[],
+    CONSTRAINT settings_amounts_are_amounts CHECK (((kind <> 'amount'::text) OR (value ~ '^[0-9]{1,12}[.][0-9]{2}$'::text))),
+    CONSTRAINT settings_bounds_are_ordered CHECK ((min_value <= max_value)),
+    CONSTRAINT settings_choices_are_known CHECK (((kind <> 'choice'::text) OR (value = ANY (choices)))),
+    CONSTRAINT settings_integers_are_integers CHECK (((kind <> 'integer'::text) OR (value ~ '^(0|[1-9][0-9]{0,8})$'::text))),
+    CONSTRAINT settings_kind_known CHECK ((kind = ANY (ARRAY['amount'::text, 'integer'::text, 'time_zone'::text, 'choice'::text]))),
+    CONSTRAINT settings_time_zones_are_known CHECK (((kind <> 'time_zone'::text) OR rules.is_time_zone(value)))
+);
+
+-- Name: TABLE settings; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.settings IS 'What the house decides: time zone and limits. Amounts are raw amounts of the house currency. min_value, max_value: bounds of an amount or integer, both included; choices: the values of a choice, without which it cannot be changed.';
+
+-- Name: normal_setting(app.settings, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.normal_setting(p_setting app.settings, p_value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+declare
+  v_number numeric;
+begin
+  if p_value is null then
+    return null;
+  end if;
+  case p_setting.kind
+    when 'amount' then
+      v_number := case when p_value ~ '^[0-9]{1,12}([.][0-9]{1,2})?$' then p_value::numeric(14, 2) end;
+    when 'integer' then
+      v_number := case when p_value ~ '^(0|[1-9][0-9]{0,8})$' then p_value::numeric end;
+    when 'time_zone' then
+      return case when rules.is_time_zone(p_value) then p_value end;
+    when 'choice' then
+      return case when p_value = any (p_setting.choices) then p_value end;
+  end case;
+  if v_number < p_setting.min_value or v_number > p_setting.max_value then
+    return null;
+  end if;
+  return v_number::text;
+end;
+$_$;
+
+-- Name: FUNCTION normal_setting(p_setting app.settings, p_value text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.normal_setting(p_setting app.settings, p_value text) IS 'A value as the setting keeps it, amounts with two decimals; NULL when it is not of its kind, out of its bounds or none of its choices.';
+
 -- Name: partition_by_month(regclass, boolean); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolean) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   insert into app.partitioned_tables (table_name, is_append_only) values (p_table, p_is_append_only);
@@ -1106,14 +2895,17 @@ COMMENT ON FUNCTION app.partition_by_month(p_table regclass, p_is_append_only bo
 
 CREATE FUNCTION app.payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone) RETURNS app.payment_terms
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
-  v_type app.card_type_rules;
+  v_type record;
   v_corporate record;
   v_terms app.payment_terms;
 begin
-  select r.* into strict v_type from app.card_type_rules r where r.card_type = p_card.card_type;
+  select r.has_fixed_discount, r.has_level_discount, r.has_corporate_discount, r.earns_points, l.discount as level_discount
+    into strict v_type
+  from app.card_type_rules r
+  cross join app.level_of(p_card.points) l
+  where r.card_type = p_card.card_type;
   v_terms.discount := 1;
   v_terms.discount_source := 'none';
   if v_type.has_fixed_discount and p_card.fixed_discount is not null then
@@ -1121,7 +2913,7 @@ begin
     v_terms.discount_source := 'card';
     v_terms.discount_card_id := p_card.id;
   elsif v_type.has_level_discount then
-    v_terms.discount := (app.level_of(p_card.points)).discount;
+    v_terms.discount := v_type.level_discount;
     v_terms.discount_source := 'level';
   end if;
   if v_type.has_corporate_discount then
@@ -1152,11 +2944,65 @@ $$;
 
 COMMENT ON FUNCTION app.payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone) IS 'Discount, final amount and points. A standard card takes the lowest of its level and the corporate cards of the payer; ties go to the level.';
 
+-- Name: payment_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.payment_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select 'price_is_right', t.tx_no, format('%s x %s = %s', t.raw_amount, t.discount, t.final_amount)
+  from app.transactions t
+  where t.final_amount is distinct from rules.final_price(t.raw_amount, t.discount)
+  union all
+  select 'transaction_has_its_points', t.tx_no, format('%s of %s', coalesce(p.total, 0), t.points_earned)
+  from app.transactions t
+  left join (
+    select l.tx_id, l.card_id, sum(l.delta) as total from app.point_ledger l where l.tx_id is not null group by l.tx_id, l.card_id) p
+    on p.tx_id = t.id and p.card_id = t.card_id
+  where coalesce(p.total, 0) <> t.points_earned
+  union all
+  select 'refunds_within_payment', t.tx_no, format('%s of %s', r.total, t.final_amount)
+  from (select x.original_tx_id, sum(x.final_amount) as total from app.transactions x
+        where x.original_tx_id is not null group by x.original_tx_id) r
+  join app.transactions t on t.id = r.original_tx_id
+  where r.total > t.final_amount
+  union all
+  select 'refund_matches_payment', r.tx_no, r.original_tx_id::text
+  from app.transactions r
+  left join app.transactions t on t.id = r.original_tx_id
+  left join app.cards c on c.id = t.card_id
+  where r.tx_type = 'refund' and (
+    t.tx_type is distinct from 'payment' or t.merchant_id is distinct from r.merchant_id
+    or (c.card_type is distinct from 'voucher' and t.card_id is distinct from r.card_id))
+  union all
+  select 'one_payment_a_code', min(t.tx_no), format('%s payments', count(*))
+  from app.transactions t where t.payment_code_id is not null
+  group by t.payment_code_id having count(*) > 1
+  union all
+  select 'payment_consumed_its_code', t.tx_no, coalesce(p.id::text, 'no code')
+  from app.transactions t left join app.payment_codes p on p.id = t.payment_code_id
+  where t.tx_type = 'payment' and t.device_handle is null and (t.payment_code_id is null or (p.id is not null and p.consumed_tx_id is distinct from t.id))
+  union all
+  select 'consumed_code_has_its_payment', p.id::text, p.consumed_tx_id::text
+  from app.payment_codes p
+  left join app.transactions t on t.id = p.consumed_tx_id and t.payment_code_id = p.id
+  where p.consumed_tx_id is not null and t.id is null
+  union all
+  select 'order_has_its_payment', o.external_order_id, o.tx_id::text
+  from app.merchant_orders o
+  left join app.transactions t
+    on t.id = o.tx_id and t.merchant_id = o.merchant_id and t.external_order_id = o.external_order_id
+  where t.id is null
+$$;
+
+-- Name: FUNCTION payment_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.payment_violations() IS 'Prices, points, refunds within their payment, one payment a code, orders that name their payment.';
+
 -- Name: points_to_take(app.transactions, numeric, app.cards); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.points_to_take(p_payment app.transactions, p_refunded_total numeric, p_card app.cards) RETURNS bigint
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_taken bigint;
@@ -1179,7 +3025,6 @@ COMMENT ON FUNCTION app.points_to_take(p_payment app.transactions, p_refunded_to
 
 CREATE FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid DEFAULT app.uuid_v7()) RETURNS app.transactions
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_tx app.transactions;
@@ -1213,7 +3058,6 @@ COMMENT ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reaso
 
 CREATE FUNCTION app.post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_pays_once boolean := (select r.pays = 'once' from app.card_type_rules r where r.card_type = p_card.card_type);
@@ -1221,15 +3065,24 @@ declare
   v_day date := app.card_day(p_tx.created_at);
   v_level int := (app.level_of(p_card.points + p_tx.points_earned)).level;
 begin
-  perform app.post_transaction(p_tx);
-  insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
-  select p_tx.id, e.entry_no, e.account, e.card_id, e.merchant_id, e.delta
-  from (values
-    (1::smallint, 'card', p_card.id, null::uuid, -v_taken),
-    (2::smallint, 'merchant_payable', null::uuid, p_merchant.id, p_tx.final_amount),
-    (3::smallint, 'forfeited_vouchers', null::uuid, null::uuid, v_taken - p_tx.final_amount)
-  ) as e (entry_no, account, card_id, merchant_id, delta)
-  where e.delta <> 0;
+  with transaction as (
+    insert into app.transactions select p_tx.*
+  ), number as (
+    insert into app.transaction_numbers (tx_no, tx_id) values (p_tx.tx_no, p_tx.id)
+  ), entries as (
+    insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
+    select p_tx.id, e.entry_no, e.account, e.card_id, e.merchant_id, e.delta
+    from (values
+      (1::smallint, 'card', p_card.id, null::uuid, -v_taken),
+      (2::smallint, 'merchant_payable', null::uuid, p_merchant.id, p_tx.final_amount),
+      (3::smallint, 'forfeited_vouchers', null::uuid, null::uuid, v_taken - p_tx.final_amount)
+    ) as e (entry_no, account, card_id, merchant_id, delta)
+    where e.delta <> 0
+  ), points as (
+    insert into app.point_ledger (id, card_id, tx_id, delta, level_before, level_after, reason, created_at)
+    select app.uuid_v7(p_tx.created_at), p_card.id, p_tx.id, p_tx.points_earned, p_card.level, v_level, 'payment', p_tx.created_at
+    where p_tx.points_earned <> 0
+  )
   update app.cards c
   set balance = c.balance - v_taken,
       points = c.points + p_tx.points_earned,
@@ -1238,7 +3091,6 @@ begin
       paid_on = greatest(c.paid_on, v_day),
       paid_on_total = case when c.paid_on >= v_day then c.paid_on_total else 0 end + p_tx.raw_amount
   where c.id = p_card.id;
-  perform app.record_points(p_card.id, p_tx.points_earned, p_card.level, v_level, p_tx.id, 'payment', p_tx.created_at);
   if p_merchant.day_max is not null then
     insert into app.merchant_day_totals as d (merchant_id, day, shard, raw_total)
     values (p_merchant.id, (p_tx.created_at at time zone p_merchant.time_zone)::date,
@@ -1252,11 +3104,77 @@ $$;
 
 COMMENT ON FUNCTION app.post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants) IS 'Books a payment: card, merchant payable and, for a voucher, what is forfeited; then points and the day''s totals.';
 
+-- Name: post_payout(app.settlements); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.post_payout(p_settlement app.settlements) RETURNS app.transactions
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_payout numeric := greatest(p_settlement.net, 0);
+  v_tx app.transactions;
+begin
+  v_tx.id := app.uuid_v7();
+  v_tx.created_at := clock_timestamp();
+  v_tx.tx_no := app.next_tx_no('STX');
+  v_tx.tx_type := 'settlement';
+  v_tx.merchant_id := p_settlement.merchant_id;
+  v_tx.raw_amount := v_payout + p_settlement.fee;
+  v_tx.discount := 1;
+  v_tx.discount_source := 'none';
+  v_tx.final_amount := v_tx.raw_amount;
+  v_tx.points_earned := 0;
+  v_tx.tag := jsonb_build_object('settlement_no', p_settlement.settlement_no);
+  v_tx.actor_user_id := (sec.caller()).user_id;
+  perform app.post_transaction(v_tx);
+  -- What leaves the payable: items and fee of this settlement and the debt it carries, all but a debt of its own.
+  insert into app.ledger_entries (tx_id, entry_no, account, merchant_id, delta)
+  select v_tx.id, row_number() over (order by e.place), e.account, e.merchant_id, e.delta
+  from (values
+    (1, 'merchant_payable', p_settlement.merchant_id, -v_tx.final_amount),
+    (2, 'payout_clearing', null::uuid, v_payout),
+    (3, 'fee_income', null::uuid, p_settlement.fee)
+  ) as e (place, account, merchant_id, delta)
+  where e.delta <> 0;
+  return v_tx;
+end;
+$$;
+
+-- Name: FUNCTION post_payout(p_settlement app.settlements); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.post_payout(p_settlement app.settlements) IS 'Books a settlement as paid: payable -(payout + fee), payout clearing +payout, fee income +fee; payout = net, or 0 if that is negative. Each settlement books its own fee. A positive net clears the payable of its items and of the debt it carries to 0; a negative one leaves the payable at its net, which is what the next settlement carries. Entries of 0 are not written, so there may be none.';
+
+-- Name: post_recharge(app.transactions, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.post_recharge(p_tx app.transactions, p_account text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_tx app.transactions := p_tx;
+begin
+  v_tx.tx_no := app.next_tx_no('RCG');
+  v_tx.tx_type := 'recharge';
+  v_tx.final_amount := p_tx.raw_amount;
+  v_tx.discount := 1;
+  v_tx.discount_source := 'none';
+  v_tx.points_earned := 0;
+  v_tx.actor_user_id := (sec.caller()).user_id;
+  perform app.post_transaction(v_tx);
+  insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
+  values
+    (v_tx.id, 1, 'card', v_tx.card_id, null, v_tx.final_amount),
+    (v_tx.id, 2, p_account, null, case when p_account = 'merchant_payable' then v_tx.merchant_id end, -v_tx.final_amount);
+  update app.cards c set balance = c.balance + v_tx.final_amount where c.id = v_tx.card_id;
+end;
+$$;
+
+-- Name: FUNCTION post_recharge(p_tx app.transactions, p_account text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) IS 'Books money that came onto a card, against the account that holds it: a provider''s clearing, cash, or a merchant''s payable.';
+
 -- Name: post_refund(app.transactions, app.cards); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   perform app.post_transaction(p_tx);
@@ -1279,7 +3197,6 @@ COMMENT ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) IS 
 
 CREATE FUNCTION app.post_transaction(p_tx app.transactions) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   insert into app.transactions select p_tx.*;
@@ -1291,11 +3208,77 @@ $$;
 
 COMMENT ON FUNCTION app.post_transaction(p_tx app.transactions) IS 'Writes a transaction and its number.';
 
+-- Name: purge_audit_partition(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.purge_audit_partition(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    SET lock_timeout TO '1s'
+    AS $$
+declare
+  v_old record;
+  v_purge app.purged_ranges;
+begin
+  -- One at a time, and not while somebody seals.
+  perform from app.seal_state s for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  select o.* into v_old from app.sealed_audit_partition(p_now - app.audit_kept()) o;
+  if v_old.partition is null then
+    return 0;
+  end if;
+  v_purge.id := app.uuid_v7(p_now);
+  v_purge.log := 'audit.event_log';
+  v_purge.id_from := v_old.id_from;
+  v_purge.id_to := v_old.id_to;
+  v_purge.purged_at := p_now;
+  select min(s.seal_no), max(s.seal_no), (array_agg(s.root order by s.seal_no desc))[1],
+         coalesce(sum((s.parts -> v_purge.log ->> 'rows')::bigint), 0)
+  into v_purge.seal_first, v_purge.seal_last, v_purge.last_root, v_purge.row_count
+  from app.seals s where s.id_to > v_old.id_from and s.id_to <= v_old.id_to;
+  insert into app.purged_ranges select v_purge.*;
+  delete from app.seal_items i
+  where i.log = v_purge.log and i.seal_no between v_purge.seal_first and v_purge.seal_last;
+  -- Last, since charges write to the log: they wait while this waits for its lock, so not for long, and next time again.
+  execute format('drop table %s', v_old.partition);
+  return v_purge.row_count;
+exception when lock_not_available then
+  raise warning 'the audit log is busy: a month past its time stays until the next run';
+  return 0;
+end;
+$$;
+
+-- Name: FUNCTION purge_audit_partition(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.purge_audit_partition(p_now timestamp with time zone) IS 'Drops the oldest month of the audit log past its time, and its items, and records it with the roots of its seals; answers its rows.';
+
+-- Name: purge_codes(timestamp with time zone, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.purge_codes(p_before timestamp with time zone, p_rows_max integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_purged int;
+begin
+  -- Codes are found by their id: none ended before it was issued.
+  delete from app.payment_codes c
+  where c.id in (
+    select o.id from app.payment_codes o
+    where o.id < app.uuid_v7_floor(p_before) and coalesce(o.consumed_at, o.revoked_at, o.expires_at) < p_before
+    order by o.id limit p_rows_max for update skip locked);
+  get diagnostics v_purged = row_count;
+  return v_purged;
+end;
+$$;
+
+-- Name: FUNCTION purge_codes(p_before timestamp with time zone, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.purge_codes(p_before timestamp with time zone, p_rows_max integer) IS 'Deletes payment codes that were consumed, revoked or expired before a moment.';
+
 -- Name: random_digits(integer); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.random_digits(p_count integer) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_digits text := '';
@@ -1320,11 +3303,59 @@ $$;
 
 COMMENT ON FUNCTION app.random_digits(p_count integer) IS 'Unbiased decimal digits from the database''s CSPRNG.';
 
+-- Name: recharge_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.recharge_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select 'credited_payment_has_its_transaction', p.provider_tx_id, coalesce(t.tx_no, 'none')
+  from app.recharge_payments p
+  join app.recharge_orders o on o.id = p.order_id
+  left join app.transactions t on t.id = p.tx_id
+  left join app.ledger_entries e on e.tx_id = t.id and e.account = p.provider || '_clearing'
+  where p.status = 'credited'
+    and (t.tx_type = 'recharge' and t.card_id = o.card_id and e.delta = -p.amount and p.currency = o.currency) is not true
+  union all
+  select 'recharge_has_its_source', t.tx_no, coalesce(e.account, 'none')
+  from app.transactions t
+  left join app.ledger_entries e on e.tx_id = t.id and e.account <> 'card'
+  where t.tx_type = 'recharge' and (e.delta = -t.final_amount and case
+    when t.merchant_id is not null then e.account = 'merchant_payable' and e.merchant_id = t.merchant_id
+    when e.account in ('wechat_clearing', 'alipay_clearing') then exists (select from app.recharge_payments p where p.tx_id = t.id)
+    else e.account = 'cash_clearing' end) is not true
+  union all
+  select 'order_status_follows_its_payments', o.order_no, format('%s with %s credited, %s to review', o.status, p.credited, p.to_review)
+  from app.recharge_orders o
+  cross join lateral (
+    select count(*) filter (where r.status = 'credited') as credited, count(*) filter (where r.status = 'needs_review') as to_review,
+      count(*) as reported
+    from app.recharge_payments r where r.order_id = o.id) p
+  where not case o.status
+    when 'completed' then p.credited > 0
+    when 'needs_review' then p.credited = 0 and p.to_review > 0
+    when 'refunded_outside' then p.credited = 0 and p.to_review = 0 and p.reported > 0
+    else p.reported = 0 end
+  union all
+  select 'order_is_credited_once_by_itself', o.order_no, count(*)::text
+  from app.recharge_payments p
+  join app.recharge_orders o on o.id = p.order_id
+  where p.status = 'credited' and p.review_reason is null
+  group by o.order_no having count(*) > 1
+  union all
+  select 'cash_order_has_its_recharge', c.external_order_id, c.tx_id::text
+  from app.cash_orders c
+  left join app.transactions t on t.id = c.tx_id and t.tx_type = 'recharge' and t.external_order_id = c.external_order_id
+  where t.id is null
+$$;
+
+-- Name: FUNCTION recharge_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.recharge_violations() IS 'A row for each violation about recharges, their orders and the payments that providers reported.';
+
 -- Name: record_points(uuid, bigint, integer, integer, uuid, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   if p_delta <> 0 then
@@ -1338,11 +3369,108 @@ $$;
 
 COMMENT ON FUNCTION app.record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone) IS 'The record of a change of points; none for 0.';
 
+-- Name: record_recharge_payment(app.recharge_orders, text, text, numeric, text, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.record_recharge_payment(p_order app.recharge_orders, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone, p_review_reason text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_tx_id uuid;
+begin
+  if p_review_reason is null then
+    v_tx_id := app.credit_recharge(p_order, p_provider, p_amount, p_provider_tx_id);
+  end if;
+  insert into app.recharge_payments
+    (provider, provider_tx_id, order_id, amount, currency, status, review_reason, is_late, tx_id, paid_at, recorded_at)
+  values (
+    p_provider, p_provider_tx_id, p_order.id, p_amount, p_currency,
+    case when p_review_reason is null then 'credited' else 'needs_review' end, p_review_reason,
+    p_paid_at >= p_order.expires_at, v_tx_id, p_paid_at, clock_timestamp())
+  on conflict do nothing;
+  -- Two orders at once, paid by one transaction: the other was first, and what was credited here is rolled back.
+  if not found then
+    perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', 'paid_another_order'));
+  end if;
+  perform app.follow_recharge_payments(p_order.id);
+  perform audit.log(
+    'service', case when p_review_reason is null then 'recharge.credited' else 'recharge.needs_review' end, 'recharge_order',
+    p_order.order_no, jsonb_build_object(
+      'provider', p_provider, 'provider_tx_id', p_provider_tx_id, 'amount', p_amount::text, 'currency', p_currency,
+      'reason', p_review_reason));
+end;
+$$;
+
+-- Name: FUNCTION record_recharge_payment(p_order app.recharge_orders, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone, p_review_reason text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.record_recharge_payment(p_order app.recharge_orders, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone, p_review_reason text) IS 'Records a payment that a provider reported for the first time, and credits it unless it waits for an admin.';
+
+-- Name: recurring_work(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.recurring_work() RETURNS TABLE(work text, ok boolean, detail text)
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+    select w.work, coalesce(w.done_at > v_now - w.age_max, false) and coalesce(w.violations, 0) = 0,
+           case when w.done_at is null then 'never' else
+             format('%s UTC', to_char(w.done_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+             || coalesce(', ' || w.violations || ' violations', '') end
+    from (
+      select 'ledger_verified', r.ran_at, r.violations, interval '36 hours'
+      from (select) one left join app.check_runs r on r.what = 'verify_ledger'
+      union all
+      select 'seals_verified', r.ran_at, r.violations, interval '1 hour'
+      from (select) one left join app.check_runs r on r.what = 'verify_seals'
+      union all
+      -- Stands still, too, while one transaction stays open for hours.
+      select 'sealed_until', s.final_at, null, interval '1 hour'
+      from app.seal_state s
+    ) as w (work, done_at, violations, age_max);
+end;
+$$;
+
+-- Name: FUNCTION recurring_work(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.recurring_work() IS 'When the cron RPCs last verified the books and the seals, and until when the logs could be sealed; ok: lately, and without violations.';
+
+-- Name: reference_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.reference_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select 'transaction_names_its_parties', t.tx_no, format('card %s, member %s, merchant %s', t.card_id, t.member_id, t.merchant_id)
+  from app.transactions t
+  where (t.card_id is not null and not exists (select from app.cards c where c.id = t.card_id))
+     or (t.discount_card_id is not null and not exists (select from app.cards c where c.id = t.discount_card_id))
+     or (t.member_id is not null and not exists (select from app.member_profiles m where m.id = t.member_id))
+     or (t.merchant_id is not null and not exists (select from app.merchants m where m.id = t.merchant_id))
+  union all
+  select 'entry_names_its_account', e.tx_id::text, format('card %s, merchant %s', e.card_id, e.merchant_id)
+  from app.ledger_entries e
+  where (e.card_id is not null and not exists (select from app.cards c where c.id = e.card_id))
+     or (e.merchant_id is not null and not exists (select from app.merchants m where m.id = e.merchant_id))
+     or not exists (select from app.transactions t where t.id = e.tx_id)
+  union all
+  select 'points_name_their_card', p.id::text, format('card %s, transaction %s', p.card_id, p.tx_id)
+  from app.point_ledger p
+  where not exists (select from app.cards c where c.id = p.card_id)
+     or (p.tx_id is not null and not exists (select from app.transactions t where t.id = p.tx_id))
+  union all
+  select 'number_names_its_transaction', n.tx_no, n.tx_id::text
+  from app.transaction_numbers n
+  where not exists (select from app.transactions t where t.id = n.tx_id)
+$$;
+
+-- Name: FUNCTION reference_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.reference_violations() IS 'Rows of the logs that name a card, member, merchant or transaction that is not there: what foreign keys would refuse.';
+
 -- Name: refund_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.refund_answer(p_refund_tx_id uuid, p_replayed boolean) RETURNS TABLE(refund_tx_id uuid, refund_tx_no text, refunded_amount numeric, remaining numeric, points_taken bigint, replayed boolean)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   return query
@@ -1366,7 +3494,6 @@ COMMENT ON FUNCTION app.refund_answer(p_refund_tx_id uuid, p_replayed boolean) I
 
 CREATE FUNCTION app.refunded_amount(p_tx_id uuid) RETURNS numeric
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   return (select coalesce(sum(r.final_amount), 0)::numeric(14, 2) from app.transactions r
@@ -1382,7 +3509,6 @@ COMMENT ON FUNCTION app.refunded_amount(p_tx_id uuid) IS 'What was refunded of a
 
 CREATE FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) RETURNS app.cards
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_card app.cards;
@@ -1401,11 +3527,85 @@ $$;
 
 COMMENT ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) IS 'A new, empty voucher for the owner of a spent one: the same expiry, or 30 days when that has passed.';
 
+-- Name: relevel_cards(bigint[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.relevel_cards(p_points_min bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_moved int;
+begin
+  with stale as (
+    select c.id, c.points, c.level
+    from app.cards c
+    where c.level <> width_bucket(c.points, p_points_min) - 1
+    order by c.id
+    for no key update
+  ), moved as (
+    update app.cards c
+    set level = width_bucket(s.points, p_points_min) - 1
+    from stale s
+    where c.id = s.id
+    returning c.id, s.points, s.level as level_before, c.level as level_after
+  )
+  insert into app.level_changes (id, card_id, points, level_before, level_after, created_at)
+  select app.uuid_v7(v_now), m.id, m.points, m.level_before, m.level_after, v_now from moved m;
+  get diagnostics v_moved = row_count;
+  return v_moved;
+end;
+$$;
+
+-- Name: FUNCTION relevel_cards(p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.relevel_cards(p_points_min bigint[]) IS 'Moves every card to the level that its points give in a table of levels that begin at these points, level 0 first; how many it moved.';
+
+-- Name: replace_levels(app.membership_levels[], bigint[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    AS $$
+declare
+  v_moved int;
+begin
+  lock table app.membership_levels in access exclusive mode;
+  perform from app.cards c where c.level <> width_bucket(c.points, p_points_min) - 1 for no key update nowait;
+  v_moved := app.relevel_cards(p_points_min);
+  delete from app.membership_levels;
+  insert into app.membership_levels select l.* from unnest(p_levels) l;
+  return v_moved;
+end;
+$$;
+
+-- Name: FUNCTION replace_levels(p_levels app.membership_levels[], p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) IS 'Replaces the levels and moves the cards that changed meanwhile. lock_not_available: somebody holds what it needs.';
+
+-- Name: review_reason_for(app.recharge_orders, app.cards, text, numeric, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  return case
+    when p_order.status not in ('pending', 'expired') then 'second_payment'
+    when p_order.provider is distinct from p_provider then 'wrong_provider'
+    when p_order.currency is distinct from p_currency then 'wrong_currency'
+    when p_order.amount is distinct from p_amount then 'wrong_amount'
+    when p_card.status = 'closed' then 'card_closed'
+  end;
+end;
+$$;
+
+-- Name: FUNCTION review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text) IS 'Why a verified payment waits for an admin; NULL when it is credited at once.';
+
 -- Name: revoke_open_code(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_was_live boolean;
@@ -1422,11 +3622,191 @@ $$;
 
 COMMENT ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) IS 'Ends the one open code of a member and card; whether it was still live.';
 
+-- Name: row_hash(jsonb, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.row_hash(p_row jsonb, p_without text) RETURNS bytea
+    LANGUAGE sql STABLE
+    AS $$ select pg_catalog.sha256(pg_catalog.convert_to((pg_catalog.jsonb_strip_nulls(p_row) - p_without)::text, 'UTF8')) $$;
+
+-- Name: FUNCTION row_hash(p_row jsonb, p_without text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.row_hash(p_row jsonb, p_without text) IS 'SHA-256 of a row but for one column. Times and bytes print by the session''s settings: callers set timezone and bytea_output.';
+
+-- Name: running_transactions(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.running_transactions() RETURNS text[]
+    LANGUAGE sql
+    AS $$
+  select coalesce(array_agg(l.virtualxid), '{}') from pg_catalog.pg_locks l
+  where l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock' and l.granted and l.pid is distinct from pg_backend_pid()
+    -- Of a process that is not listed, or not with its database, the database is not known: it counts.
+    and not exists (
+      select from pg_catalog.pg_stat_activity a
+      where a.pid = l.pid and a.datid <> (select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
+$$;
+
+-- Name: FUNCTION running_transactions(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.running_transactions() IS 'The virtual ids of everybody else''s running transactions in this database. Pid and database are shown to every role.';
+
+-- Name: seal_margin(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.seal_margin() RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS $$ select interval '10 seconds' $$;
+
+-- Name: FUNCTION seal_margin(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.seal_margin() IS 'How far clocks may step back, or differ between servers, before honest rows look added.';
+
+-- Name: seal_root(app.seals); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.seal_root(p_seal app.seals) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET "TimeZone" TO 'UTC'
+    SET bytea_output TO 'hex'
+    AS $$ select app.row_hash(to_jsonb(p_seal), 'root') $$;
+
+-- Name: FUNCTION seal_root(p_seal app.seals); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.seal_root(p_seal app.seals) IS 'The root that a seal must have: SHA-256 of its row, the root before included.';
+
+-- Name: seal_rows(uuid, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.seal_rows(p_id_to uuid, p_rows_max integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_seal app.seals;
+  v_first uuid;
+begin
+  -- From the remembered tip: a seal that was dropped leaves a gap instead of being made anew.
+  select t.last_seal_no + 1, t.last_root, t.last_id_to into strict v_seal.seal_no, v_seal.previous_root, v_seal.id_from
+  from app.seal_state t;
+  v_first := app.first_unsealed(v_seal.id_from, p_id_to);
+  if v_first is null then
+    return 0;
+  end if;
+  v_seal.id_to := app.slice_end(v_first, p_id_to, p_rows_max);
+  insert into app.seal_items (seal_no, log, row_ids, row_hashes)
+  select v_seal.seal_no, g.log, array_agg(r.row_id order by r.row_id), array_agg(r.row_hash order by r.row_id)
+  from unnest(app.sealed_logs()) as g (log)
+  cross join lateral app.log_rows(g.log, v_seal.id_from, v_seal.id_to) r
+  group by g.log;
+  select sum(cardinality(i.row_ids)), jsonb_object_agg(i.log, jsonb_build_object(
+    'rows', cardinality(i.row_ids), 'digest', app.items_digest(i.row_ids, i.row_hashes)))
+  into v_seal.row_count, v_seal.parts
+  from app.seal_items i where i.seal_no = v_seal.seal_no;
+  v_seal.sealed_at := clock_timestamp();
+  v_seal.root := app.seal_root(v_seal);
+  insert into app.seals select v_seal.*;
+  update app.seal_state t set last_seal_no = v_seal.seal_no, last_root = v_seal.root, last_id_to = v_seal.id_to;
+  return v_seal.row_count;
+end;
+$$;
+
+-- Name: FUNCTION seal_rows(p_id_to uuid, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.seal_rows(p_id_to uuid, p_rows_max integer) IS 'Makes one seal over the next slice of ids below p_id_to, at most p_rows_max rows of a log; answers how many items it has. All ids below p_id_to must be final, and the caller must hold the lock on seal_state.';
+
+-- Name: seal_step_last(bigint, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.seal_step_last(p_seal_first bigint, p_rows_max integer) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+  -- The first always, then as many as stay within the bound; 500 seals, so that many small ones end as well.
+  select max(x.seal_no) from (
+    select s.seal_no, sum(s.row_count) over (order by s.seal_no) as row_total
+    from app.seals s where s.seal_no >= p_seal_first order by s.seal_no limit 500) x
+  where x.row_total <= p_rows_max or x.seal_no = (select min(m.seal_no) from app.seals m where m.seal_no >= p_seal_first)
+$$;
+
+-- Name: FUNCTION seal_step_last(p_seal_first bigint, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.seal_step_last(p_seal_first bigint, p_rows_max integer) IS 'The last seal of a step that verifies at most so many rows; NULL past the end.';
+
+-- Name: seal_violations(bigint, bigint); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.seal_violations(p_seal_first bigint, p_seal_last bigint) RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_seal app.seals;
+  v_previous app.seals;
+  v_expected bigint := p_seal_first;
+  v_rows_max bigint := rules.limit_int('page.rows_max');
+  v_rows bigint;
+begin
+  -- Locks the partitions before the first seal is read, so that none is purged in between.
+  perform from audit.event_log a limit 1;
+  select s.* into v_previous from app.seals s where s.seal_no = p_seal_first - 1;
+  if p_seal_first > 1 and v_previous.seal_no is null then
+    v_expected := p_seal_first - 1;
+  end if;
+  for v_seal in
+    select s.* from app.seals s where s.seal_no between p_seal_first and p_seal_last order by s.seal_no
+  loop
+    if v_seal.seal_no <> v_expected then
+      return query select m.seal_no, 'app.seals', null::uuid, 'seal_removed'
+        from generate_series(v_expected, least(v_seal.seal_no - 1, v_expected + v_rows_max)) as m (seal_no);
+      if v_seal.root is distinct from app.seal_root(v_seal) then
+        return query select v_seal.seal_no, 'app.seals', null::uuid, 'seal_changed';
+      end if;
+    else
+      return query select v_seal.seal_no, 'app.seals', null::uuid, c.what
+        from app.chain_violation(v_seal, v_previous) as c (what) where c.what is not null;
+    end if;
+    return query select v_seal.seal_no, g.log, v.row_id, v.what
+      from unnest(app.sealed_logs()) as g (log) cross join lateral app.log_violations(v_seal, g.log) v;
+    get diagnostics v_rows = row_count;
+    v_rows_max := v_rows_max - v_rows;
+    exit when v_rows_max <= 0;
+    v_previous := v_seal;
+    v_expected := v_seal.seal_no + 1;
+  end loop;
+end;
+$$;
+
+-- Name: FUNCTION seal_violations(p_seal_first bigint, p_seal_last bigint); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.seal_violations(p_seal_first bigint, p_seal_last bigint) IS 'What is wrong in these seals: with their chain, their items, and the rows they cover. Reads all those rows; stops after the seal in which it has named as many rows as a page holds.';
+
+-- Name: sealed_audit_partition(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.sealed_audit_partition(p_before timestamp with time zone, OUT partition regclass, OUT id_from uuid, OUT id_to uuid) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+  select b.partition, b.bounds[1]::uuid, b.bounds[2]::uuid
+  from (
+    select c.oid::regclass as partition,
+           regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([0-9a-f-]{36})''\) TO \(''([0-9a-f-]{36})''\)') as bounds
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'audit.event_log'::regclass) b
+  where b.bounds[2]::uuid <= app.uuid_v7_floor(p_before)
+    and b.bounds[2]::uuid <= (select t.last_id_to from app.seal_state t)
+    and not exists (select from app.check_runs r where r.what = 'verify_seals' and r.violations > 0)
+  order by b.bounds[2]::uuid limit 1
+$$;
+
+-- Name: FUNCTION sealed_audit_partition(p_before timestamp with time zone, OUT partition regclass, OUT id_from uuid, OUT id_to uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.sealed_audit_partition(p_before timestamp with time zone, OUT partition regclass, OUT id_from uuid, OUT id_to uuid) IS 'The oldest partition of the audit log that ends before a moment, if it is wholly sealed; none while seals are violated, since the rows may be evidence.';
+
+-- Name: sealed_logs(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.sealed_logs() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$ select array['app.transactions', 'app.ledger_entries', 'app.point_ledger', 'audit.event_log', 'app.purged_ranges'] $$;
+
+-- Name: FUNCTION sealed_logs(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.sealed_logs() IS 'The tables that seals cover.';
+
 -- Name: set_binding(uuid, uuid, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.set_binding(p_card_id uuid, p_member_id uuid, p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   if p_role is distinct from 'owner' then
@@ -1435,20 +3815,19 @@ begin
   insert into app.card_bindings as b (card_id, member_id, role) values (p_card_id, p_member_id, p_role)
   on conflict (card_id, member_id) do update set role = excluded.role;
   if p_role = 'viewer' then
-    perform app.revoke_open_code(p_card_id, p_member_id);
+    perform app.end_payer(p_card_id, p_member_id);
   end if;
 end;
 $$;
 
 -- Name: FUNCTION set_binding(p_card_id uuid, p_member_id uuid, p_role text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.set_binding(p_card_id uuid, p_member_id uuid, p_role text) IS 'Binds or changes a role, under the card''s lock; who only sees loses his open code.';
+COMMENT ON FUNCTION app.set_binding(p_card_id uuid, p_member_id uuid, p_role text) IS 'Binds or changes a role, under the card''s lock; who only sees loses his open code and his devices.';
 
 -- Name: setting(text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.setting(p_key text) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_value text := (select s.value from app.settings s where s.key = p_key);
@@ -1464,23 +3843,487 @@ $$;
 
 COMMENT ON FUNCTION app.setting(p_key text) IS 'A setting''s text. A missing one stops the call with NOT_CONFIGURED: no limit is ever skipped.';
 
--- Name: uuid_v7_floor(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+-- Name: settle_next_period(app.merchants); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION app.settle_next_period(p_merchant app.merchants) RETURNS boolean
+    LANGUAGE plpgsql
     AS $$
-  select encode(substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
+declare
+  v_period tstzrange := app.next_settlement_period(p_merchant, clock_timestamp());
+begin
+  if v_period is null then
+    return false;
+  end if;
+  perform app.make_settlement(p_merchant.id, p_merchant.settlement_mode, lower(v_period), upper(v_period), 'service');
+  return true;
+exception when others then
+  -- Its own trouble: the other merchants are settled all the same, and this one is tried again by the next call.
+  raise warning 'merchant % was not settled: % %', p_merchant.code, sqlstate, sqlerrm;
+  return false;
+end;
 $$;
 
--- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION settle_next_period(p_merchant app.merchants); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) IS 'The smallest uuid of a moment: a bound for partitions and ranges.';
+COMMENT ON FUNCTION app.settle_next_period(p_merchant app.merchants) IS 'Settles a merchant''s next finished period; false when there is none or it failed.';
+
+-- Name: settlement_items_page(uuid, integer, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'tx_no', i.tx_no, 'tx_type', i.tx_type, 'final_amount', i.final_amount::text, 'created_at', i.created_at) order by i.id), '[]')
+    from (
+      select t.id, t.tx_no, t.tx_type, t.final_amount, t.created_at
+      from app.settlement_items s
+      join app.transactions t on t.id = s.tx_id
+      where s.settlement_id = p_settlement_id
+      order by s.tx_id
+      limit coalesce(p_limit, rules.limit_int('page.rows_default')) offset coalesce(p_offset, 0)) i);
+end;
+$$;
+
+-- Name: FUNCTION settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer) IS 'A page of a settlement''s transactions, by id.';
+
+-- Name: settlement_order_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settlement_order_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select 'settlement_periods_do_not_overlap', n.settlement_no, n.previous_no
+  from (
+    select s.settlement_no, s.period_start,
+      lag(s.settlement_no) over w as previous_no, max(s.period_end) over (w rows between unbounded preceding and 1 preceding) as taken_until
+    from app.settlements s
+    window w as (partition by s.merchant_id order by s.period_start, s.period_end)) n
+  where n.period_start < n.taken_until
+  union all
+  select 'settlement_carries_a_debt_once', s.settlement_no, format('%s of %s', s.carried_in, coalesce(d.settlement_no, 'none'))
+  from app.settlements s
+  left join app.settlements d on d.id = s.carried_from
+  where s.carried_in is distinct from coalesce(d.net, 0) or d.merchant_id is distinct from case when d.id is not null then s.merchant_id end
+     or exists (select from app.settlements o where o.carried_from = s.carried_from and o.id <> s.id)
+  union all
+  select 'settlement_debt_is_carried_by_the_next', d.settlement_no, format('%s not carried', d.net)
+  from app.settlements d
+  where d.net < 0
+    and not exists (select from app.settlements n where n.carried_from = d.id)
+    and exists (
+      select from app.settlements l
+      where l.merchant_id = d.merchant_id and (length(l.settlement_no), l.settlement_no) > (length(d.settlement_no), d.settlement_no))
+  union all
+  select 'transaction_is_found_by_the_next_settlement', t.tx_no, t.created_at::text
+  from (select m.id, app.unsettled_from(m.id) as from_id from app.merchants m) m
+  join app.transactions t on t.merchant_id = m.id and t.id < m.from_id and t.tx_type in ('payment', 'refund', 'recharge')
+  where not exists (select from app.settlement_items i where i.tx_id = t.id)
+$$;
+
+-- Name: FUNCTION settlement_order_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settlement_order_violations() IS 'Periods that overlap, debts carried twice or by nobody, and transactions that no settlement will ever find.';
+
+-- Name: settlement_payout_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settlement_payout_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  with booked as (
+    select
+      t.id, t.tx_no, t.merchant_id, t.final_amount,
+      count(e.tx_id) as entries,
+      coalesce(sum(e.delta) filter (where e.account = 'merchant_payable' and e.merchant_id = t.merchant_id), 0) as payable,
+      coalesce(sum(e.delta) filter (where e.account = 'payout_clearing'), 0) as payout,
+      coalesce(sum(e.delta) filter (where e.account = 'fee_income'), 0) as fee
+    from app.transactions t
+    left join app.ledger_entries e on e.tx_id = t.id
+    where t.tx_type = 'settlement'
+    group by t.id, t.tx_no, t.merchant_id, t.final_amount
+  ), owed as (
+    select t.merchant_id, case t.tx_type when 'payment' then t.final_amount else -t.final_amount end as amount
+    from app.transactions t
+    where t.merchant_id is not null and t.tx_type in ('payment', 'refund', 'recharge')
+      and not exists (select from app.settlement_items i where i.tx_id = t.id)
+    union all
+    -- Not paid: what its items are worth. Paid: less payout and fee, that is its own debt less the one it carried.
+    select s.merchant_id,
+      s.gross - s.refunds - s.cash - case when s.status = 'paid' then greatest(s.net, 0) + s.fee else 0 end
+    from app.settlements s
+  )
+  select 'settlement_paid_has_its_transaction', s.settlement_no, coalesce(b.tx_no, 'none')
+  from app.settlements s
+  left join booked b on b.id = s.payout_tx_id
+  where case when s.status = 'paid' then
+    (b.merchant_id = s.merchant_id and b.final_amount = greatest(s.net, 0) + s.fee and b.payable = -b.final_amount
+      and b.payout = greatest(s.net, 0) and b.fee = s.fee
+      and b.entries = (b.payable <> 0)::int + (b.payout <> 0)::int + (b.fee <> 0)::int) is not true
+    else s.payout_tx_id is not null end
+  union all
+  select 'settlement_transaction_has_its_settlement', b.tx_no, b.final_amount::text
+  from booked b
+  where (select count(*) from app.settlements s where s.payout_tx_id = b.id) <> 1
+  union all
+  select 'payable_is_what_is_owed', coalesce(m.code, x.merchant_id::text), format('%s against %s', x.payable, x.owed)
+  from (
+    select coalesce(p.merchant_id, o.merchant_id) as merchant_id, coalesce(p.payable, 0) as payable, coalesce(o.owed, 0) as owed
+    from (select e.merchant_id, sum(e.delta) as payable from app.ledger_entries e where e.account = 'merchant_payable' group by 1) p
+    full join (select w.merchant_id, sum(w.amount) as owed from owed w group by 1) o on o.merchant_id = p.merchant_id) x
+  left join app.merchants m on m.id = x.merchant_id
+  where x.payable <> x.owed
+$$;
+
+-- Name: FUNCTION settlement_payout_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settlement_payout_violations() IS 'Payouts that are missing, wrong or nobody''s, and merchants whose payable is not what is unsettled, unpaid and carried.';
+
+-- Name: settlement_sum_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settlement_sum_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  with summed as (
+    select
+      i.settlement_id,
+      coalesce(sum(t.final_amount) filter (where t.tx_type = 'payment'), 0) as gross,
+      coalesce(sum(t.final_amount) filter (where t.tx_type = 'refund'), 0) as refunds,
+      coalesce(sum(t.final_amount) filter (where t.tx_type = 'recharge'), 0) as cash,
+      count(*) filter (where t.tx_type = 'payment') as payment_count,
+      count(*) filter (where t.tx_type = 'refund') as refund_count,
+      count(*) filter (where t.tx_type = 'recharge') as cash_count
+    from app.settlement_items i
+    join app.transactions t on t.id = i.tx_id
+    group by i.settlement_id
+  )
+  select 'settlement_equals_its_items', s.settlement_no,
+    format('%s - %s - %s of %s + %s + %s items', x.gross, x.refunds, x.cash, x.payment_count, x.refund_count, x.cash_count)
+  from app.settlements s
+  left join summed x on x.settlement_id = s.id
+  where (s.gross, s.refunds, s.cash, s.payment_count, s.refund_count, s.cash_count)
+    is distinct from (x.gross, x.refunds, x.cash, x.payment_count, x.refund_count, x.cash_count)
+  union all
+  select 'settlement_formula', s.settlement_no, format('fee %s, net %s', s.fee, s.net)
+  from app.settlements s
+  where s.fee is distinct from rules.settlement_fee(s.gross - s.refunds, s.fee_bps)
+     or s.net is distinct from s.gross - s.refunds - s.cash - s.fee + s.carried_in
+  union all
+  select 'settlement_item_is_its_own', coalesce(s.settlement_no, i.settlement_id::text), coalesce(t.tx_no, i.tx_id::text)
+  from app.settlement_items i
+  left join app.settlements s on s.id = i.settlement_id
+  left join app.transactions t on t.id = i.tx_id
+  where (t.merchant_id = s.merchant_id and t.tx_type in ('payment', 'refund', 'recharge') and t.created_at < s.period_end) is not true
+$$;
+
+-- Name: FUNCTION settlement_sum_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settlement_sum_violations() IS 'Settlements that are not the sum of their items, fee and carried debt, and items of another merchant, type or time.';
+
+-- Name: settlement_unit_start(app.merchants, timestamp with time zone, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settlement_unit_start(p_merchant app.merchants, p_at timestamp with time zone, p_units_later integer) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  select case p_merchant.settlement_mode
+    when 'realtime' then date_trunc('minute', p_at) + make_interval(mins => p_units_later)
+    when 't_plus_1' then
+      (date_trunc('day', p_at at time zone p_merchant.time_zone) + make_interval(days => p_units_later)) at time zone p_merchant.time_zone
+    when 'monthly' then
+      (date_trunc('month', p_at at time zone p_merchant.time_zone) + make_interval(months => p_units_later))
+        at time zone p_merchant.time_zone
+  end
+$$;
+
+-- Name: FUNCTION settlement_unit_start(p_merchant app.merchants, p_at timestamp with time zone, p_units_later integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settlement_unit_start(p_merchant app.merchants, p_at timestamp with time zone, p_units_later integer) IS 'When the minute, day or month of a moment began for a merchant, by its settlement mode and time zone, or one so many units later.';
+
+-- Name: settlement_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settlement_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select v.* from app.settlement_sum_violations() v
+  union all
+  select v.* from app.settlement_order_violations() v
+  union all
+  select v.* from app.settlement_payout_violations() v
+$$;
+
+-- Name: FUNCTION settlement_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settlement_violations() IS 'One row for each violation of what must hold of settlements. Reads everything; for verify_ledger.';
+
+-- Name: slice_end(uuid, uuid, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.slice_end(p_first uuid, p_id_to uuid, p_rows_max integer) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$
+  -- At most so many rows of each log; the entries go with their transactions. Purging drops months, so a slice has rows of one only.
+  select least(
+    p_id_to,
+    app.uuid_v7_floor((date_trunc('month', app.uuid_v7_time(p_first) at time zone 'UTC') + interval '1 month') at time zone 'UTC'),
+    (select t.id from app.transactions t where t.id >= p_first and t.id < p_id_to order by t.id offset p_rows_max limit 1),
+    (select l.id from app.point_ledger l where l.id >= p_first and l.id < p_id_to order by l.id offset p_rows_max limit 1),
+    (select a.id from audit.event_log a where a.id >= p_first and a.id < p_id_to order by a.id offset p_rows_max limit 1))
+$$;
+
+-- Name: FUNCTION slice_end(p_first uuid, p_id_to uuid, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.slice_end(p_first uuid, p_id_to uuid, p_rows_max integer) IS 'Where a slice that begins with this row ends, at most at the given id.';
+
+-- Name: tip_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.tip_violations() RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
+    LANGUAGE sql STABLE
+    AS $$
+  select t.last_seal_no, 'app.seals', null::uuid, 'seal_removed'
+  from app.seal_state t
+  where t.last_seal_no <> coalesce((select max(s.seal_no) from app.seals s), 0)
+  union all
+  select t.last_seal_no, 'app.seals', null::uuid, 'seal_changed'
+  from app.seal_state t join app.seals s on s.seal_no = t.last_seal_no
+  where s.root is distinct from t.last_root or s.id_to is distinct from t.last_id_to
+  union all
+  select 0, 'app.seal_state', null::uuid, 'removed' where not exists (select from app.seal_state)
+  union all
+  select r.seal_last, 'app.purged_ranges', r.id, 'purged_too_early'
+  from app.purged_ranges r
+  where r.id_to > app.uuid_v7_floor(least(r.purged_at, now()) - app.audit_kept())
+$$;
+
+-- Name: FUNCTION tip_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.tip_violations() IS 'What is wrong with the end of the chain: last seals dropped or made anew without the memory of the tip, and purges before their time.';
+
+-- Name: transaction_rows(uuid[], uuid, boolean, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+begin
+  return query
+    select
+      t.id, t.tx_no, t.tx_type, m.code, m.name, c.id, c.card_no,
+      t.raw_amount::numeric, t.discount::numeric, t.discount_source, t.final_amount::numeric, t.points_earned,
+      r.refunded, t.final_amount - r.refunded,
+      case when w.works_there or p_is_admin then t.tag end,
+      case when w.works_there or p_is_admin then t.external_order_id end,
+      t.terminal_code, t.created_at,
+      case when p_sees_cards then (
+        select coalesce(sum(e.delta), 0) from app.ledger_entries e where e.tx_id = t.id and e.account = 'card') end
+    from unnest(p_tx_ids) with ordinality as i (id, place)
+    cross join lateral (select x.* from app.transactions x where x.id = i.id limit 1) t
+    left join app.merchants m on m.id = t.merchant_id
+    left join app.cards c on c.id = t.card_id
+    -- offset 0: looked up once a row, not once for each column that names it.
+    cross join lateral (select case when t.tx_type = 'payment' then app.refunded_amount(t.id) end as refunded offset 0) r
+    cross join lateral (
+      select exists (
+        select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = p_user_id) as works_there
+      offset 0) w
+    order by i.place;
+end;
+$$;
+
+-- Name: FUNCTION transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) IS 'Rows as get_transaction_detail shows them, in the order of the ids. balance_change: what it did to its card''s balance, for those who see cards; a voucher''s whole balance goes, which is no business of the merchant.';
+
+-- Name: transaction_totals(uuid, timestamp with time zone, timestamp with time zone, text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text) RETURNS TABLE(bucket_start date, payment_count bigint, gross_amount numeric, refund_count bigint, refund_amount numeric, net_amount numeric, recharge_count bigint, recharge_amount numeric, points_earned bigint, points_taken bigint)
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  v_first_id uuid := app.first_tx_id(p_start);
+  v_end_id uuid := app.end_tx_id(p_end);
+  v_first_bucket timestamp := date_trunc(p_group_by, p_start at time zone p_time_zone);
+begin
+  return query
+    with taken as (
+      select t.created_at, t.tx_type, t.final_amount, t.points_earned
+      from app.transactions t
+      where p_merchant_id is not null and t.merchant_id = p_merchant_id and t.id >= v_first_id and t.id < v_end_id
+      union all
+      select t.created_at, t.tx_type, t.final_amount, t.points_earned
+      from app.transactions t
+      where p_merchant_id is null and t.id >= v_first_id and t.id < v_end_id
+    ), totals as (
+      select
+        date_trunc(p_group_by, t.created_at at time zone p_time_zone) as bucket, t.tx_type,
+        count(*) as number, sum(t.final_amount) as amount, sum(t.points_earned)::bigint as points
+      from taken t
+      where t.created_at >= p_start and t.created_at < p_end and t.tx_type in ('payment', 'refund', 'recharge')
+      group by 1, 2
+    )
+    select
+      s.bucket::date,
+      coalesce(p.number, 0), coalesce(p.amount, 0.00), coalesce(r.number, 0), coalesce(r.amount, 0.00),
+      coalesce(p.amount, 0.00) - coalesce(r.amount, 0.00), coalesce(c.number, 0), coalesce(c.amount, 0.00),
+      coalesce(p.points, 0), -coalesce(r.points, 0)
+    from generate_series(
+      v_first_bucket, (p_end - interval '1 microsecond') at time zone p_time_zone, ('1 ' || p_group_by)::interval) as s (bucket)
+    left join totals p on p.bucket = s.bucket and p.tx_type = 'payment'
+    left join totals r on r.bucket = s.bucket and r.tx_type = 'refund'
+    left join totals c on c.bucket = s.bucket and c.tx_type = 'recharge'
+    order by s.bucket;
+end;
+$$;
+
+-- Name: FUNCTION transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text) IS 'Payments, refunds and recharges from start to before end, of one merchant or (NULL) of all, by day, week or month of a time zone; a bucket without any is 0. Reads each transaction of the period once, by id.';
+
+-- Name: uncarried_debt(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.uncarried_debt(p_merchant_id uuid) RETURNS app.settlements
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_debt app.settlements;
+begin
+  -- At most one: each settlement carries the one there is.
+  select s.* into v_debt
+  from app.settlements s
+  where s.merchant_id = p_merchant_id and s.net < 0
+    and not exists (select from app.settlements n where n.carried_from = s.id);
+  return v_debt;
+end;
+$$;
+
+-- Name: FUNCTION uncarried_debt(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.uncarried_debt(p_merchant_id uuid) IS 'The merchant''s settlement with a negative net that no later one carried, or NULL.';
+
+-- Name: unsettled_from(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.unsettled_from(p_merchant_id uuid) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce(
+    (select app.uuid_v7_floor(max(s.period_end) - interval '2 hours') from app.settlements s where s.merchant_id = p_merchant_id),
+    '00000000-0000-0000-0000-000000000000')
+$$;
+
+-- Name: FUNCTION unsettled_from(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.unsettled_from(p_merchant_id uuid) IS 'No transaction of the merchant with a smaller id is unsettled, nor will be. A settlement up to E was made under the exclusive lock at or after E. What had been posted before E was committed by then, and taken. What is posted later has a created_at of E or later, since it is read after the shared lock, and an id drawn in the hour before it (a constraint). The second hour is for a clock set back.';
+
+-- Name: unsettled_transactions(uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.unsettled_transactions(p_merchant_id uuid, p_before timestamp with time zone) RETURNS SETOF app.transactions
+    LANGUAGE sql STABLE
+    AS $$
+  -- The scalar sub-select stays one probe of the primary key for each candidate; NOT EXISTS may turn into a scan of all items.
+  select t.*
+  from app.transactions t
+  where t.merchant_id = p_merchant_id
+    and t.id >= app.unsettled_from(p_merchant_id)
+    and t.id < app.uuid_v7_floor(p_before + interval '1 hour')
+    and t.created_at < p_before
+    and t.tx_type in ('payment', 'refund', 'recharge')
+    and (select i.settlement_id from app.settlement_items i where i.tx_id = t.id) is null
+$$;
+
+-- Name: FUNCTION unsettled_transactions(p_merchant_id uuid, p_before timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.unsettled_transactions(p_merchant_id uuid, p_before timestamp with time zone) IS 'Payments, refunds and cash recharges posted before a moment and in no settlement, late ones of earlier periods included. Reads what was posted since two hours before the end of the last settlement, not the history. Ids are drawn before created_at; the hour above is for a clock set back in between, and what is beyond even that falls to the next settlement. Call it under the exclusive lock, read committed.';
+
+-- Name: uuid_v7_time(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.uuid_v7_time(p_id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$ select to_timestamp(('x' || left(replace(p_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) $$;
+
+-- Name: FUNCTION uuid_v7_time(p_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.uuid_v7_time(p_id uuid) IS 'The moment that a UUIDv7 was drawn, to the millisecond.';
+
+-- Name: view_recharge_orders(uuid[], boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.view_recharge_orders(p_ids uuid[], p_with_payments boolean) RETURNS TABLE(order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text, expires_at timestamp with time zone, created_at timestamp with time zone, payments jsonb)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+    select
+      o.order_no, o.card_id, o.amount::numeric, o.currency, o.provider, o.status, coalesce(c.is_late, false), c.tx_no,
+      o.expires_at, o.created_at, case when p_with_payments then p.payments end
+    from app.recharge_orders o
+    left join lateral (
+      select r.is_late, t.tx_no
+      from app.recharge_payments r join app.transactions t on t.id = r.tx_id
+      where r.order_id = o.id order by r.recorded_at, r.provider_tx_id limit 1) c on true
+    left join lateral (
+      select jsonb_agg(jsonb_build_object(
+        'provider', r.provider, 'provider_tx_id', r.provider_tx_id, 'amount', r.amount::text, 'currency', r.currency,
+        'status', r.status, 'review_reason', r.review_reason, 'is_late', r.is_late, 'tx_no', t.tx_no, 'paid_at', r.paid_at,
+        'resolved_at', r.resolved_at, 'resolution_note', r.resolution_note) order by r.recorded_at, r.provider_tx_id) as payments
+      from app.recharge_payments r left join app.transactions t on t.id = r.tx_id
+      where r.order_id = o.id) p on p_with_payments
+    where o.id = any (p_ids)
+    order by o.id desc;
+end;
+$$;
+
+-- Name: FUNCTION view_recharge_orders(p_ids uuid[], p_with_payments boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.view_recharge_orders(p_ids uuid[], p_with_payments boolean) IS 'Recharge orders, newest first: the first transaction that credited each, and for admins every payment reported.';
+
+-- Name: write_settlement(app.merchants, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) RETURNS app.settlements
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_debt app.settlements := app.uncarried_debt(p_merchant.id);
+  v_settlement app.settlements;
+begin
+  -- One statement, so that what is summed is what is stamped. The number is drawn for a settlement that is made only.
+  with taken as materialized (
+    select t.id, t.tx_type, t.final_amount from app.unsettled_transactions(p_merchant.id, p_period_end) t
+  ), summed as (
+    select
+      coalesce(sum(t.final_amount) filter (where t.tx_type = 'payment'), 0) as gross,
+      coalesce(sum(t.final_amount) filter (where t.tx_type = 'refund'), 0) as refunds,
+      coalesce(sum(t.final_amount) filter (where t.tx_type = 'recharge'), 0) as cash,
+      count(*) filter (where t.tx_type = 'payment') as payment_count,
+      count(*) filter (where t.tx_type = 'refund') as refund_count,
+      count(*) filter (where t.tx_type = 'recharge') as cash_count
+    from taken t
+    having count(*) > 0
+  ), made as (
+    insert into app.settlements (
+      id, settlement_no, merchant_id, mode, period_start, period_end, gross, refunds, cash, payment_count, refund_count, cash_count,
+      fee_bps, fee, carried_from, carried_in, net, created_at, updated_at)
+    select
+      app.uuid_v7(p_now), 'STL' || rules.padded(nextval('app.settlement_no_seq'), 10), p_merchant.id, p_mode, p_period_start, p_period_end,
+      s.gross, s.refunds, s.cash, s.payment_count, s.refund_count, s.cash_count, p_merchant.fee_bps, f.fee, v_debt.id,
+      coalesce(v_debt.net, 0), s.gross - s.refunds - s.cash - f.fee + coalesce(v_debt.net, 0), p_now, p_now
+    from summed s
+    cross join lateral (select rules.settlement_fee(s.gross - s.refunds, p_merchant.fee_bps) as fee) f
+    returning *
+  ), stamped as (
+    insert into app.settlement_items (tx_id, settlement_id) select t.id, m.id from taken t cross join made m
+  )
+  select m.* into v_settlement from made m;
+  return v_settlement;
+end;
+$$;
+
+-- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) IS 'Takes what is unsettled before the period''s end and carries the last debt; NULL when there is nothing to take.';
 
 -- Name: log(text, text, text, text, jsonb); Type: FUNCTION; Schema: audit; Owner: -
 
 CREATE FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
@@ -1494,6 +4337,64 @@ $$;
 -- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: COMMENT; Schema: audit; Owner: -
 
 COMMENT ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) IS 'Writes one audit row in the caller''s transaction.';
+
+-- Name: add_admin_user(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.add_admin_user(p_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform app.lock_admin_users();
+  perform sec.require_known_user(p_user_id);
+  insert into app.admin_users (user_id) values (p_user_id) on conflict do nothing;
+  if not found then
+    return false;
+  end if;
+  perform audit.log('admin', 'admin.added', 'user', p_user_id::text, '{}');
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION add_admin_user(p_user_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.add_admin_user(p_user_id uuid) IS 'Admin: a signed-up user runs the house too. false: he does already. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, USER_NOT_FOUND.';
+
+-- Name: add_merchant_user(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.add_merchant_user(p_merchant_id uuid, p_user_id uuid, p_role text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor_role text;
+  v_role_before text;
+begin
+  perform sec.require_user();
+  if p_role is null or p_role not in ('owner', 'manager', 'cashier') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'role'));
+  end if;
+  v_actor_role := app.lock_merchant_users(p_merchant_id);
+  perform sec.require_known_user(p_user_id);
+  select u.role into v_role_before from app.merchant_users u where u.merchant_id = p_merchant_id and u.user_id = p_user_id;
+  if v_role_before is not distinct from p_role then
+    return false;
+  end if;
+  if v_role_before = 'owner' and v_actor_role <> 'admin' then
+    perform app.check_owner_remains(p_merchant_id, p_user_id);
+  end if;
+  insert into app.merchant_users (merchant_id, user_id, role) values (p_merchant_id, p_user_id, p_role)
+  on conflict (merchant_id, user_id) do update set role = excluded.role;
+  perform audit.log(
+    v_actor_role, 'merchant.user_added', 'merchant', (select m.code from app.merchants m where m.id = p_merchant_id),
+    jsonb_build_object('user_id', p_user_id, 'role', p_role, 'role_before', v_role_before));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION add_merchant_user(p_merchant_id uuid, p_user_id uuid, p_role text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.add_merchant_user(p_merchant_id uuid, p_user_id uuid, p_role text) IS 'Admin or owner of the merchant: lets a signed-up user work for it as owner, manager or cashier, or changes the role. false: he is so already. An owner cannot lower the last owner, an admin can. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MERCHANT_NOT_FOUND, PERMISSION_DENIED, USER_NOT_FOUND, CANNOT_REMOVE_LAST_OWNER.';
 
 -- Name: adjust_card_balance(uuid, numeric, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1560,6 +4461,22 @@ $$;
 
 COMMENT ON FUNCTION public.admin_activate_member(p_member_id uuid) IS 'Admin: ends a suspension; false when there was none. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted).';
 
+-- Name: admin_activate_merchant(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.admin_activate_merchant(p_merchant_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin();
+  return app.move_merchant_status(p_merchant_id, 'active', 'merchant.activated');
+end;
+$$;
+
+-- Name: FUNCTION admin_activate_merchant(p_merchant_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.admin_activate_merchant(p_merchant_id uuid) IS 'Admin: a suspended merchant charges again. false: it was active. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MERCHANT_NOT_FOUND.';
+
 -- Name: admin_suspend_member(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.admin_suspend_member(p_member_id uuid) RETURNS boolean
@@ -1575,6 +4492,45 @@ $$;
 -- Name: FUNCTION admin_suspend_member(p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.admin_suspend_member(p_member_id uuid) IS 'Admin: a suspended member neither pays, orders a recharge, binds nor issues codes; no charge of his commits after this returned. false: he was suspended. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted).';
+
+-- Name: admin_suspend_merchant(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.admin_suspend_merchant(p_merchant_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin();
+  return app.move_merchant_status(p_merchant_id, 'suspended', 'merchant.suspended');
+end;
+$$;
+
+-- Name: FUNCTION admin_suspend_merchant(p_merchant_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.admin_suspend_merchant(p_merchant_id uuid) IS 'Admin: a suspended merchant neither charges nor takes cash, and no charge of its commits after this returned; refunds go on. false: it was suspended. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MERCHANT_NOT_FOUND.';
+
+-- Name: bind_external_identity(uuid, text, text, jsonb); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.bind_external_identity(p_member_id uuid, p_provider text, p_external_id text, p_meta jsonb DEFAULT NULL::jsonb) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_member app.member_profiles;
+begin
+  perform sec.require_service();
+  perform sec.check_external_identity(p_provider, p_external_id, p_meta);
+  v_member := app.lock_member(p_member_id);
+  if v_member.status <> 'active' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  return app.bind_identity(v_member, p_provider, p_external_id, p_meta);
+end;
+$$;
+
+-- Name: FUNCTION bind_external_identity(p_member_id uuid, p_provider text, p_external_id text, p_meta jsonb); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.bind_external_identity(p_member_id uuid, p_provider text, p_external_id text, p_meta jsonb) IS 'Service, which has the provider''s proof: binds a WeChat, Alipay or Line identity to a member; false: he has it already. p_meta: a JSON object of at most 4096 bytes. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, EXTERNAL_ID_ALREADY_BOUND (to another member, or the member has another one of this provider).';
 
 -- Name: bind_member_to_card(uuid, uuid, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1595,30 +4551,24 @@ begin
   if v_own.id is null and not v_is_admin then
     perform rules.fail('MEMBER_NOT_FOUND');
   end if;
+  -- Looked at before locking: whom the card does not know waits for its lock only with a password to try.
+  if not v_is_admin and app.card_role(p_card_id, v_own.id) is null then
+    perform app.check_self_binding(p_card_id, v_own, p_member_id, p_role);
+  end if;
   select c.* into v_card from app.cards c where c.id = p_card_id for update;
-  v_own_role := app.card_role(p_card_id, v_own.id);
-  -- Binding oneself needs the password: without one, an unknown card and a card that cannot be bound answer alike.
   if v_card.id is null then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
+  -- Again under the lock: roles are taken and members suspended under it.
+  v_own_role := app.card_role(p_card_id, v_own.id);
+  v_own := sec.own_member();
   if p_member_id is not distinct from v_own.id and v_own_role is null and not v_is_admin then
-    if p_role not in ('member', 'viewer') then
-      perform rules.fail('PERMISSION_DENIED');
-    end if;
-    perform app.check_bindable(v_card, v_own);
+    perform app.check_self_binding(p_card_id, v_own, p_member_id, p_role);
     if not app.check_binding_password(v_card, v_own.id, p_binding_password) then
       return false;
     end if;
   else
-    if v_own_role is null and not v_is_admin then
-      perform rules.fail('CARD_NOT_FOUND');
-    end if;
-    if not v_is_admin and not (app.may_bind_others(v_own_role, p_role)
-       and app.may_bind_others(v_own_role, coalesce(app.card_role(p_card_id, p_member_id), p_role)))
-    then
-      perform rules.fail('PERMISSION_DENIED');
-    end if;
-    perform app.check_bindable(v_card, (select m from app.member_profiles m where m.id = p_member_id and m.status <> 'deleted'));
+    perform app.check_binding_of_another(v_card, v_own, v_own_role, p_member_id, p_role);
   end if;
   perform app.set_binding(p_card_id, p_member_id, p_role);
   perform audit.log(
@@ -1649,6 +4599,59 @@ $$;
 
 COMMENT ON FUNCTION public.close_card(p_card_id uuid) IS 'Admin: ends an empty card for ever. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, CARD_BALANCE_NOT_ZERO.';
 
+-- Name: complete_recharge_order(text, text, text, numeric, text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) RETURNS TABLE(order_no text, order_status text, payment_status text, review_reason text, is_late boolean, card_id uuid, amount numeric, tx_no text, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_order app.recharge_orders;
+  v_card app.cards;
+  v_known app.recharge_payments;
+begin
+  perform sec.require_service();
+  perform sec.check_recharge_provider(p_provider);
+  if not rules.is_amount(p_amount) then
+    perform rules.fail('INVALID_RECHARGE_AMOUNT');
+  end if;
+  if p_provider_tx_id is null or char_length(p_provider_tx_id) not between 1 and 128 or p_provider_tx_id ~ '[[:cntrl:]]' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'provider_tx_id'));
+  end if;
+  if p_currency is null or p_currency !~ '^[A-Z]{3}$' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'currency'));
+  end if;
+  if p_paid_at is null or not isfinite(p_paid_at) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'paid_at'));
+  end if;
+  select o.* into v_order from app.recharge_orders o where o.order_no = p_order_no;
+  if v_order.id is null then
+    perform rules.fail('RECHARGE_ORDER_NOT_FOUND');
+  end if;
+  select c.* into strict v_card from app.cards c where c.id = v_order.card_id for no key update;
+  select o.* into strict v_order from app.recharge_orders o where o.id = v_order.id for update;
+  select p.* into v_known from app.recharge_payments p where p.provider = p_provider and p.provider_tx_id = p_provider_tx_id;
+  -- A provider repeats its notification until it is answered, and again months later: what is recorded is not judged again.
+  if v_known.provider is null then
+    perform app.record_recharge_payment(
+      v_order, p_provider, p_provider_tx_id, p_amount, p_currency, p_paid_at,
+      app.review_reason_for(v_order, v_card, p_provider, p_amount, p_currency));
+  elsif v_known.order_id <> v_order.id then
+    perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', 'paid_another_order'));
+  end if;
+  return query
+    select o.order_no, o.status, p.status, p.review_reason, p.is_late, o.card_id, p.amount::numeric, t.tx_no, v_known.provider is not null
+    from app.recharge_payments p
+    join app.recharge_orders o on o.id = p.order_id
+    left join app.transactions t on t.id = p.tx_id
+    where p.provider = p_provider and p.provider_tx_id = p_provider_tx_id;
+end;
+$_$;
+
+-- Name: FUNCTION complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) IS 'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per order; what does not fit (amount, currency, provider, a second payment, a closed card) is recorded and answered as needs_review, for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, RECHARGE_ORDER_STATUS_CONFLICT (the transaction paid another order).';
+
 -- Name: create_corporate_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_fixed_discount numeric DEFAULT NULL::numeric, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
@@ -1664,6 +4667,82 @@ $$;
 -- Name: FUNCTION create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+
+-- Name: create_member_profile(text, text, text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.create_member_profile(p_name text, p_phone text DEFAULT NULL::text, p_email text DEFAULT NULL::text, p_binding_user_org text DEFAULT NULL::text, p_binding_org_id text DEFAULT NULL::text, p_default_card_type text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_name text;
+  v_phone text;
+  v_email text;
+  v_member app.member_profiles;
+  v_binds boolean := p_binding_user_org is not null or p_binding_org_id is not null;
+begin
+  perform sec.require_admin_or_service();
+  v_name := sec.normal_name(p_name);
+  v_phone := sec.normal_phone(p_phone);
+  v_email := sec.normal_email(p_email);
+  if p_default_card_type is distinct from 'standard' and p_default_card_type is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'default_card_type'));
+  end if;
+  if v_binds then
+    perform sec.check_external_identity(p_binding_user_org, p_binding_org_id, null);
+    -- Only our back end has seen the provider's proof.
+    if not sec.is_service() then
+      perform rules.fail('PERMISSION_DENIED');
+    end if;
+  end if;
+  v_member := app.make_member(v_name, v_phone, v_email, null);
+  perform audit.log(sec.acting_role(), 'member.created', 'member', v_member.member_no, '{}');
+  if v_binds then
+    perform app.bind_identity(v_member, p_binding_user_org, p_binding_org_id, null);
+  end if;
+  return v_member.id;
+end;
+$$;
+
+-- Name: FUNCTION create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text) IS 'Admin, service: a member with one standard card, linked to no user; answers the id. p_binding_user_org, p_binding_org_id: provider (wechat, alipay, line) and id of an external identity to bind, service only. p_default_card_type: NULL or standard. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, PERMISSION_DENIED, PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED, EXTERNAL_ID_ALREADY_BOUND.';
+
+-- Name: create_merchant(text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.create_merchant(p_code text, p_name text, p_contact text DEFAULT NULL::text) RETURNS TABLE(merchant_id uuid, code text, name text, contact text, status text, time_zone text, fee_bps integer, settlement_mode text, day_max numeric, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_merchant app.merchants;
+  v_name text;
+  v_contact text;
+begin
+  perform sec.require_admin();
+  if p_code is null or p_code !~ '^[!-~]+$' or char_length(p_code) > rules.limit_int('merchant.code_chars_max') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'code'));
+  end if;
+  v_name := sec.normal_name(p_name);
+  v_contact := sec.bounded_text(p_contact, 200, 'contact');
+  -- Waits for another transaction that is making the same code.
+  insert into app.merchants (code, name, contact, time_zone)
+  values (p_code, v_name, v_contact, app.setting('time_zone'))
+  on conflict on constraint merchants_code_taken do nothing
+  returning * into v_merchant;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_CODE_ALREADY_USED');
+  end if;
+  perform audit.log('admin', 'merchant.created', 'merchant', v_merchant.code, jsonb_build_object('name', v_merchant.name));
+  return query select
+    v_merchant.id, v_merchant.code, v_merchant.name, v_merchant.contact, v_merchant.status, v_merchant.time_zone,
+    v_merchant.fee_bps, v_merchant.settlement_mode, v_merchant.day_max::numeric, v_merchant.created_at;
+end;
+$_$;
+
+-- Name: FUNCTION create_merchant(p_code text, p_name text, p_contact text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.create_merchant(p_code text, p_name text, p_contact text) IS 'Admin: a new, active merchant in the time zone of the house. The code has 1 to 64 printable ASCII characters without spaces and never changes; the name up to 100 characters, the contact up to 200 or none. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, MERCHANT_CODE_ALREADY_USED.';
 
 -- Name: create_prepaid_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1681,6 +4760,62 @@ $$;
 
 COMMENT ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
 
+-- Name: create_recharge_order(uuid, numeric, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(order_no text, card_id uuid, amount numeric, currency text, provider text, status text, expires_at timestamp with time zone, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_member app.member_profiles;
+  v_card app.cards;
+  v_role text;
+  v_id uuid := app.uuid_v7();
+  v_known_id uuid;
+  v_now timestamptz;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  perform sec.check_recharge_amount(p_amount);
+  perform sec.check_recharge_provider(p_provider);
+  v_member := sec.own_member();
+  if v_member.id is null then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  v_known_id := app.claim_idempotency_key(
+    'member:' || v_member.id, p_idempotency_key,
+    rules.request_fingerprint('create_recharge_order', p_card_id::text, round(p_amount, 2)::text, p_provider), v_id);
+  if v_known_id is null then
+    -- Whoever freezes the card, takes the role or suspends the member locks the card first: what is read after this lock holds. Whom the
+    -- card does not know gets no lock.
+    select c.* into v_card from app.cards c
+    where c.id = p_card_id and app.card_role(c.id, v_member.id) is not null for no key update;
+    v_role := app.card_role(p_card_id, v_member.id);
+    if v_role is null then
+      perform rules.fail('CARD_NOT_FOUND');
+    end if;
+    if v_role not in ('owner', 'admin') then
+      perform rules.fail('PERMISSION_DENIED');
+    end if;
+    perform app.check_rechargeable(v_card, v_member.id);
+    v_now := clock_timestamp();
+    insert into app.recharge_orders (id, card_id, member_id, amount, currency, provider, expires_at, created_at)
+    values (
+      v_id, p_card_id, v_member.id, p_amount, app.setting('recharge_currency'), p_provider,
+      v_now + make_interval(secs => rules.limit_int('recharge.order_lifetime_seconds')), v_now);
+    perform audit.log('member', 'recharge.ordered', 'card', v_card.card_no,
+      jsonb_build_object('amount', p_amount::text, 'provider', p_provider));
+  end if;
+  return query
+    select o.order_no, o.card_id, o.amount::numeric, o.currency, o.provider, 'pending', o.expires_at, o.created_at, v_known_id is not null
+    from app.recharge_orders o where o.id = coalesce(v_known_id, v_id);
+end;
+$$;
+
+-- Name: FUNCTION create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text) IS 'A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through wechat or alipay, to be paid within 15 minutes. Nothing is credited until the provider''s payment is verified. The same key and request: the same answer, whatever became of the order since (get_recharge_order tells). Errors: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE.';
+
 -- Name: create_voucher_card(uuid, text, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
@@ -1697,6 +4832,351 @@ $$;
 
 COMMENT ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'Admin: a voucher, which pays once. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
 
+-- Name: cron_ensure_partitions(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_ensure_partitions() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_made int;
+begin
+  perform sec.require_service();
+  v_made := app.ensure_partitions(3);
+  if v_made > 0 then
+    perform audit.log('service', 'partitions.made', 'database', 'partitions', jsonb_build_object('made', v_made));
+  end if;
+  return v_made;
+end;
+$$;
+
+-- Name: FUNCTION cron_ensure_partitions(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_ensure_partitions() IS 'Service, daily: makes the partitions of this month and the next three where they lack; answers how many it made. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: cron_expire_cards(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_expire_cards() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_card app.cards;
+  v_expired int := 0;
+begin
+  perform sec.require_service();
+  -- A card that somebody holds is left for the next call: nobody waits for this one.
+  for v_card in
+    select c.* from app.cards c
+    where c.expires_at is not null and c.expires_at <= clock_timestamp() and c.status in ('active', 'frozen', 'lost')
+    order by c.expires_at
+    limit 500
+    for update skip locked
+  loop
+    update app.cards c set status = 'expired' where c.id = v_card.id;
+    perform audit.log('service', 'card.expired', 'card', v_card.card_no, jsonb_build_object('from', v_card.status, 'to', 'expired'));
+    v_expired := v_expired + 1;
+  end loop;
+  return v_expired;
+end;
+$$;
+
+-- Name: FUNCTION cron_expire_cards(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_expire_cards() IS 'Service: marks active, frozen and lost cards whose expiry has passed as expired, at most 500 a call; answers how many, 0 when all are done. What a card may do follows from its expiry already before. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: cron_expire_recharge_orders(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_expire_recharge_orders() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_expired int;
+begin
+  perform sec.require_service();
+  -- Whoever is completing an order holds its row: it is left for the next call.
+  with due as (
+    select o.id from app.recharge_orders o
+    where o.status = 'pending' and o.expires_at <= now()
+    order by o.expires_at
+    limit 5000
+    for update skip locked)
+  update app.recharge_orders o set status = 'expired' from due where o.id = due.id;
+  get diagnostics v_expired = row_count;
+  if v_expired > 0 then
+    perform audit.log('service', 'recharge.expired', 'recharge_order', null, jsonb_build_object('orders', v_expired));
+  end if;
+  return v_expired;
+end;
+$$;
+
+-- Name: FUNCTION cron_expire_recharge_orders(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_expire_recharge_orders() IS 'Service: expires pending recharge orders whose time is over, at most 5000 a call; answers how many. A payment that still comes is credited and flagged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: cron_generate_settlements(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_generate_settlements() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '500ms'
+    AS $$
+declare
+  v_stop_at timestamptz := clock_timestamp() + interval '2 seconds';
+  v_made_max constant int := 100;
+  v_made int := 0;
+  v_merchant app.merchants;
+begin
+  perform sec.require_service();
+  -- One at a time: two that hold each other's merchants would wait for each other.
+  if not pg_try_advisory_xact_lock(hashtextextended('mps/cron_generate_settlements', 0)) then
+    return 0;
+  end if;
+  -- In no fixed order, so that merchants that fail or are busy do not keep those after them from their turn.
+  for v_merchant in select m.* from app.merchants m order by random() loop
+    while v_made < v_made_max and clock_timestamp() < v_stop_at and app.settle_next_period(v_merchant) loop
+      v_made := v_made + 1;
+    end loop;
+    exit when v_made >= v_made_max or clock_timestamp() >= v_stop_at;
+  end loop;
+  return v_made;
+end;
+$$;
+
+-- Name: FUNCTION cron_generate_settlements(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_generate_settlements() IS 'Service: settles finished periods, each merchant''s by its own mode and time zone, oldest first; answers how many. It stops after 100 settlements or about two seconds, since its merchants wait with their charges until it commits; call it again until it answers 0. A merchant that fails is left out with a warning in the server''s log. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: cron_purge(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_purge() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_codes int;
+  v_audit_rows bigint;
+begin
+  perform sec.require_service();
+  v_codes := app.purge_codes(v_now - interval '90 days', 5000);
+  v_audit_rows := app.purge_audit_partition(v_now);
+  if v_codes > 0 or v_audit_rows > 0 then
+    perform audit.log('service', 'database.purged', 'database', 'purge',
+      jsonb_build_object('codes', v_codes, 'audit_rows', v_audit_rows));
+  end if;
+  return least(v_codes + v_audit_rows, 2147483647);
+end;
+$$;
+
+-- Name: FUNCTION cron_purge(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_purge() IS 'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 days past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. The books are never purged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: cron_rotate_qr_tokens(integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_rotate_qr_tokens(p_ttl_seconds integer DEFAULT 900) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_revoked int;
+begin
+  perform sec.require_service();
+  if p_ttl_seconds is null or p_ttl_seconds not between 0 and rules.limit_int('code.lifetime_seconds_max') then
+    perform rules.fail('INVALID_TTL', jsonb_build_object(
+      'seconds_min', 0, 'seconds_max', rules.limit_int('code.lifetime_seconds_max')));
+  end if;
+  with aged as (
+    select p.id
+    from app.payment_codes p
+    join app.cards c on c.id = p.card_id
+    join app.card_type_rules r on r.card_type = c.card_type and r.is_shareable
+    where p.consumed_at is null and p.revoked_at is null and p.expires_at > v_now
+      and p.issued_at <= v_now - make_interval(secs => p_ttl_seconds)
+    order by p.expires_at
+    limit 1000
+    for update of p skip locked
+  )
+  update app.payment_codes p set revoked_at = clock_timestamp()
+  from aged a
+  where p.id = a.id and p.consumed_at is null and p.revoked_at is null;
+  get diagnostics v_revoked = row_count;
+  if v_revoked > 0 then
+    perform audit.log('service', 'codes.revoked', 'payment_code', null,
+      jsonb_build_object('codes', v_revoked, 'ttl_seconds', p_ttl_seconds));
+  end if;
+  return v_revoked;
+end;
+$$;
+
+-- Name: FUNCTION cron_rotate_qr_tokens(p_ttl_seconds integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_rotate_qr_tokens(p_ttl_seconds integer) IS 'Service: revokes live codes of shared cards that were issued p_ttl_seconds ago or earlier (0: all), at most 1000 a call; answers how many, 0 when all are done. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_TTL.';
+
+-- Name: cron_seal(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_seal() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_service();
+  -- An older snapshot would not see who committed while the fence was up.
+  if current_setting('transaction_isolation') is distinct from 'read committed' then
+    perform rules.fail('NOT_CONFIGURED', jsonb_build_object('what', 'read committed'));
+  end if;
+  perform from app.seal_state s for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  return app.seal_rows(app.uuid_v7_floor(app.final_at() - app.seal_margin()), 4000);
+end;
+$$;
+
+-- Name: FUNCTION cron_seal(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_seal() IS 'Service, every minute: seals the next rows of the ledger, the point ledger and the audit log that no running transaction can add to any more, at most some 20 000. Answers how many items it sealed: 0 when there is nothing to do yet or somebody else is sealing; call again while it is large. No audit row: the seal is its own record. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, NOT_CONFIGURED (not in read committed).';
+
+-- Name: cron_verify_ledger(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_verify_ledger() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_violations int;
+begin
+  perform sec.require_service();
+  select count(*) into v_violations from public.verify_ledger();
+  insert into app.check_runs (what, ran_at, violations) values ('verify_ledger', clock_timestamp(), v_violations)
+  on conflict (what) do update set ran_at = excluded.ran_at, violations = excluded.violations;
+  if v_violations > 0 then
+    perform audit.log('service', 'ledger.violated', 'database', 'ledger', jsonb_build_object('violations', v_violations));
+  end if;
+  return v_violations;
+end;
+$$;
+
+-- Name: FUNCTION cron_verify_ledger(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_verify_ledger() IS 'Service, every night: how many violations verify_ledger() finds; remembered in app.check_runs, and in the audit log when there are any. Reads everything, so it takes longer as the books grow. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: cron_verify_seals(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_verify_seals() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_run app.check_runs;
+  v_seal_last bigint;
+  v_found int;
+  v_is_round_over boolean;
+begin
+  perform sec.require_service();
+  insert into app.check_runs (what, ran_at, violations) values ('verify_seals', clock_timestamp(), 0) on conflict do nothing;
+  select r.* into v_run from app.check_runs r where r.what = 'verify_seals' for update;
+  v_seal_last := app.seal_step_last(v_run.seal_next, 20000);
+  v_is_round_over := not exists (select from app.seals s where s.seal_no > v_seal_last);
+  select v_run.violations_so_far + count(*) into v_found
+  from (
+    select from app.seal_violations(v_run.seal_next, v_seal_last)
+    union all
+    select from app.tip_violations() where v_is_round_over
+  ) v;
+  v_run.violations := case when v_is_round_over then v_found else greatest(v_run.violations, v_found) end;
+  update app.check_runs r
+  set ran_at = clock_timestamp(), violations = v_run.violations,
+      seal_next = case when v_is_round_over then 1 else v_seal_last + 1 end,
+      violations_so_far = case when v_is_round_over then 0 else v_found end
+  where r.what = 'verify_seals';
+  if v_found > v_run.violations_so_far then
+    perform audit.log('service', 'seals.violated', 'database', 'seals', jsonb_build_object('violations', v_found));
+  end if;
+  return v_run.violations;
+end;
+$$;
+
+-- Name: FUNCTION cron_verify_seals(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_verify_seals() IS 'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many violations this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: delete_member(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.delete_member(p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_is_admin boolean := sec.is_admin();
+  v_member app.member_profiles;
+begin
+  perform sec.own_or_any_member(p_member_id);
+  v_member := app.lock_member_and_all_cards(p_member_id);
+  -- Again under the lock: the caller's other call may have been first.
+  if not v_is_admin and v_member.auth_user_id is distinct from v_user_id then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  if v_member.status = 'deleted' then
+    return false;
+  end if;
+  -- Whom the house suspended it may still have to deal with.
+  if not v_is_admin and v_member.status <> 'active' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  perform app.check_member_may_go(p_member_id);
+  perform app.erase_member(v_member);
+  perform audit.log(sec.acting_role(), 'member.deleted', 'member', v_member.member_no, '{}');
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION delete_member(p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.delete_member(p_member_id uuid) IS 'Own, admin: erases a member''s personal data and his link to a user, for ever; number and books are kept, points lapse with the closed cards. false: he was deleted. No payment of his commits after this returned. Errors: NOT_AUTHENTICATED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (a suspended one cannot delete himself), CARD_BALANCE_NOT_ZERO (a card that is his alone), CANNOT_REMOVE_LAST_OWNER (a shared card).';
+
+-- Name: enroll_device(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.enroll_device(p_card_id uuid, p_label text) RETURNS TABLE(handle text, device_key text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_label text := sec.normal_device_label(p_label);
+  v_member app.member_profiles := sec.own_member();
+  v_card app.cards := app.lock_own_card_for_devices(p_card_id, v_member.id);
+  v_live_max int := rules.limit_int('device.live_max');
+  v_key_id smallint;
+  v_now timestamptz := clock_timestamp();
+begin
+  perform app.check_payer(v_card, v_member.id, v_now, 'PERMISSION_DENIED');
+  if (select count(*) from app.payment_devices d where d.card_id = p_card_id and d.revoked_at is null) >= v_live_max then
+    perform rules.fail('DEVICE_LIMIT_REACHED', jsonb_build_object('limit', v_live_max));
+  end if;
+  v_key_id := sec.current_key_id();
+  loop
+    enroll_device.handle := app.random_digits(rules.limit_int('code.handle_digits'));
+    insert into app.payment_devices (handle, key_id, card_id, member_id, label, enrolled_at)
+    values (enroll_device.handle, v_key_id, p_card_id, v_member.id, v_label, v_now)
+    on conflict do nothing;
+    exit when found;
+  end loop;
+  select encode(rules.device_key(sec.secret(k.secret_name), enroll_device.handle), 'hex') into strict enroll_device.device_key
+  from sec.master_keys k where k.key_id = v_key_id;
+  perform audit.log('member', 'device.enrolled', 'device', enroll_device.handle, jsonb_build_object('card_no', v_card.card_no));
+  return next;
+end;
+$$;
+
+-- Name: FUNCTION enroll_device(p_card_id uuid, p_label text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) IS 'Makes the caller''s phone a device that can make offline codes for a card he may pay with; at most 5 live a card. label: 1 to 64 characters. handle: 10 digits; device_key: 64 hex digits, returned once and stored nowhere. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, DEVICE_LIMIT_REACHED, NOT_CONFIGURED.';
+
 -- Name: freeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.freeze_card(p_card_id uuid) RETURNS boolean
@@ -1712,6 +5192,102 @@ $$;
 -- Name: FUNCTION freeze_card(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.freeze_card(p_card_id uuid) IS 'Admin, or the card''s owner or admin. No charge commits after it returned. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
+
+-- Name: generate_settlement(uuid, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '5s'
+    AS $$
+begin
+  perform sec.require_admin_or_service();
+  if p_merchant_id is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'merchant_id'));
+  end if;
+  if p_mode is null or p_mode not in ('realtime', 't_plus_1', 'monthly') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'mode'));
+  end if;
+  if p_period_start is null or not isfinite(p_period_start) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'period_start'));
+  end if;
+  if p_period_end is null or not isfinite(p_period_end) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'period_end'));
+  end if;
+  if p_period_start >= p_period_end then
+    perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'period_start'));
+  end if;
+  if p_period_end > clock_timestamp() then
+    perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'period_end'));
+  end if;
+  return (app.make_settlement(
+    p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end)).id;
+end;
+$$;
+
+-- Name: FUNCTION generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) IS 'Admin, service: settles a merchant up to the end of a half-open period that is over: every payment, refund and cash recharge not settled yet, late ones of earlier periods included. Answers the settlement''s id. mode: realtime, t_plus_1, monthly. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, INVALID_PERIOD, MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS (it overlaps one, whatever the mode), NO_TRANSACTIONS_IN_PERIOD.';
+
+-- Name: get_all_cards(integer, integer, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_all_cards(p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_status text DEFAULT NULL::text, p_card_type text DEFAULT NULL::text) RETURNS TABLE(card_id uuid, card_no text, card_type text, name text, status text, balance numeric, points bigint, level integer, fixed_discount numeric, expires_at timestamp with time zone, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+declare
+  v_rows int;
+begin
+  perform sec.require_admin();
+  if p_status not in ('active', 'frozen', 'lost', 'expired', 'closed') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
+  end if;
+  if p_card_type is not null and not exists (select from app.card_type_rules r where r.card_type = p_card_type) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'card_type'));
+  end if;
+  v_rows := sec.page_rows(p_limit, p_offset);
+  return query
+    select c.id, c.card_no, c.card_type, c.name, c.status, c.balance::numeric, c.points, c.level, c.fixed_discount::numeric, c.expires_at,
+           c.created_at
+    from app.cards c
+    where (p_status is null or c.status = p_status) and (p_card_type is null or c.card_type = p_card_type)
+    order by c.id desc
+    limit v_rows offset coalesce(p_offset, 0);
+end;
+$$;
+
+-- Name: FUNCTION get_all_cards(p_limit integer, p_offset integer, p_status text, p_card_type text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_all_cards(p_limit integer, p_offset integer, p_status text, p_card_type text) IS 'Admin: cards, newest first; of one status, of one type. Pages of 1 to 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
+-- Name: get_all_members(integer, integer, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_all_members(p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_status text DEFAULT NULL::text) RETURNS TABLE(member_id uuid, member_no text, name text, phone text, email text, status text, is_linked boolean, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+declare
+  v_rows int;
+begin
+  perform sec.require_admin();
+  if p_status not in ('active', 'suspended', 'deleted') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
+  end if;
+  v_rows := sec.page_rows(p_limit, p_offset);
+  return query
+    select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
+    from app.member_profiles m
+    where p_status is null or m.status = p_status
+    order by m.id desc
+    limit v_rows offset coalesce(p_offset, 0);
+end;
+$$;
+
+-- Name: FUNCTION get_all_members(p_limit integer, p_offset integer, p_status text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_all_members(p_limit integer, p_offset integer, p_status text) IS 'Admin: members, newest first; of one status: active, suspended, deleted. Pages of 1 to 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: get_card_bindings(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1740,6 +5316,58 @@ $$;
 -- Name: FUNCTION get_card_bindings(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.get_card_bindings(p_card_id uuid) IS 'Who is bound to a card, for those who see it and admins. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND.';
+
+-- Name: get_card_detail(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_card_detail(p_card_id uuid) RETURNS TABLE(card_id uuid, card_no text, card_type text, name text, role text, status text, balance numeric, points bigint, level integer, level_name text, discount numeric, discount_source text, fixed_discount numeric, next_level_points bigint, expires_at timestamp with time zone, pays boolean, is_rechargeable boolean, is_shareable boolean, has_binding_password boolean, members integer, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_own app.member_profiles := sec.own_member();
+  v_role text := app.card_role(p_card_id, v_own.id);
+begin
+  if not exists (select from app.cards c where c.id = p_card_id) or (v_role is null and not sec.is_admin()) then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  return query
+    select
+      c.id, c.card_no, c.card_type, c.name, v_role, c.status, c.balance::numeric, c.points, c.level, l.name,
+      t.discount::numeric, t.discount_source, c.fixed_discount::numeric,
+      case when r.earns_points then (select min(n.points_min) from app.membership_levels n where n.points_min > c.points) end,
+      c.expires_at,
+      r.pays <> 'no' and v_role is not null and v_role in ('owner', 'admin', 'member'),
+      r.is_rechargeable, r.is_shareable, c.binding_password_hash is not null,
+      (select count(*)::int from app.card_bindings b where b.card_id = c.id),
+      c.created_at
+    from app.cards c
+    join app.card_type_rules r on r.card_type = c.card_type
+    cross join lateral app.level_of(c.points) l
+    cross join lateral app.payment_terms_for(c, v_own.id, 1.00, now()) t
+    where c.id = p_card_id;
+end;
+$$;
+
+-- Name: FUNCTION get_card_detail(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_card_detail(p_card_id uuid) IS 'One card, for whoever is bound to it and admins: role, discount and pays are the caller''s, role NULL for an admin who is not bound. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND.';
+
+-- Name: get_latest_seal(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_latest_seal() RETURNS TABLE(seal_no bigint, root text, sealed_at timestamp with time zone, covers_until timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin_or_service();
+  return query
+    select s.seal_no, encode(s.root, 'hex'), s.sealed_at, app.uuid_v7_time(s.id_to) from app.seals s order by s.seal_no desc limit 1;
+end;
+$$;
+
+-- Name: FUNCTION get_latest_seal(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_latest_seal() IS 'Admin, service: the last seal and its root (64 hex digits), to be kept outside of the database as an anchor for verify_seals; rows from before covers_until are sealed. No row before the first seal. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: get_member_cards(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1779,6 +5407,374 @@ $$;
 
 COMMENT ON FUNCTION public.get_member_cards(p_member_id uuid) IS 'The cards a member may see, his own and shared ones, with balance, points, level and the discount of this moment. Own, or any for an admin. Errors: NOT_AUTHENTICATED, MEMBER_NOT_FOUND.';
 
+-- Name: get_member_detail(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_member_detail(p_member_id uuid DEFAULT NULL::uuid) RETURNS TABLE(member_id uuid, member_no text, name text, phone text, email text, status text, is_linked boolean, providers text[], card_id uuid, card_no text, cards integer, created_at timestamp with time zone, updated_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_member app.member_profiles := sec.own_or_any_member(coalesce(p_member_id, (sec.own_member()).id));
+begin
+  return query
+    select
+      v_member.id, v_member.member_no, v_member.name, v_member.phone, v_member.email, v_member.status,
+      v_member.auth_user_id is not null,
+      array(select i.provider from app.external_identities i where i.member_id = v_member.id order by i.provider),
+      c.id, c.card_no,
+      (select count(*)::int from app.card_bindings b where b.member_id = v_member.id),
+      v_member.created_at, v_member.updated_at
+    from app.cards c where c.personal_member_id = v_member.id and c.card_type = 'standard';
+end;
+$$;
+
+-- Name: FUNCTION get_member_detail(p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_member_detail(p_member_id uuid) IS 'A member with the standard card, the number of cards he sees and the providers of his external identities. Own (NULL), or any for an admin. Errors: NOT_AUTHENTICATED, MEMBER_NOT_FOUND.';
+
+-- Name: get_member_transactions(uuid, integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_member_transactions(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_is_admin boolean := sec.is_admin();
+  v_member_id uuid;
+begin
+  perform app.check_tx_page(p_limit, p_offset, p_start_date, p_end_date);
+  v_member_id := sec.visible_member_id(p_member_id);
+  return query
+    select r.*
+    from app.transaction_rows(
+      app.member_tx_ids(
+        v_member_id, p_start_date, p_end_date, null, coalesce(p_offset, 0),
+        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+      v_user_id, v_is_admin, true) r;
+end;
+$$;
+
+-- Name: FUNCTION get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'A member''s transactions, newest first by id: of every card he is bound to and his own; own (NULL), or any for an admin. p_limit 1 to 200, 50 by default; p_start_date to p_end_date is half-open, by created_at. Columns as get_transaction_detail, and balance_change: what it did to its card''s balance. Deep pages: get_member_transactions_page. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit, offset), INVALID_PERIOD, MEMBER_NOT_FOUND.';
+
+-- Name: get_member_transactions_page(uuid, integer, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_member_transactions_page(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_is_admin boolean := sec.is_admin();
+  v_member_id uuid;
+begin
+  perform app.check_tx_page(p_limit, null, p_start_date, p_end_date);
+  v_member_id := sec.visible_member_id(p_member_id);
+  return query
+    select r.*
+    from app.transaction_rows(
+      app.member_tx_ids(
+        v_member_id, p_start_date, p_end_date, p_before_tx_id, 0,
+        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+      v_user_id, v_is_admin, true) r;
+end;
+$$;
+
+-- Name: FUNCTION get_member_transactions_page(p_member_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_member_transactions_page(p_member_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'As get_member_transactions, with pages that cost the same however deep: p_before_tx_id is the last tx_id of the page before, NULL for the first. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit), INVALID_PERIOD, MEMBER_NOT_FOUND.';
+
+-- Name: get_merchant_detail(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_merchant_detail(p_merchant_id uuid) RETURNS TABLE(merchant_id uuid, code text, name text, contact text, status text, time_zone text, fee_bps integer, settlement_mode text, day_max numeric, created_at timestamp with time zone, own_role text, users jsonb, terminals jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_own_role text := sec.merchant_role(p_merchant_id);
+begin
+  if not exists (select from app.merchants m where m.id = p_merchant_id) or (v_own_role is null and not sec.is_admin()) then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  return query
+    select
+      m.id, m.code, m.name, m.contact, m.status, m.time_zone, m.fee_bps, m.settlement_mode, m.day_max::numeric, m.created_at, v_own_role,
+      coalesce((
+        select jsonb_agg(jsonb_build_object('user_id', u.user_id, 'role', u.role, 'created_at', u.created_at)
+          order by array_position(array['owner', 'manager', 'cashier'], u.role), u.created_at, u.user_id)
+        from app.merchant_users u where u.merchant_id = m.id), '[]'),
+      coalesce((
+        select jsonb_agg(jsonb_build_object('code', t.code, 'label', t.label, 'status', t.status, 'created_at', t.created_at)
+          order by t.created_at, t.code)
+        from app.terminals t where t.merchant_id = m.id), '[]')
+    from app.merchants m where m.id = p_merchant_id;
+end;
+$$;
+
+-- Name: FUNCTION get_merchant_detail(p_merchant_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_merchant_detail(p_merchant_id uuid) IS 'A merchant with its users and terminals, retired ones too, for admins and whoever works for it. own_role: the caller''s, NULL for an admin who does not. Errors: NOT_AUTHENTICATED, MERCHANT_NOT_FOUND.';
+
+-- Name: get_merchant_transactions(uuid, integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_is_admin boolean := sec.is_admin();
+  v_merchant app.merchants;
+begin
+  perform app.check_tx_page(p_limit, p_offset, p_start_date, p_end_date);
+  v_merchant := sec.visible_merchant(p_merchant_id);
+  return query
+    select r.*
+    from app.transaction_rows(
+      app.merchant_tx_ids(
+        v_merchant.id, p_start_date, p_end_date, null, coalesce(p_offset, 0),
+        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+      v_user_id, v_is_admin, v_is_admin) r;
+end;
+$$;
+
+-- Name: FUNCTION get_merchant_transactions(p_merchant_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'A merchant''s transactions, newest first by id, for its users in any role and admins. p_limit 1 to 200, 50 by default; p_start_date to p_end_date is half-open, by created_at. Columns as get_transaction_detail; nothing says who paid, and balance_change is for admins. Deep pages: get_merchant_transactions_page. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit, offset), INVALID_PERIOD, MERCHANT_NOT_FOUND.';
+
+-- Name: get_merchant_transactions_page(uuid, integer, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_is_admin boolean := sec.is_admin();
+  v_merchant app.merchants;
+begin
+  perform app.check_tx_page(p_limit, null, p_start_date, p_end_date);
+  v_merchant := sec.visible_merchant(p_merchant_id);
+  return query
+    select r.*
+    from app.transaction_rows(
+      app.merchant_tx_ids(
+        v_merchant.id, p_start_date, p_end_date, p_before_tx_id, 0,
+        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+      v_user_id, v_is_admin, v_is_admin) r;
+end;
+$$;
+
+-- Name: FUNCTION get_merchant_transactions_page(p_merchant_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'As get_merchant_transactions, with pages that cost the same however deep: p_before_tx_id is the last tx_id of the page before, NULL for the first. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit), INVALID_PERIOD, MERCHANT_NOT_FOUND.';
+
+-- Name: get_my_merchants(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_my_merchants() RETURNS TABLE(merchant_id uuid, code text, name text, status text, time_zone text, role text, terminals jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  return query
+    select
+      m.id, m.code, m.name, m.status, m.time_zone, u.role,
+      coalesce((
+        select jsonb_agg(jsonb_build_object('code', t.code, 'label', t.label) order by t.created_at, t.code)
+        from app.terminals t where t.merchant_id = m.id and t.status = 'active'), '[]')
+    from app.merchant_users u
+    join app.merchants m on m.id = u.merchant_id
+    where u.user_id = v_user_id
+    order by m.code;
+end;
+$$;
+
+-- Name: FUNCTION get_my_merchants(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_my_merchants() IS 'The merchants the caller works for, with the role and the active terminals, by code. Errors: NOT_AUTHENTICATED.';
+
+-- Name: get_point_ledger(uuid, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_point_ledger(p_card_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0) RETURNS TABLE(point_ledger_id uuid, delta_points bigint, level_before integer, level_after integer, reason text, tx_no text, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_own app.member_profiles := sec.own_member();
+  v_rows int := sec.page_rows(p_limit, p_offset);
+begin
+  if not exists (select from app.cards c where c.id = p_card_id)
+     or (app.card_role(p_card_id, v_own.id) is null and not sec.is_admin())
+  then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  return query
+    select l.id, l.delta, l.level_before, l.level_after, l.reason, t.tx_no, l.created_at
+    from (
+      select p.* from app.point_ledger p where p.card_id = p_card_id order by p.id desc limit v_rows offset coalesce(p_offset, 0)) l
+    left join app.transactions t on t.id = l.tx_id
+    order by l.id desc;
+end;
+$$;
+
+-- Name: FUNCTION get_point_ledger(p_card_id uuid, p_limit integer, p_offset integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_point_ledger(p_card_id uuid, p_limit integer, p_offset integer) IS 'Every change of a card''s points, newest first, for whoever is bound to it and admins; tx_no NULL: by no transaction. Pages of 1 to 200, default 50. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, CARD_NOT_FOUND.';
+
+-- Name: get_recharge_order(text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_recharge_order(p_order_no text) RETURNS TABLE(order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text, expires_at timestamp with time zone, created_at timestamp with time zone, payments jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_sees_all boolean := sec.is_service();
+  v_own app.member_profiles;
+  v_order app.recharge_orders;
+begin
+  if not v_sees_all then
+    v_own := sec.own_member();
+    v_sees_all := sec.is_admin();
+  end if;
+  select o.* into v_order from app.recharge_orders o where o.order_no = p_order_no;
+  if v_order.id is null or not (
+     v_sees_all or v_order.member_id is not distinct from v_own.id
+     or coalesce(app.card_role(v_order.card_id, v_own.id) in ('owner', 'admin'), false))
+  then
+    perform rules.fail('RECHARGE_ORDER_NOT_FOUND');
+  end if;
+  return query select v.* from app.view_recharge_orders(array[v_order.id], v_sees_all) v;
+end;
+$$;
+
+-- Name: FUNCTION get_recharge_order(p_order_no text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_recharge_order(p_order_no text) IS 'A recharge order: one''s own or of a card one owns or administers; any for admins and the service, who also see the payments reported. Errors: NOT_AUTHENTICATED, RECHARGE_ORDER_NOT_FOUND.';
+
+-- Name: get_settings(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_settings() RETURNS TABLE(key text, value text, kind text, comment text, min_value numeric, max_value numeric, choices text[])
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin();
+  return query
+    select s.key, s.value, s.kind, s.comment, s.min_value, s.max_value, s.choices from app.settings s order by s.key;
+end;
+$$;
+
+-- Name: FUNCTION get_settings(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_settings() IS 'Admin: every setting with its kind (amount, integer, time_zone, choice) and what it may be; bounds are included, NULL is none. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: get_settlement_detail(uuid, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_settlement_detail(p_settlement_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT NULL::integer) RETURNS TABLE(settlement_id uuid, settlement_no text, merchant_id uuid, merchant_code text, mode text, period_start timestamp with time zone, period_end timestamp with time zone, gross numeric, refunds numeric, cash numeric, payment_count integer, refund_count integer, cash_count integer, fee_bps integer, fee numeric, carried_in numeric, net numeric, payout numeric, status text, carried_from_no text, carried_to_no text, payout_tx_no text, created_at timestamp with time zone, updated_at timestamp with time zone, items jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_settlement app.settlements;
+begin
+  perform sec.require_user();
+  if p_settlement_id is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'settlement_id'));
+  end if;
+  perform sec.check_settlement_page(p_limit, p_offset);
+  select s.* into v_settlement from app.settlements s where s.id = p_settlement_id;
+  perform sec.check_settlement_reader(v_settlement.merchant_id, 'SETTLEMENT_NOT_FOUND');
+  if v_settlement.id is null then
+    perform rules.fail('SETTLEMENT_NOT_FOUND');
+  end if;
+  return query
+    select
+      s.id, s.settlement_no, m.id, m.code, s.mode, s.period_start, s.period_end, s.gross::numeric, s.refunds::numeric, s.cash::numeric,
+      s.payment_count, s.refund_count, s.cash_count, s.fee_bps, s.fee::numeric, s.carried_in::numeric, s.net::numeric,
+      greatest(s.net, 0)::numeric, s.status, f.settlement_no, n.settlement_no, t.tx_no, s.created_at, s.updated_at,
+      app.settlement_items_page(s.id, p_limit, p_offset)
+    from app.settlements s
+    join app.merchants m on m.id = s.merchant_id
+    left join app.settlements f on f.id = s.carried_from
+    left join app.settlements n on n.carried_from = s.id
+    left join app.transactions t on t.id = s.payout_tx_id
+    where s.id = p_settlement_id;
+end;
+$$;
+
+-- Name: FUNCTION get_settlement_detail(p_settlement_id uuid, p_limit integer, p_offset integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_settlement_detail(p_settlement_id uuid, p_limit integer, p_offset integer) IS 'One settlement and a page of its transactions: items is an array of {tx_no, tx_type, final_amount (decimal text), created_at}. For the merchant''s owner, its managers and admins. carried_from_no: the settlement whose debt is its carried_in; carried_to_no: the one that carried its own. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, PERMISSION_DENIED (a cashier), SETTLEMENT_NOT_FOUND.';
+
+-- Name: get_system_statistics(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_system_statistics() RETURNS TABLE(topic text, kind text, status text, count bigint, amount numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_day date := app.card_day(clock_timestamp());
+begin
+  if not sec.is_admin() then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  return query
+    select s.topic, s.kind, s.status, s.count, s.amount
+    from (
+      select 'members' as topic, null::text as kind, m.status, count(*) as count, null::numeric as amount
+      from app.member_profiles m group by m.status
+      union all
+      select 'merchants', null, m.status, count(*), null from app.merchants m group by m.status
+      union all
+      select 'cards', c.card_type, c.status, count(*), sum(c.balance) from app.cards c group by c.card_type, c.status
+      union all
+      select 'accounts', e.account, null, count(*), sum(e.delta) from app.ledger_entries e group by e.account
+      union all
+      select 'today', t.tx_type, null, count(*), sum(t.final_amount)
+      from app.transactions t
+      where t.id >= app.first_tx_id(v_day::timestamp at time zone app.setting('time_zone'))
+        and t.created_at >= v_day::timestamp at time zone app.setting('time_zone')
+      group by t.tx_type
+    ) s
+    order by s.topic, s.kind, s.status;
+end;
+$$;
+
+-- Name: FUNCTION get_system_statistics(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_system_statistics() IS 'Admin: rows (topic, kind, status, count, amount), absent where there is nothing to count. members and merchants by status; cards by type and status with their balances; accounts: the sum of all entries of each, what the house owes positive (card: to members, merchant_payable: to merchants); today: transactions by type since the house''s midnight. Exact, so it reads every card and entry: about a second for a million transactions, not for every minute. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: get_today_transaction_stats(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) RETURNS TABLE(day date, time_zone text, payment_count bigint, gross_amount numeric, refund_count bigint, refund_amount numeric, net_amount numeric, recharge_count bigint, recharge_amount numeric, points_earned bigint, points_taken bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_merchant app.merchants := sec.visible_merchant(p_merchant_id);
+  v_day date := (clock_timestamp() at time zone v_merchant.time_zone)::date;
+begin
+  return query
+    select
+      v_day, v_merchant.time_zone, t.payment_count, t.gross_amount, t.refund_count, t.refund_amount, t.net_amount,
+      t.recharge_count, t.recharge_amount, t.points_earned, t.points_taken
+    from app.transaction_totals(
+      v_merchant.id, v_day::timestamp at time zone v_merchant.time_zone,
+      (v_day + 1)::timestamp at time zone v_merchant.time_zone, 'day', v_merchant.time_zone) t
+    where t.bucket_start = v_day;
+end;
+$$;
+
+-- Name: FUNCTION get_today_transaction_stats(p_merchant_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) IS 'A merchant''s day so far, in its time zone, for its users in any role and admins. One row; amounts in house currency. gross_amount: what cards paid; net_amount: less refunds; recharge_amount: cash taken for cards. points_taken: taken back by refunds. Reads the day''s transactions of the merchant. Errors, in this order: NOT_AUTHENTICATED, MERCHANT_NOT_FOUND.';
+
 -- Name: get_transaction_detail(text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.get_transaction_detail(p_tx_no text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone)
@@ -1809,7 +5805,7 @@ begin
         select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id) as works_there) w
     where n.tx_no = p_tx_no
       and (v_is_admin
-        or w.works_there
+        or (w.works_there and (t.tx_type <> 'settlement' or sec.sees_payouts(t.merchant_id)))
         or t.member_id = v_member.id
         or exists (select from app.card_bindings b where b.card_id = t.card_id and b.member_id = v_member.id));
   if not found then
@@ -1821,6 +5817,33 @@ $$;
 -- Name: FUNCTION get_transaction_detail(p_tx_no text); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, NULL unless it is a payment; tag and order are for the merchant and admins. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
+
+-- Name: get_transaction_trends(timestamp with time zone, timestamp with time zone, uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid DEFAULT NULL::uuid, p_group_by text DEFAULT 'day'::text) RETURNS TABLE(bucket_start date, payment_count bigint, gross_amount numeric, refund_count bigint, refund_amount numeric, net_amount numeric, recharge_count bigint, recharge_amount numeric, points_earned bigint, points_taken bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_time_zone text;
+begin
+  perform app.check_trend(p_start_date, p_end_date, p_group_by);
+  if p_merchant_id is not null then
+    v_time_zone := (sec.visible_merchant(p_merchant_id)).time_zone;
+  elsif sec.is_admin() then
+    v_time_zone := app.setting('time_zone');
+  else
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  return query
+    select t.* from app.transaction_totals(p_merchant_id, p_start_date, p_end_date, p_group_by, v_time_zone) t;
+end;
+$$;
+
+-- Name: FUNCTION get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid, p_group_by text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid, p_group_by text) IS 'Totals from p_start_date to before p_end_date by day, week (from Monday) or month: of a merchant, in its time zone, for its users in any role and admins; of all (NULL), in the time zone of the house, for admins. Every unit is a row, 0 where nothing was; the first and last count only what is in the period. At most 400 units. recharge_amount: of a merchant the cash it took, of all every recharge. Reads each transaction of the period. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (start_date, end_date, group_by), INVALID_PERIOD, MERCHANT_NOT_FOUND, PERMISSION_DENIED.';
 
 -- Name: get_user_profile(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1849,6 +5872,177 @@ $$;
 
 COMMENT ON FUNCTION public.get_user_profile() IS 'Who the signed-in user is here: member, merchant user, admin. Member columns are NULL for one who is no member. Errors: NOT_AUTHENTICATED.';
 
+-- Name: link_member_auth_user(uuid, uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_member app.member_profiles;
+begin
+  perform sec.require_admin_or_service();
+  -- The lock of register_member: a user who registers meanwhile finds this member, or this call finds his.
+  perform pg_advisory_xact_lock(hashtextextended('mps/user/' || p_auth_user_id::text, 0));
+  if not exists (select from auth.users u where u.id = p_auth_user_id) then
+    perform rules.fail('USER_NOT_FOUND');
+  end if;
+  v_member := app.lock_member(p_member_id);
+  if v_member.status = 'deleted' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  if v_member.auth_user_id = p_auth_user_id then
+    return false;
+  end if;
+  if v_member.auth_user_id is not null
+     or exists (select from app.member_profiles m where m.auth_user_id = p_auth_user_id)
+  then
+    perform rules.fail('MEMBER_ALREADY_LINKED');
+  end if;
+  update app.member_profiles m set auth_user_id = p_auth_user_id, updated_at = clock_timestamp() where m.id = p_member_id;
+  perform audit.log(sec.acting_role(), 'member.linked', 'member', v_member.member_no, jsonb_build_object('user_id', p_auth_user_id));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION link_member_auth_user(p_member_id uuid, p_auth_user_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) IS 'Admin, service: links a member to a Supabase Auth user; false: he was linked to this one. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, USER_NOT_FOUND, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), MEMBER_ALREADY_LINKED (the member or the user, to another).';
+
+-- Name: list_devices(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_devices(p_card_id uuid) RETURNS TABLE(handle text, label text, member_id uuid, enrolled_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_member app.member_profiles := sec.own_member();
+  v_is_admin boolean := sec.is_admin();
+  v_role text := app.card_role(p_card_id, v_member.id);
+begin
+  if not exists (select from app.cards c where c.id = p_card_id) or (v_role is null and not v_is_admin) then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  return query
+    select d.handle, d.label, d.member_id, d.enrolled_at
+    from app.payment_devices d
+    where d.card_id = p_card_id and d.revoked_at is null
+      and (v_is_admin or v_role in ('owner', 'admin') or d.member_id = v_member.id)
+    order by d.enrolled_at, d.handle;
+end;
+$$;
+
+-- Name: FUNCTION list_devices(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_devices(p_card_id uuid) IS 'The live devices of a card, at most 5, oldest first: all for the card''s owner and admin and for admins of the house, one''s own for others. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND.';
+
+-- Name: list_membership_levels(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_membership_levels() RETURNS TABLE(level integer, name text, points_min bigint, points_max bigint, discount numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_user();
+  return query
+    select l.level, l.name, l.points_min, lead(l.points_min) over (order by l.points_min) - 1, l.discount::numeric
+    from app.membership_levels l
+    order by l.level;
+end;
+$$;
+
+-- Name: FUNCTION list_membership_levels(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_membership_levels() IS 'The levels, lowest first: from points_min to points_max, both included, NULL for no end; discount is a multiplier. Errors: NOT_AUTHENTICATED.';
+
+-- Name: list_recharge_orders(uuid, text, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_recharge_orders(p_card_id uuid DEFAULT NULL::uuid, p_status text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0) RETURNS TABLE(order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text, expires_at timestamp with time zone, created_at timestamp with time zone, payments jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_own app.member_profiles := sec.own_member();
+  v_is_admin boolean := sec.is_admin();
+  v_limit int := coalesce(p_limit, rules.limit_int('page.rows_default'));
+  v_ids uuid[];
+begin
+  if v_limit not between 1 and rules.limit_int('page.rows_max') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
+  end if;
+  if p_offset is null or p_offset < 0 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
+  end if;
+  if p_status is not null and p_status not in ('pending', 'expired', 'completed', 'needs_review', 'refunded_outside') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
+  end if;
+  if p_card_id is not null and not v_is_admin
+     and not coalesce(app.card_role(p_card_id, v_own.id) in ('owner', 'admin'), false)
+  then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  if p_card_id is not null then
+    v_ids := array(
+      select o.id from app.recharge_orders o
+      where o.card_id = p_card_id and (p_status is null or o.status = p_status or (v_is_admin and p_status = 'needs_review' and exists (
+        select from app.recharge_payments p where p.order_id = o.id and p.status = 'needs_review')))
+      order by o.id desc limit v_limit offset p_offset);
+  elsif v_is_admin and p_status is not distinct from 'needs_review' then
+    -- Few rows, found by their own index: what an admin has to do.
+    v_ids := array(
+      select distinct p.order_id from app.recharge_payments p where p.status = 'needs_review'
+      order by p.order_id desc limit v_limit offset p_offset);
+  elsif v_is_admin then
+    v_ids := array(
+      select o.id from app.recharge_orders o where p_status is null or o.status = p_status
+      order by o.id desc limit v_limit offset p_offset);
+  else
+    v_ids := array(
+      select o.id from app.recharge_orders o
+      where o.member_id = v_own.id and (p_status is null or o.status = p_status)
+      order by o.id desc limit v_limit offset p_offset);
+  end if;
+  return query select v.* from app.view_recharge_orders(v_ids, v_is_admin) v;
+end;
+$$;
+
+-- Name: FUNCTION list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer) IS 'Recharge orders, newest first, 50 a page and at most 200: one''s own, those of a card one owns or administers, all for admins. For an admin, needs_review names every order with a payment that waits, one completed before too. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, CARD_NOT_FOUND.';
+
+-- Name: list_settlements(uuid, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_settlements(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT NULL::integer) RETURNS TABLE(settlement_id uuid, settlement_no text, mode text, period_start timestamp with time zone, period_end timestamp with time zone, gross numeric, refunds numeric, cash numeric, payment_count integer, refund_count integer, cash_count integer, fee_bps integer, fee numeric, carried_in numeric, net numeric, payout numeric, status text, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_user();
+  if p_merchant_id is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'merchant_id'));
+  end if;
+  perform sec.check_settlement_page(p_limit, p_offset);
+  perform sec.check_settlement_reader(p_merchant_id, 'MERCHANT_NOT_FOUND');
+  if not exists (select from app.merchants m where m.id = p_merchant_id) then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  return query
+    select
+      s.id, s.settlement_no, s.mode, s.period_start, s.period_end, s.gross::numeric, s.refunds::numeric, s.cash::numeric,
+      s.payment_count, s.refund_count, s.cash_count, s.fee_bps, s.fee::numeric, s.carried_in::numeric, s.net::numeric,
+      greatest(s.net, 0)::numeric, s.status, s.created_at
+    from app.settlements s
+    where s.merchant_id = p_merchant_id
+    order by s.period_end desc
+    limit coalesce(p_limit, rules.limit_int('page.rows_default')) offset coalesce(p_offset, 0);
+end;
+$$;
+
+-- Name: FUNCTION list_settlements(p_merchant_id uuid, p_limit integer, p_offset integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_settlements(p_merchant_id uuid, p_limit integer, p_offset integer) IS 'A merchant''s settlements, the latest period first, for its owner, its managers and admins. Amounts in house currency; net = gross - refunds - cash - fee + carried_in; payout = net, or 0 when that is negative. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, PERMISSION_DENIED (a cashier), MERCHANT_NOT_FOUND.';
+
 -- Name: merchant_charge_by_qr(text, text, numeric, text, jsonb, text, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text DEFAULT NULL::text, p_tag jsonb DEFAULT NULL::jsonb, p_external_order_id text DEFAULT NULL::text, p_terminal_code text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, card_id uuid, final_amount numeric, discount numeric, points_earned bigint, discount_source text, raw_amount numeric, created_at timestamp with time zone, replayed boolean)
@@ -1858,7 +6052,7 @@ CREATE FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain te
 declare
   v_user_id uuid := sec.require_user();
   v_merchant app.merchants;
-  v_code app.payment_codes;
+  v_code app.shown_code;
   v_card app.cards;
   v_terms app.payment_terms;
   v_tx app.transactions;
@@ -1885,11 +6079,11 @@ begin
 
   perform app.check_merchant_can_charge(v_merchant, p_terminal_code);
   perform app.check_merchant_order(v_merchant.id, p_external_order_id);
-  v_code := app.find_payment_code(p_qr_plain);
+  v_code := app.find_code(p_qr_plain, p_terminal_code);
   select c.* into strict v_card from app.cards c where c.id = v_code.card_id for no key update;
-  v_tx.created_at := app.lock_merchant_for_posting(v_merchant.id);
-  perform app.consume_payment_code(v_code.id, v_tx.id, v_tx.created_at);
-  v_terms := app.agree_payment(v_card, v_code.member_id, v_merchant, p_raw_amount, v_tx.created_at);
+  v_tx.created_at := app.lock_active_merchant_for_posting(v_merchant.id);
+  perform app.consume_code(v_code, v_tx.id, v_tx.created_at);
+  v_terms := app.agree_payment(v_card, v_code, v_merchant, p_raw_amount, v_tx.created_at);
 
   v_tx.tx_no := app.next_tx_no('PAY');
   v_tx.tx_type := 'payment';
@@ -1897,7 +6091,9 @@ begin
   v_tx.member_id := v_code.member_id;
   v_tx.merchant_id := v_merchant.id;
   v_tx.terminal_code := p_terminal_code;
-  v_tx.payment_code_id := v_code.id;
+  v_tx.payment_code_id := v_code.payment_code_id;
+  v_tx.device_handle := v_code.device_handle;
+  v_tx.device_step := v_code.device_step;
   v_tx.raw_amount := p_raw_amount;
   v_tx.discount := v_terms.discount;
   v_tx.discount_source := v_terms.discount_source;
@@ -1908,6 +6104,9 @@ begin
   v_tx.tag := p_tag;
   v_tx.actor_user_id := v_user_id;
   perform app.post_payment(v_tx, v_card, v_merchant);
+  if v_code.device_handle is not null then
+    perform app.count_offline_payment(v_code.device_handle, v_tx.raw_amount, v_tx.created_at);
+  end if;
   if p_external_order_id is not null then
     perform app.hold_merchant_order(v_merchant.id, p_external_order_id, v_tx.id);
   end if;
@@ -1922,7 +6121,7 @@ $$;
 
 -- Name: FUNCTION merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) IS 'Charges the card behind a payment code, once. Amounts in house currency, at most two decimals. The same key and request answers the first payment with replayed = true, for ever; a refusal is forgotten. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, INVALID_QR, TERMINAL_CODE_REQUIRED, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, TERMINAL_NOT_FOUND, EXTERNAL_ORDER_ALREADY_PAID, QR_EXPIRED_OR_INVALID, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, AMOUNT_OVER_LIMIT, CARD_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.';
+COMMENT ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) IS 'Charges the card behind a payment code, online or offline, once. Amounts in house currency, at most two decimals. The same key and request answers the first payment with replayed = true, for ever; a refusal is forgotten. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, INVALID_QR, TERMINAL_CODE_REQUIRED, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, TERMINAL_NOT_FOUND, EXTERNAL_ORDER_ALREADY_PAID, QR_EXPIRED_OR_INVALID, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, AMOUNT_OVER_LIMIT, CARD_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, OFFLINE_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.';
 
 -- Name: merchant_refund_tx(text, text, numeric, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -1957,14 +6156,10 @@ begin
   end if;
 
   v_payment := app.find_refundable_payment(v_merchant.id, p_original_tx_no);
-  if sec.merchant_role(v_merchant.id) is not distinct from 'cashier'
-     and p_refund_amount > app.setting('cashier_refund_max')::numeric
-  then
-    perform rules.fail('REFUND_NEEDS_MANAGER', jsonb_build_object('limit', app.setting('cashier_refund_max')));
-  end if;
   select c.* into strict v_card from app.cards c where c.id = v_payment.card_id for no key update;
   v_tx.created_at := app.lock_merchant_for_posting(v_merchant.id);
   v_refunded := app.refunded_amount(v_payment.id);
+  perform app.check_refunder(v_merchant.id, v_refunded + p_refund_amount);
   if v_refunded + p_refund_amount > v_payment.final_amount then
     perform rules.fail('REFUND_EXCEEDS_REMAINING', jsonb_build_object('remaining', (v_payment.final_amount - v_refunded)::text));
   end if;
@@ -1998,6 +6193,44 @@ $$;
 
 COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher''s refund is a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, CARD_NOT_ACTIVE.';
 
+-- Name: query_audit_log(text, text, uuid, text, timestamp with time zone, timestamp with time zone, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.query_audit_log(p_object_type text DEFAULT NULL::text, p_object_id text DEFAULT NULL::text, p_actor_user_id uuid DEFAULT NULL::uuid, p_action text DEFAULT NULL::text, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT NULL::integer, p_before_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, created_at timestamp with time zone, actor_user_id uuid, actor_role text, action text, object_type text, object_id text, params jsonb, request_id text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+declare
+  v_rows int;
+  -- Partitions and index are bounded by the id, which has milliseconds; the exact moments are held below.
+  v_first_id uuid;
+  v_end_id uuid;
+begin
+  perform sec.require_admin();
+  perform sec.check_audit_query(p_object_type, p_object_id, p_start_date, p_end_date);
+  v_rows := sec.page_rows(p_limit, 0);
+  v_first_id := app.uuid_v7_floor(p_start_date);
+  v_end_id := least(app.uuid_v7_floor(p_end_date + interval '1 millisecond'), p_before_id);
+  return query
+    select e.id, e.created_at, e.actor_user_id, e.actor_role, e.action, e.object_type, e.object_id, e.params, e.request_id
+    from audit.event_log e
+    where (p_object_type is null or e.object_type = p_object_type)
+      and (p_object_id is null or e.object_id = p_object_id)
+      and (p_actor_user_id is null or e.actor_user_id = p_actor_user_id)
+      and (p_action is null or e.action = p_action)
+      and (v_first_id is null or e.id >= v_first_id)
+      and (v_end_id is null or e.id < v_end_id)
+      and (p_start_date is null or e.created_at >= p_start_date)
+      and (p_end_date is null or e.created_at < p_end_date)
+    order by e.id desc
+    limit v_rows;
+end;
+$$;
+
+-- Name: FUNCTION query_audit_log(p_object_type text, p_object_id text, p_actor_user_id uuid, p_action text, p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_limit integer, p_before_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.query_audit_log(p_object_type text, p_object_id text, p_actor_user_id uuid, p_action text, p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_limit integer, p_before_id uuid) IS 'Admin: audit rows, newest first, that meet every filter given; an object id goes with its type. From p_start_date on and before p_end_date. The next page: p_before_id = the last row''s id. Pages of 1 to 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_PERIOD, MALFORMED_ARGUMENT.';
+
 -- Name: quote_payment(text, text, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_terminal_code text DEFAULT NULL::text) RETURNS TABLE(card_id uuid, card_type text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint)
@@ -2007,16 +6240,16 @@ CREATE FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text, p_ra
 declare
   v_user_id uuid := sec.require_user();
   v_merchant app.merchants;
-  v_code app.payment_codes;
+  v_code app.shown_code;
   v_card app.cards;
   v_terms app.payment_terms;
 begin
   perform sec.check_payment_arguments(p_raw_amount, p_qr_plain, p_terminal_code);
   v_merchant := sec.merchant_of_caller(p_merchant_code);
   perform app.check_merchant_can_charge(v_merchant, p_terminal_code);
-  v_code := app.find_payment_code(p_qr_plain);
+  v_code := app.find_code(p_qr_plain, p_terminal_code);
   select c.* into strict v_card from app.cards c where c.id = v_code.card_id;
-  v_terms := app.agree_payment(v_card, v_code.member_id, v_merchant, p_raw_amount, clock_timestamp());
+  v_terms := app.agree_payment(v_card, v_code, v_merchant, p_raw_amount, clock_timestamp());
   return query select
     v_card.id, v_card.card_type, p_raw_amount::numeric(14, 2), v_terms.discount, v_terms.discount_source,
     v_terms.final_amount, v_terms.points_earned;
@@ -2053,6 +6286,8 @@ begin
   if v_member.id is null then
     select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null and not u.is_sso_user
       and lower(u.email) ~ '^[^@[:space:]]+@[^@[:space:]]+$';
+    -- The phone is only his word: one that Supabase Auth has confirmed for somebody else is not his.
+    perform app.check_not_confirmed_by_another(v_user_id, v_phone, null);
     v_member := app.make_member(v_name, v_phone, v_email, v_user_id);
     v_created := true;
     perform audit.log('member', 'member.registered', 'member', v_member.member_no, '{}');
@@ -2068,6 +6303,92 @@ $_$;
 
 COMMENT ON FUNCTION public.register_member(p_name text, p_phone text) IS 'Makes the signed-in user a member with one standard card, or links him to the member that has his confirmed phone or e-mail. Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
 
+-- Name: register_terminal(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.register_terminal(p_merchant_id uuid, p_label text) RETURNS TABLE(terminal_code text, merchant_id uuid, label text, status text, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor_role text;
+  v_label text;
+  v_terminal app.terminals;
+begin
+  perform sec.require_user();
+  v_label := sec.bounded_text(p_label, 64, 'label');
+  if v_label is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'label'));
+  end if;
+  v_actor_role := sec.require_merchant_owner(p_merchant_id);
+  while v_terminal.code is null loop
+    insert into app.terminals (code, merchant_id, label) values (app.draw_terminal_code(), p_merchant_id, v_label)
+    on conflict (code) do nothing
+    returning * into v_terminal;
+  end loop;
+  perform audit.log(
+    v_actor_role, 'terminal.registered', 'terminal', v_terminal.code,
+    jsonb_build_object('merchant_code', (select m.code from app.merchants m where m.id = p_merchant_id), 'label', v_label));
+  return query select v_terminal.code, v_terminal.merchant_id, v_terminal.label, v_terminal.status, v_terminal.created_at;
+end;
+$$;
+
+-- Name: FUNCTION register_terminal(p_merchant_id uuid, p_label text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.register_terminal(p_merchant_id uuid, p_label text) IS 'Admin or owner of the merchant: a new point of sale with a fresh code of six characters 0-9A-Z, which is never used again. The label has 1 to 64 characters. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MERCHANT_NOT_FOUND, PERMISSION_DENIED.';
+
+-- Name: remove_admin_user(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.remove_admin_user(p_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform app.lock_admin_users();
+  if not exists (select from app.admin_users a where a.user_id = p_user_id) then
+    return false;
+  end if;
+  if not exists (select from app.admin_users a where a.user_id is distinct from p_user_id) then
+    perform rules.fail('CANNOT_REMOVE_LAST_ADMIN');
+  end if;
+  delete from app.admin_users a where a.user_id = p_user_id;
+  perform audit.log('admin', 'admin.removed', 'user', p_user_id::text, '{}');
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION remove_admin_user(p_user_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.remove_admin_user(p_user_id uuid) IS 'Admin: an admin runs the house no more; the last one stays. false: he did not. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CANNOT_REMOVE_LAST_ADMIN.';
+
+-- Name: remove_merchant_user(uuid, uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.remove_merchant_user(p_merchant_id uuid, p_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor_role text := app.lock_merchant_users(p_merchant_id);
+  v_role_before text;
+begin
+  select u.role into v_role_before from app.merchant_users u where u.merchant_id = p_merchant_id and u.user_id = p_user_id;
+  if v_role_before is null then
+    return false;
+  end if;
+  if v_role_before = 'owner' and v_actor_role <> 'admin' then
+    perform app.check_owner_remains(p_merchant_id, p_user_id);
+  end if;
+  delete from app.merchant_users u where u.merchant_id = p_merchant_id and u.user_id = p_user_id;
+  perform audit.log(
+    v_actor_role, 'merchant.user_removed', 'merchant', (select m.code from app.merchants m where m.id = p_merchant_id),
+    jsonb_build_object('user_id', p_user_id, 'role_before', v_role_before));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION remove_merchant_user(p_merchant_id uuid, p_user_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.remove_merchant_user(p_merchant_id uuid, p_user_id uuid) IS 'Admin or owner of the merchant: a user does not work for it any more. false: he did not. An owner cannot remove the last owner, an admin can. Errors: NOT_AUTHENTICATED, MERCHANT_NOT_FOUND, PERMISSION_DENIED, CANNOT_REMOVE_LAST_OWNER.';
+
 -- Name: report_card_lost(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.report_card_lost(p_card_id uuid) RETURNS boolean
@@ -2082,7 +6403,144 @@ $$;
 
 -- Name: FUNCTION report_card_lost(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.report_card_lost(p_card_id uuid) IS 'Admin, or the card''s owner or admin. Only an admin undoes it. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
+COMMENT ON FUNCTION public.report_card_lost(p_card_id uuid) IS 'Admin, or the card''s owner or admin. Ends everybody''s open codes and devices of the card, for good. Only an admin undoes the loss. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
+
+-- Name: report_refusal(text, text, uuid, text, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid DEFAULT NULL::uuid, p_merchant_code text DEFAULT NULL::text, p_params jsonb DEFAULT NULL::jsonb, p_request_id text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_now timestamptz;
+  v_field text;
+begin
+  perform sec.require_service();
+  v_field := case
+    when p_rpc is null or p_rpc !~ '^[a-z][a-z0-9_]{0,62}$' then 'rpc'
+    when p_code is null or not exists (select from rules.error_codes() e where e.code = p_code) then 'code'
+    -- What a refusal carries is short and flat. A run of digits as long as a payment code's handle and password is none of it.
+    when p_params is not null and (
+      jsonb_typeof(p_params) <> 'object' or octet_length(p_params::text) > 1024 or p_params::text ~ '[0-9]{20}') then 'params'
+    when p_request_id !~ '^[A-Za-z0-9._-]{1,128}$' then 'request_id'
+  end;
+  if v_field is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', v_field));
+  end if;
+  v_now := clock_timestamp();
+  insert into audit.event_log (id, created_at, actor_user_id, actor_role, action, object_type, object_id, params, request_id)
+  values (
+    app.uuid_v7(v_now), v_now, p_actor_user_id, 'service', 'call.refused', 'rpc', p_rpc,
+    jsonb_strip_nulls(jsonb_build_object(
+      'code', p_code, 'params', p_params,
+      -- As the caller sent it; what no merchant's code can be is not kept.
+      'merchant_code', case when p_merchant_code ~ '^[!-~]{1,64}$' and p_merchant_code !~ '[0-9]{20}' then p_merchant_code end)),
+    coalesce(p_request_id, sec.request_id()));
+  return true;
+end;
+$_$;
+
+-- Name: FUNCTION report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) IS 'Service: records that a call was refused, whose own audit row rolled back with it: action call.refused, object rpc and its name. The code is of the catalogue; p_params, the refusal''s own, are an object of at most 1024 bytes; p_actor_user_id is who had called. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
+-- Name: resolve_recharge_order(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text DEFAULT NULL::text) RETURNS TABLE(order_no text, order_status text, payment_status text, amount numeric, tx_no text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_order app.recharge_orders;
+  v_card app.cards;
+  v_payment app.recharge_payments;
+  v_note text := nullif(btrim(p_note), '');
+begin
+  if p_resolution is null or p_resolution not in ('credit', 'refunded_outside') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'resolution'));
+  end if;
+  if char_length(v_note) > 500 or v_note ~ '[[:cntrl:]]' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'note'));
+  end if;
+  select o.* into v_order from app.recharge_orders o where o.order_no = p_order_no;
+  -- Providers number for themselves: of two payments with one number, the one that waits is meant.
+  select p.* into v_payment from app.recharge_payments p where p.order_id = v_order.id and p.provider_tx_id = p_provider_tx_id
+  order by p.status = 'needs_review' desc, p.provider limit 1;
+  if v_payment.provider is null then
+    perform rules.fail('RECHARGE_ORDER_NOT_FOUND');
+  end if;
+  select c.* into strict v_card from app.cards c where c.id = v_order.card_id for no key update;
+  select o.* into strict v_order from app.recharge_orders o where o.id = v_order.id for update;
+  select p.* into strict v_payment from app.recharge_payments p
+  where p.provider = v_payment.provider and p.provider_tx_id = v_payment.provider_tx_id;
+  if v_payment.status <> 'needs_review' then
+    perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', v_payment.status));
+  end if;
+  if p_resolution = 'credit' then
+    -- Other money than ours has no amount on a card.
+    if v_payment.currency is distinct from v_order.currency then
+      perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', 'wrong_currency'));
+    end if;
+    if v_card.status = 'closed' then
+      perform rules.fail('CARD_NOT_ACTIVE');
+    end if;
+    v_payment.tx_id := app.credit_recharge(v_order, v_payment.provider, v_payment.amount, v_payment.provider_tx_id);
+  end if;
+  update app.recharge_payments p
+  set status = case p_resolution when 'credit' then 'credited' else 'refunded_outside' end, tx_id = v_payment.tx_id,
+      resolved_at = clock_timestamp(), resolved_by = v_admin_id, resolution_note = v_note
+  where p.provider = v_payment.provider and p.provider_tx_id = v_payment.provider_tx_id;
+  perform app.follow_recharge_payments(v_order.id);
+  perform audit.log('admin', 'recharge.resolved', 'recharge_order', v_order.order_no, jsonb_build_object(
+    'provider', v_payment.provider, 'provider_tx_id', v_payment.provider_tx_id, 'resolution', p_resolution,
+    'reason', v_payment.review_reason, 'amount', v_payment.amount::text));
+  return query
+    select o.order_no, o.status, p.status, p.amount::numeric, t.tx_no
+    from app.recharge_payments p
+    join app.recharge_orders o on o.id = p.order_id
+    left join app.transactions t on t.id = p.tx_id
+    where p.provider = v_payment.provider and p.provider_tx_id = v_payment.provider_tx_id;
+end;
+$$;
+
+-- Name: FUNCTION resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text) IS 'Admin: ends the review of one payment of an order: credit puts what was paid onto the card, refunded_outside says that the provider gave it back; p_note, at most 500 characters, is kept with it. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, CARD_NOT_ACTIVE, RECHARGE_ORDER_STATUS_CONFLICT (already ended, or paid in another currency).';
+
+-- Name: retire_terminal(text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.retire_terminal(p_terminal_code text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_terminal app.terminals;
+  v_actor_role text;
+begin
+  select t.* into v_terminal
+  from app.terminals t
+  where t.code = p_terminal_code
+    and (sec.is_admin() or exists (select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id))
+  for no key update of t;
+  if v_terminal.code is null then
+    perform rules.fail('TERMINAL_NOT_FOUND');
+  end if;
+  v_actor_role := sec.require_merchant_owner(v_terminal.merchant_id);
+  if v_terminal.status = 'retired' then
+    return false;
+  end if;
+  update app.terminals t set status = 'retired' where t.code = p_terminal_code;
+  perform audit.log(v_actor_role, 'terminal.retired', 'terminal', v_terminal.code, jsonb_build_object(
+    'merchant_code', (select m.code from app.merchants m where m.id = v_terminal.merchant_id)));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION retire_terminal(p_terminal_code text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.retire_terminal(p_terminal_code text) IS 'Admin or owner of its merchant: the terminal charges no more, and its code is never used again. false: it was retired. Errors: NOT_AUTHENTICATED, TERMINAL_NOT_FOUND, PERMISSION_DENIED.';
 
 -- Name: revoke_card_qr(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -2108,6 +6566,44 @@ $$;
 -- Name: FUNCTION revoke_card_qr(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.revoke_card_qr(p_card_id uuid) IS 'Ends the caller''s own live code of a card; false when there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND.';
+
+-- Name: revoke_device(text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.revoke_device(p_handle text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_user_id uuid := sec.require_user();
+  v_member app.member_profiles := sec.own_member();
+  v_device app.payment_devices;
+  v_role text;
+begin
+  if p_handle is null or p_handle !~ '^[0-9]{10}$' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'handle'));
+  end if;
+  select d.* into v_device from app.payment_devices d where d.handle = p_handle;
+  -- Looked at before locking, so that a stranger cannot queue up on somebody's card, and again, since roles change.
+  if v_device.handle is null or not app.may_end_device(v_device, v_member.id) then
+    perform rules.fail('DEVICE_NOT_FOUND');
+  end if;
+  perform from app.cards c where c.id = v_device.card_id for no key update;
+  if not app.may_end_device(v_device, v_member.id) then
+    perform rules.fail('DEVICE_NOT_FOUND');
+  end if;
+  update app.payment_devices d set revoked_at = clock_timestamp() where d.handle = p_handle and d.revoked_at is null;
+  if not found then
+    return false;
+  end if;
+  v_role := case when sec.is_admin() then 'admin' else 'member' end;
+  perform audit.log(v_role, 'device.revoked', 'device', p_handle, '{}');
+  return true;
+end;
+$_$;
+
+-- Name: FUNCTION revoke_device(p_handle text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.revoke_device(p_handle text) IS 'Ends a device: its own member, the card''s owner or admin, or an admin of the house. No charge of its codes commits after this returned. false: it was over. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, DEVICE_NOT_FOUND.';
 
 -- Name: rotate_card_qr(uuid, integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -2150,6 +6646,97 @@ $$;
 
 COMMENT ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) IS 'A fresh online payment code of the caller for a card he may pay with; ends his earlier code of that card. Lifetime 60 to 86400 s. The plain code is returned once and stored nowhere. Errors: NOT_AUTHENTICATED, INVALID_TTL, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, NOT_CONFIGURED.';
 
+-- Name: search_cards(text, integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.search_cards(p_keyword text, p_limit integer DEFAULT NULL::integer) RETURNS TABLE(card_id uuid, card_no text, card_type text, name text, status text, balance numeric, points bigint, level integer, fixed_discount numeric, expires_at timestamp with time zone, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+declare
+  v_keyword text;
+  v_rows int;
+begin
+  perform sec.require_admin();
+  v_keyword := sec.search_keyword(p_keyword);
+  v_rows := sec.page_rows(p_limit, 0);
+  return query
+    select c.id, c.card_no, c.card_type, c.name, c.status, c.balance::numeric, c.points, c.level, c.fixed_discount::numeric, c.expires_at,
+           c.created_at
+    from app.cards c
+    where c.card_no like rules.like_prefix(upper(v_keyword))
+       or (c.name is not null and lower(c.name) like rules.like_prefix(lower(v_keyword)))
+    order by c.card_no
+    limit v_rows;
+end;
+$$;
+
+-- Name: FUNCTION search_cards(p_keyword text, p_limit integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.search_cards(p_keyword text, p_limit integer) IS 'Admin: cards whose number or name begins with the keyword, in any case, by number. At most 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
+-- Name: search_members(text, integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.search_members(p_keyword text, p_limit integer DEFAULT NULL::integer) RETURNS TABLE(member_id uuid, member_no text, name text, phone text, email text, status text, is_linked boolean, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $_$
+declare
+  v_keyword text;
+  v_phone text;
+  v_rows int;
+begin
+  perform sec.require_admin();
+  v_keyword := sec.search_keyword(p_keyword);
+  v_phone := substring(translate(v_keyword, ' -().', '') from '^[+]?([0-9]+)$');
+  v_rows := sec.page_rows(p_limit, 0);
+  return query
+    select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
+    from app.member_profiles m
+    where m.member_no like rules.like_prefix(upper(v_keyword))
+       or m.phone like rules.like_prefix('+' || v_phone)
+       or m.email like rules.like_prefix(lower(v_keyword))
+       or lower(m.name) like rules.like_prefix(lower(v_keyword))
+    order by m.member_no
+    limit v_rows;
+end;
+$_$;
+
+-- Name: FUNCTION search_members(p_keyword text, p_limit integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.search_members(p_keyword text, p_limit integer) IS 'Admin: members whose number, phone (from its country code, + or not), e-mail or name begins with the keyword, in any case, by number. At most 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
+-- Name: search_merchants(text, text, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.search_merchants(p_keyword text DEFAULT NULL::text, p_status text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0) RETURNS TABLE(merchant_id uuid, code text, name text, contact text, status text, time_zone text, fee_bps integer, settlement_mode text, day_max numeric, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_keyword text;
+  v_rows int;
+begin
+  perform sec.require_admin();
+  v_keyword := lower(sec.bounded_text(p_keyword, 100, 'keyword'));
+  if p_status not in ('active', 'suspended') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
+  end if;
+  v_rows := sec.page_rows(p_limit, p_offset);
+  return query
+    select m.id, m.code, m.name, m.contact, m.status, m.time_zone, m.fee_bps, m.settlement_mode, m.day_max::numeric, m.created_at
+    from app.merchants m
+    where (v_keyword is null or strpos(lower(m.code), v_keyword) > 0 or strpos(lower(m.name), v_keyword) > 0)
+      and (p_status is null or m.status = p_status)
+    order by m.code
+    limit v_rows offset coalesce(p_offset, 0);
+end;
+$$;
+
+-- Name: FUNCTION search_merchants(p_keyword text, p_status text, p_limit integer, p_offset integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.search_merchants(p_keyword text, p_status text, p_limit integer, p_offset integer) IS 'Admin: merchants whose code or name contains the keyword, in any case, by code; no keyword: all. Pages of 1 to 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
 -- Name: set_card_binding_password(uuid, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.set_card_binding_password(p_card_id uuid, p_password text) RETURNS boolean
@@ -2167,6 +6754,9 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'password'));
   end if;
   v_card := app.lock_card_for_admin_or_owner(p_card_id, array['owner']);
+  if not sec.is_admin() and (sec.own_member()).status is distinct from 'active' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
   if not (select r.is_shareable from app.card_type_rules r where r.card_type = v_card.card_type) then
     perform rules.fail('CARD_TYPE_NOT_SHAREABLE');
   end if;
@@ -2182,7 +6772,7 @@ $$;
 
 -- Name: FUNCTION set_card_binding_password(p_card_id uuid, p_password text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.set_card_binding_password(p_card_id uuid, p_password text) IS 'Owner, or admin of the house: the password by which others bind themselves, 6 to 72 bytes; NULL ends self-binding. Errors: NOT_AUTHENTICATED, PASSWORD_TOO_SHORT, MALFORMED_ARGUMENT, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE.';
+COMMENT ON FUNCTION public.set_card_binding_password(p_card_id uuid, p_password text) IS 'Owner, or admin of the house: the password by which others bind themselves, 6 to 72 bytes; NULL ends self-binding. Errors: NOT_AUTHENTICATED, PASSWORD_TOO_SHORT, MALFORMED_ARGUMENT, CARD_NOT_FOUND, PERMISSION_DENIED, MEMBER_NOT_ACTIVE (a suspended owner), CARD_TYPE_NOT_SHAREABLE.';
 
 -- Name: set_card_expiry(uuid, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
@@ -2212,6 +6802,107 @@ $$;
 
 COMMENT ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) IS 'Admin: a new expiry in the future, or NULL for none; an expired card is active again. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, MALFORMED_ARGUMENT.';
 
+-- Name: set_membership_levels(jsonb); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.set_membership_levels(p_levels jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET statement_timeout TO '10min'
+    AS $$
+declare
+  v_levels app.membership_levels[];
+  v_points_min bigint[];
+  v_moved int;
+begin
+  perform sec.require_admin();
+  v_levels := app.levels_from_json(p_levels);
+  v_points_min := array(select l.points_min from unnest(v_levels) l order by l.level);
+  -- One replacement after the other; whoever reads the levels goes on.
+  lock table app.membership_levels in share row exclusive mode;
+  v_moved := app.relevel_cards(v_points_min);
+  for v_attempt in 1 .. 50 loop
+    begin
+      v_moved := v_moved + app.replace_levels(v_levels, v_points_min);
+      exit;
+    exception when lock_not_available then
+      if v_attempt = 50 then
+        raise;
+      end if;
+      perform pg_sleep(0.05);
+    end;
+  end loop;
+  perform audit.log('admin', 'levels.set', 'membership_levels', null,
+    jsonb_build_object('levels', to_jsonb(v_levels), 'cards_moved', v_moved));
+  return v_moved;
+end;
+$$;
+
+-- Name: FUNCTION set_membership_levels(p_levels jsonb); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.set_membership_levels(p_levels jsonb) IS 'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
+
+-- Name: set_setting(text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.set_setting(p_key text, p_value text) RETURNS TABLE(key text, value text, kind text, comment text, min_value numeric, max_value numeric, choices text[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_setting app.settings;
+  v_value text;
+begin
+  perform sec.require_admin();
+  select s.* into v_setting from app.settings s where s.key = p_key for no key update;
+  if v_setting.key is null then
+    perform rules.fail('SETTING_NOT_FOUND', jsonb_build_object('key', left(p_key, 64)));
+  end if;
+  v_value := app.normal_setting(v_setting, p_value);
+  if v_value is null then
+    perform rules.fail('INVALID_SETTING', jsonb_build_object('key', p_key));
+  end if;
+  if v_value <> v_setting.value then
+    update app.settings s set value = v_value where s.key = p_key;
+    perform audit.log('admin', 'setting.changed', 'setting', p_key, jsonb_build_object('from', v_setting.value, 'to', v_value));
+  end if;
+  return query
+    select s.key, s.value, s.kind, s.comment, s.min_value, s.max_value, s.choices from app.settings s where s.key = p_key;
+end;
+$$;
+
+-- Name: FUNCTION set_setting(p_key text, p_value text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.set_setting(p_key text, p_value text) IS 'Admin: changes a setting from the next call on. Amounts are plain decimals with at most two decimals. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_SETTING, SETTING_NOT_FOUND.';
+
+-- Name: system_health_check(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.system_health_check() RETURNS TABLE("check" text, ok boolean, detail text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_default_rows text;
+  v_missing text;
+  v_admins bigint;
+begin
+  perform sec.require_admin_or_service();
+  v_default_rows := (select string_agg(d, ', ') from app.logs_with_default_rows() d);
+  v_missing := (select string_agg(format('%s of %s', w.month, w.table_name), ', ') from app.logs_without_partition() w);
+  v_admins := (select count(*) from app.admin_users);
+  return query values
+    ('admin_users', v_admins > 0, format('%s', v_admins)),
+    ('default_partitions_empty', v_default_rows is null, coalesce('rows in the default partition of ' || v_default_rows, 'all empty')),
+    ('master_key', sec.has_usable_master_key(), coalesce(
+      (select format('key %s is current', k.key_id) from sec.master_keys k where k.is_current), 'no current key: set-up draws one')),
+    ('partitions_ahead', v_missing is null, coalesce('missing: ' || v_missing, 'this month and the next'))
+    union all
+    select w.work, w.ok, w.detail from app.recurring_work() w;
+end;
+$$;
+
+-- Name: FUNCTION system_health_check(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.system_health_check() IS 'Admin, service: one row for each check, cheap enough for every minute; detail is for an operator to read. The books are verify_ledger''s. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
 -- Name: test_connection(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.test_connection() RETURNS TABLE(ok boolean, server_time timestamp with time zone, schema_version text)
@@ -2222,6 +6913,37 @@ CREATE FUNCTION public.test_connection() RETURNS TABLE(ok boolean, server_time t
 -- Name: FUNCTION test_connection(); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.test_connection() IS 'Anyone: whether the database answers, its clock, and the version of its schema. No errors of its own.';
+
+-- Name: unbind_external_identity(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.unbind_external_identity(p_member_id uuid, p_provider text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_own app.member_profiles;
+  v_member app.member_profiles;
+begin
+  if not sec.is_service() then
+    v_own := sec.own_member();
+  end if;
+  perform sec.check_provider(p_provider);
+  if not sec.is_service() and (p_member_id is null or p_member_id is distinct from v_own.id) then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  v_member := app.lock_member(p_member_id);
+  delete from app.external_identities i where i.member_id = p_member_id and i.provider = p_provider;
+  if not found then
+    perform rules.fail('EXTERNAL_ID_NOT_FOUND', jsonb_build_object('provider', p_provider));
+  end if;
+  perform audit.log(sec.acting_role(), 'member.identity_unbound', 'member', v_member.member_no, jsonb_build_object('provider', p_provider));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION unbind_external_identity(p_member_id uuid, p_provider text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.unbind_external_identity(p_member_id uuid, p_provider text) IS 'Own, service: forgets a member''s identity of a provider (wechat, alipay, line). Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, EXTERNAL_ID_NOT_FOUND.';
 
 -- Name: unbind_member_from_card(uuid, uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -2237,9 +6959,11 @@ declare
   v_own_role text;
   v_role text;
 begin
-  select c.* into v_card from app.cards c where c.id = p_card_id for update;
-  v_own_role := app.card_role(p_card_id, v_own.id);
-  v_role := app.card_role(p_card_id, p_member_id);
+  if v_is_admin or app.card_role(p_card_id, v_own.id) is not null then
+    select c.* into v_card from app.cards c where c.id = p_card_id for update;
+    v_own_role := app.card_role(p_card_id, v_own.id);
+    v_role := app.card_role(p_card_id, p_member_id);
+  end if;
   if v_card.id is null or (v_own_role is null and not v_is_admin) then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
@@ -2250,7 +6974,7 @@ begin
     perform rules.fail('PERMISSION_DENIED');
   end if;
   perform app.check_last_owner(p_card_id, p_member_id);
-  perform app.revoke_open_code(p_card_id, p_member_id);
+  perform app.end_payer(p_card_id, p_member_id);
   delete from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id;
   perform audit.log(
     case when v_is_admin then 'admin' else 'member' end, 'card.unbound', 'card', v_card.card_no,
@@ -2261,7 +6985,7 @@ $$;
 
 -- Name: FUNCTION unbind_member_from_card(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding and its open code: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CANNOT_REMOVE_LAST_OWNER.';
+COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CANNOT_REMOVE_LAST_OWNER.';
 
 -- Name: unfreeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -2284,6 +7008,271 @@ $$;
 
 COMMENT ON FUNCTION public.unfreeze_card(p_card_id uuid) IS 'Admin: a frozen or lost card is active again; an expired one needs set_card_expiry. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT.';
 
+-- Name: update_member_profile(uuid, text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.update_member_profile(p_member_id uuid, p_name text DEFAULT NULL::text, p_phone text DEFAULT NULL::text, p_email text DEFAULT NULL::text) RETURNS TABLE(member_id uuid, member_no text, name text, phone text, email text, status text, updated_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_new app.member_profiles;
+  v_old app.member_profiles;
+  v_fields jsonb;
+begin
+  v_new.name := case when p_name is not null then sec.normal_name(p_name) end;
+  v_new.phone := sec.normal_phone(p_phone);
+  v_new.email := sec.normal_email(p_email);
+  perform sec.own_or_any_member(p_member_id);
+  v_old := app.lock_member(p_member_id);
+  if v_old.status = 'deleted' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  v_new.name := coalesce(v_new.name, v_old.name);
+  v_new.phone := case when p_phone is null then v_old.phone else v_new.phone end;
+  v_new.email := case when p_email is null then v_old.email else v_new.email end;
+  if not sec.is_admin() then
+    perform app.check_not_confirmed_by_another(
+      v_user_id,
+      case when v_new.phone is distinct from v_old.phone then v_new.phone end,
+      case when v_new.email is distinct from v_old.email then v_new.email end);
+  end if;
+  -- Which fields, not what they say: the log holds no personal data.
+  v_fields := to_jsonb(array_remove(array[
+    case when v_new.name is distinct from v_old.name then 'name' end,
+    case when v_new.phone is distinct from v_old.phone then 'phone' end,
+    case when v_new.email is distinct from v_old.email then 'email' end], null));
+  if v_fields <> '[]' then
+    perform app.change_member(p_member_id, v_new.name, v_new.phone, v_new.email);
+    perform audit.log(sec.acting_role(), 'member.updated', 'member', v_old.member_no, jsonb_build_object('fields', v_fields));
+  end if;
+  return query
+    select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.updated_at from app.member_profiles m where m.id = p_member_id;
+end;
+$$;
+
+-- Name: FUNCTION update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text) IS 'Own, admin: changes name, phone, e-mail; NULL keeps, an empty phone or e-mail is erased. What a member sets himself is unconfirmed and proves nothing: register_member links only members without a user. He cannot take what another user has confirmed. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+
+-- Name: update_merchant(uuid, text, text, integer, text, text, numeric, boolean); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.update_merchant(p_merchant_id uuid, p_name text DEFAULT NULL::text, p_contact text DEFAULT NULL::text, p_fee_bps integer DEFAULT NULL::integer, p_time_zone text DEFAULT NULL::text, p_settlement_mode text DEFAULT NULL::text, p_day_max numeric DEFAULT NULL::numeric, p_clear_day_max boolean DEFAULT false) RETURNS TABLE(merchant_id uuid, code text, name text, contact text, status text, time_zone text, fee_bps integer, settlement_mode text, day_max numeric, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_old app.merchants;
+  v_new app.merchants;
+  v_name text;
+  v_contact text;
+begin
+  perform sec.require_admin();
+  perform sec.check_merchant_terms(p_fee_bps, p_time_zone, p_settlement_mode, p_day_max, p_clear_day_max);
+  v_name := case when p_name is not null then sec.normal_name(p_name) end;
+  v_contact := sec.bounded_text(p_contact, 200, 'contact');
+  select m.* into v_old from app.merchants m where m.id = p_merchant_id for no key update;
+  if v_old.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  update app.merchants m
+  set name = coalesce(v_name, m.name),
+      contact = case when p_contact is null then m.contact else v_contact end,
+      fee_bps = coalesce(p_fee_bps, m.fee_bps),
+      time_zone = coalesce(p_time_zone, m.time_zone),
+      settlement_mode = coalesce(p_settlement_mode, m.settlement_mode),
+      day_max = case when p_clear_day_max then null else coalesce(p_day_max, m.day_max) end
+  where m.id = p_merchant_id
+  returning m.* into v_new;
+  if v_new is distinct from v_old then
+    -- A contact may be a person: that it changed is recorded, not what it says.
+    perform audit.log('admin', 'merchant.updated', 'merchant', v_new.code,
+      app.changed_fields(to_jsonb(v_old) - 'contact', to_jsonb(v_new) - 'contact')
+      || case when v_new.contact is distinct from v_old.contact then '{"contact": "changed"}'::jsonb else '{}' end);
+  end if;
+  return query select
+    v_new.id, v_new.code, v_new.name, v_new.contact, v_new.status, v_new.time_zone, v_new.fee_bps, v_new.settlement_mode,
+    v_new.day_max::numeric, v_new.created_at;
+end;
+$$;
+
+-- Name: FUNCTION update_merchant(p_merchant_id uuid, p_name text, p_contact text, p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.update_merchant(p_merchant_id uuid, p_name text, p_contact text, p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean) IS 'Admin: changes what is given and leaves what is NULL. An empty contact is none. fee_bps: 0 to 10000 hundredths of a per cent; settlement_mode: realtime, t_plus_1, monthly; day_max: most of raw amounts a day in the merchant''s time zone, counted from when it is set, and p_clear_day_max takes the limit away. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_PRICE, MALFORMED_ARGUMENT, MERCHANT_NOT_FOUND.';
+
+-- Name: update_points_and_level(uuid, bigint, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.update_points_and_level(p_card_id uuid, p_delta_points bigint, p_reason text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(point_ledger_id uuid, card_id uuid, delta_points bigint, level_before integer, level_after integer, reason text, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_ledger_id uuid := app.uuid_v7();
+  v_known_id uuid;
+  v_reason text;
+  v_card app.cards;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  if p_delta_points is null or p_delta_points = 0
+     or p_delta_points not between -rules.limit_int('points.delta_max') and rules.limit_int('points.delta_max')
+  then
+    perform rules.fail('INVALID_POINTS', jsonb_build_object('field', 'delta_points'));
+  end if;
+  v_reason := sec.bounded_text(p_reason, 200, 'reason');
+  if v_reason is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
+  end if;
+  v_known_id := app.claim_idempotency_key(
+    app.admin_scope(v_admin_id), p_idempotency_key,
+    rules.request_fingerprint('update_points_and_level', p_card_id::text, p_delta_points::text, v_reason), v_ledger_id);
+  if v_known_id is null then
+    select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+    if v_card.id is null then
+      perform rules.fail('CARD_NOT_FOUND');
+    end if;
+    if v_card.status = 'closed' then
+      perform rules.fail('CARD_NOT_ACTIVE');
+    end if;
+    if not (select r.earns_points from app.card_type_rules r where r.card_type = v_card.card_type) then
+      perform rules.fail('UNSUPPORTED_CARD_TYPE_FOR_POINTS');
+    end if;
+    if v_card.points + p_delta_points < 0 then
+      perform rules.fail('INSUFFICIENT_POINTS');
+    end if;
+    perform app.give_points(v_ledger_id, v_card, p_delta_points, v_reason);
+    perform audit.log('admin', 'points.changed', 'card', v_card.card_no,
+      jsonb_build_object('delta_points', p_delta_points, 'reason', v_reason));
+  end if;
+  return query
+    select l.id, l.card_id, l.delta, l.level_before, l.level_after, l.reason, l.created_at, v_known_id is not null
+    from app.point_ledger l where l.id = coalesce(v_known_id, v_ledger_id);
+end;
+$$;
+
+-- Name: FUNCTION update_points_and_level(p_card_id uuid, p_delta_points bigint, p_reason text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.update_points_and_level(p_card_id uuid, p_delta_points bigint, p_reason text, p_idempotency_key text) IS 'Admin: gives (positive) or takes (negative) up to 1 000 000 points; the level follows. The same key and request: the same change. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_POINTS, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, CARD_NOT_ACTIVE (closed), UNSUPPORTED_CARD_TYPE_FOR_POINTS, INSUFFICIENT_POINTS.';
+
+-- Name: update_settlement_status(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.update_settlement_status(p_settlement_id uuid, p_status text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_settlement app.settlements;
+  v_tx app.transactions;
+begin
+  if p_settlement_id is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'settlement_id'));
+  end if;
+  if p_status is null or p_status not in ('pending', 'settled', 'paid', 'failed') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
+  end if;
+  select s.* into v_settlement from app.settlements s where s.id = p_settlement_id for no key update;
+  if v_settlement.id is null then
+    perform rules.fail('SETTLEMENT_NOT_FOUND');
+  end if;
+  if v_settlement.status = p_status then
+    return false;
+  end if;
+  if (v_settlement.status, p_status) not in (
+    ('pending', 'settled'), ('settled', 'paid'), ('pending', 'failed'), ('settled', 'failed'), ('failed', 'pending'))
+  then
+    perform rules.fail('SETTLEMENT_STATUS_CONFLICT', jsonb_build_object('status', v_settlement.status));
+  end if;
+  if p_status = 'paid' then
+    v_tx := app.post_payout(v_settlement);
+  end if;
+  update app.settlements s
+  set status = p_status, payout_tx_id = v_tx.id, updated_at = clock_timestamp()
+  where s.id = p_settlement_id;
+  perform audit.log('admin', 'settlement.status_changed', 'settlement', v_settlement.settlement_no, jsonb_build_object(
+    'from', v_settlement.status, 'to', p_status, 'tx_no', v_tx.tx_no));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION update_settlement_status(p_settlement_id uuid, p_status text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.update_settlement_status(p_settlement_id uuid, p_status text) IS 'Admin: pending -> settled -> paid, pending or settled -> failed, failed -> pending; paid is for ever. Paying writes the STX transaction, once. false: it had that status already. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, SETTLEMENT_NOT_FOUND, SETTLEMENT_STATUS_CONFLICT.';
+
+-- Name: user_recharge_card(uuid, numeric, text, jsonb, text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text DEFAULT 'cash'::text, p_tag jsonb DEFAULT NULL::jsonb, p_idempotency_key text DEFAULT NULL::text, p_external_order_id text DEFAULT NULL::text, p_merchant_code text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, card_id uuid, amount numeric, merchant_code text, external_order_id text, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_merchant app.merchants;
+  v_scope text;
+  v_card app.cards;
+  v_tx app.transactions;
+  v_known_tx_id uuid;
+  v_order_scope text := 'house';
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  perform sec.check_recharge_amount(p_amount);
+  perform sec.check_order_and_tag(p_external_order_id, p_tag);
+  if p_payment_method is distinct from 'cash' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'payment_method'));
+  end if;
+  if p_merchant_code is null then
+    v_scope := app.admin_scope(sec.require_admin());
+  else
+    v_merchant := sec.merchant_of_caller(p_merchant_code);
+    v_scope := 'merchant:' || v_merchant.id;
+    v_order_scope := v_scope;
+  end if;
+
+  v_tx.id := app.uuid_v7();
+  v_known_tx_id := app.claim_idempotency_key(
+    v_scope, p_idempotency_key,
+    rules.request_fingerprint('user_recharge_card', p_card_id::text, round(p_amount, 2)::text, p_payment_method, p_external_order_id,
+      p_merchant_code),
+    v_tx.id);
+  if v_known_tx_id is not null then
+    return query select a.* from app.cash_recharge_answer(v_known_tx_id, true) a;
+    return;
+  end if;
+
+  if v_merchant.id is not null and v_merchant.status is distinct from 'active' then
+    perform rules.fail('MERCHANT_NOT_FOUND_OR_INACTIVE');
+  end if;
+  perform app.check_cash_order(v_order_scope, p_external_order_id);
+  select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+  if v_card.id is null then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  perform app.check_rechargeable(v_card, null);
+  v_tx.created_at := case when v_merchant.id is null then clock_timestamp()
+    else app.lock_shop_for_cash(v_merchant, v_user_id, p_amount) end;
+
+  v_tx.card_id := v_card.id;
+  v_tx.member_id := v_card.personal_member_id;
+  v_tx.merchant_id := v_merchant.id;
+  v_tx.raw_amount := p_amount;
+  v_tx.external_order_id := p_external_order_id;
+  v_tx.tag := p_tag;
+  perform app.post_recharge(v_tx, case when v_merchant.id is null then 'cash_clearing' else 'merchant_payable' end);
+  if p_external_order_id is not null then
+    perform app.hold_cash_order(v_order_scope, p_external_order_id, v_tx.id);
+  end if;
+  perform audit.log(
+    case when v_merchant.id is null then 'admin' else 'merchant' end, 'card.recharged', 'card', v_card.card_no, jsonb_build_object(
+      'amount', p_amount::text, 'payment_method', p_payment_method, 'merchant_code', v_merchant.code,
+      'external_order_id', p_external_order_id));
+  return query select a.* from app.cash_recharge_answer(v_tx.id, false) a;
+end;
+$$;
+
+-- Name: FUNCTION user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) IS 'Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant''s user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED.';
+
 -- Name: validate_qr_plain(text, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code text DEFAULT NULL::text) RETURNS uuid
@@ -2292,7 +7281,6 @@ CREATE FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code text D
     AS $$
 declare
   v_user_id uuid := sec.require_user();
-  v_code app.payment_codes;
 begin
   perform sec.check_code_text(p_qr_plain, p_terminal_code);
   if not exists (select from app.merchant_users u where u.user_id = v_user_id) then
@@ -2305,14 +7293,13 @@ begin
   then
     perform rules.fail('TERMINAL_NOT_FOUND');
   end if;
-  v_code := app.find_payment_code(p_qr_plain);
-  return v_code.card_id;
+  return (app.find_code(p_qr_plain, p_terminal_code)).card_id;
 end;
 $$;
 
 -- Name: FUNCTION validate_qr_plain(p_qr_plain text, p_terminal_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code text) IS 'The card behind a live code, for merchant users; consumes nothing. Errors: NOT_AUTHENTICATED, INVALID_QR, TERMINAL_CODE_REQUIRED, NOT_MERCHANT_USER, TERMINAL_NOT_FOUND, QR_EXPIRED_OR_INVALID.';
+COMMENT ON FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code text) IS 'The card behind a live code, online or offline, for merchant users; consumes nothing. Errors: NOT_AUTHENTICATED, INVALID_QR, TERMINAL_CODE_REQUIRED, NOT_MERCHANT_USER, TERMINAL_NOT_FOUND, QR_EXPIRED_OR_INVALID.';
 
 -- Name: verify_ledger(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -2323,126 +7310,68 @@ CREATE FUNCTION public.verify_ledger() RETURNS TABLE(rule text, object text, det
 begin
   perform sec.require_admin_or_service();
   return query
-    with booked as (
-      select
-        t.id, t.tx_no, t.tx_type, t.final_amount, c.card_type,
-        count(e.tx_id) as entries,
-        coalesce(sum(e.delta) filter (where e.account = 'card' and e.card_id = t.card_id), 0) as card_delta,
-        coalesce(sum(e.delta) filter (where e.account = 'merchant_payable' and e.merchant_id = t.merchant_id), 0) as merchant_delta,
-        coalesce(sum(e.delta) filter (where e.account = 'forfeited_vouchers'), 0) as forfeited
-      from app.transactions t
-      left join app.ledger_entries e on e.tx_id = t.id
-      left join app.cards c on c.id = t.card_id
-      group by t.id, t.tx_no, t.tx_type, t.final_amount, c.card_type
-    )
-    select 'entries_sum_to_zero', e.tx_id::text, sum(e.delta)::text
-    from app.ledger_entries e group by e.tx_id having sum(e.delta) <> 0
+    select v.* from app.booking_violations() v
     union all
-    select 'entries_have_their_transaction', e.tx_id::text, count(*)::text
-    from app.ledger_entries e
-    where not exists (select from app.transactions t where t.id = e.tx_id)
-    group by e.tx_id
+    select v.* from app.card_violations() v
     union all
-    select 'transaction_has_its_entries', b.tx_no,
-           format('%s entries, card %s, merchant %s of %s', b.entries, b.card_delta, b.merchant_delta, b.final_amount)
-    from booked b
-    where not case
-      when b.final_amount = 0 then b.entries = 0
-      when b.tx_type = 'payment' and b.card_type = 'voucher' then
-        b.merchant_delta = b.final_amount and b.forfeited >= 0 and b.card_delta = -b.final_amount - b.forfeited
-        and b.entries = 2 + (b.forfeited > 0)::int
-      when b.tx_type = 'payment' then
-        b.card_delta = -b.final_amount and b.merchant_delta = b.final_amount and b.entries = 2
-      when b.tx_type = 'refund' then
-        b.card_delta = b.final_amount and b.merchant_delta = -b.final_amount and b.entries = 2
-      when b.tx_type = 'recharge' then b.card_delta = b.final_amount and b.entries = 2
-      when b.tx_type = 'adjustment' then abs(b.card_delta) = b.final_amount and b.entries = 2
-      else b.entries >= 2
-    end
+    select v.* from app.payment_violations() v
     union all
-    select 'price_is_right', t.tx_no, format('%s x %s = %s', t.raw_amount, t.discount, t.final_amount)
-    from app.transactions t
-    where t.final_amount is distinct from rules.final_price(t.raw_amount, t.discount)
+    select v.* from app.device_violations() v
     union all
-    select 'transaction_has_its_points', t.tx_no, format('%s of %s', coalesce(p.total, 0), t.points_earned)
-    from app.transactions t
-    left join (
-      select l.tx_id, l.card_id, sum(l.delta) as total from app.point_ledger l where l.tx_id is not null group by l.tx_id, l.card_id) p
-      on p.tx_id = t.id and p.card_id = t.card_id
-    where coalesce(p.total, 0) <> t.points_earned
+    select v.* from app.recharge_violations() v
     union all
-    select 'transaction_has_its_number', t.tx_no, t.id::text
-    from app.transactions t
-    left join app.transaction_numbers n on n.tx_no = t.tx_no and n.tx_id = t.id
-    where n.tx_id is null
+    select v.* from app.settlement_violations() v
     union all
-    select 'number_has_its_transaction', n.tx_no, n.tx_id::text
-    from app.transaction_numbers n
-    left join app.transactions t on t.id = n.tx_id and t.tx_no = n.tx_no
-    where t.id is null
+    select v.* from app.merchant_violations() v
     union all
-    select 'balance_equals_entries', coalesce(c.card_no, e.card_id::text), format('%s against %s', coalesce(c.balance, 0), coalesce(e.total, 0))
-    from app.cards c
-    full join (select l.card_id, sum(l.delta) as total from app.ledger_entries l where l.account = 'card' group by l.card_id) e
-      on e.card_id = c.id
-    where c.balance is distinct from coalesce(e.total, 0)
+    select v.* from app.member_violations() v
     union all
-    select 'balance_not_negative', c.card_no, c.balance::text from app.cards c where c.balance < 0
+    select v.* from app.reference_violations() v
     union all
-    select 'points_equal_point_ledger', c.card_no, format('%s against %s', c.points, coalesce(p.total, 0))
-    from app.cards c
-    left join (select l.card_id, sum(l.delta) as total from app.point_ledger l group by l.card_id) p on p.card_id = c.id
-    where c.points <> coalesce(p.total, 0)
-    union all
-    select 'level_follows_points', c.card_no, format('level %s at %s points', c.level, c.points)
-    from app.cards c
-    join (select m.level, m.points_min, lead(m.points_min) over (order by m.points_min) as points_end from app.membership_levels m) l
-      on c.points >= l.points_min and (l.points_end is null or c.points < l.points_end)
-    where c.level <> l.level
-    union all
-    select 'refunds_within_payment', t.tx_no, format('%s of %s', r.total, t.final_amount)
-    from (select x.original_tx_id, sum(x.final_amount) as total from app.transactions x
-          where x.original_tx_id is not null group by x.original_tx_id) r
-    join app.transactions t on t.id = r.original_tx_id
-    where r.total > t.final_amount
-    union all
-    select 'refund_matches_payment', r.tx_no, r.original_tx_id::text
-    from app.transactions r
-    left join app.transactions t on t.id = r.original_tx_id
-    left join app.cards c on c.id = t.card_id
-    where r.tx_type = 'refund' and (
-      t.tx_type is distinct from 'payment' or t.merchant_id is distinct from r.merchant_id
-      or (c.card_type is distinct from 'voucher' and t.card_id is distinct from r.card_id))
-    union all
-    select 'one_payment_a_code', min(t.tx_no), format('%s payments', count(*))
-    from app.transactions t where t.payment_code_id is not null
-    group by t.payment_code_id having count(*) > 1
-    union all
-    select 'payment_consumed_its_code', t.tx_no, coalesce(p.id::text, 'no code')
-    from app.transactions t left join app.payment_codes p on p.id = t.payment_code_id
-    where t.tx_type = 'payment' and (t.payment_code_id is null or (p.id is not null and p.consumed_tx_id is distinct from t.id))
-    union all
-    select 'consumed_code_has_its_payment', p.id::text, p.consumed_tx_id::text
-    from app.payment_codes p
-    left join app.transactions t on t.id = p.consumed_tx_id and t.payment_code_id = p.id
-    where p.consumed_tx_id is not null and t.id is null
-    union all
-    select 'order_has_its_payment', o.external_order_id, o.tx_id::text
-    from app.merchant_orders o
-    left join app.transactions t
-      on t.id = o.tx_id and t.merchant_id = o.merchant_id and t.external_order_id = o.external_order_id
-    where t.id is null
-    union all
-    select 'key_names_its_result', k.scope, k.result_id::text
-    from app.idempotency_keys k
-    where not exists (select from app.transactions t where t.id = k.result_id)
-      and not exists (select from app.cards c where c.id = k.result_id and k.scope like 'admin:%');
+    select v.* from app.idempotency_violations() v;
 end;
 $$;
 
 -- Name: FUNCTION verify_ledger(); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.verify_ledger() IS 'Admin, service: one row for each violation of the books, none when all is well. Reads everything; not for every minute. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: verify_seals(bigint, integer, bigint, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.verify_seals(p_seal_first bigint DEFAULT 1, p_seals_max integer DEFAULT NULL::integer, p_anchor_seal_no bigint DEFAULT NULL::bigint, p_anchor_root text DEFAULT NULL::text) RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  perform sec.require_admin_or_service();
+  if p_seal_first is null or p_seal_first < 1 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'seal_first'));
+  end if;
+  if p_seals_max < 1 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'seals_max'));
+  end if;
+  if p_anchor_seal_no < 1 or (p_anchor_seal_no is null) <> (p_anchor_root is null) then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'anchor_seal_no'));
+  end if;
+  if p_anchor_root !~ '^[0-9a-f]{64}$' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'anchor_root'));
+  end if;
+  return query
+    select v.* from (
+      select p_anchor_seal_no, 'app.seals', null::uuid, 'anchor_differs'
+      where p_anchor_root is not null and not exists (
+        select from app.seals s where s.seal_no = p_anchor_seal_no and encode(s.root, 'hex') = p_anchor_root)
+      union all
+      select t.* from app.tip_violations() t
+      union all
+      select s.* from app.seal_violations(p_seal_first, coalesce(p_seal_first - 1 + p_seals_max, 9223372036854775807)) s
+    ) v limit rules.limit_int('page.rows_max');
+end;
+$_$;
+
+-- Name: FUNCTION verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) IS 'Admin, service: what was changed behind the triggers'' back in these seals, at most 200 rows, none when all is well. what, of a row: changed, removed, added, reordered (it stands under the id of another); of a seal, without row id: seal_changed, seal_removed, items_changed, items_removed, changed (rows that its items no longer name), purged_too_early; anchor_differs when the seal of that number has not the given root (64 hex digits, from get_latest_seal). Rows are named in the table''s name; ledger entries by their transaction. Reads all rows of those seals; with p_seals_max it works in parts. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: can_card_status_move(text, text); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -2463,9 +7392,11 @@ COMMENT ON FUNCTION rules.can_card_status_move(p_from text, p_to text) IS 'Wheth
 -- Name: code_hash(bytea, text); Type: FUNCTION; Schema: rules; Owner: -
 
 CREATE FUNCTION rules.code_hash(p_master_key bytea, p_code text) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-  select extensions.hmac('mps/code/v1'::bytea || '\x00'::bytea || convert_to(p_code, 'UTF8'), p_master_key, 'sha256')
+begin
+  return extensions.hmac('mps/code/v1'::bytea || '\x00'::bytea || convert_to(p_code, 'UTF8'), p_master_key, 'sha256');
+end;
 $$;
 
 -- Name: FUNCTION code_hash(p_master_key bytea, p_code text); Type: COMMENT; Schema: rules; Owner: -
@@ -2519,7 +7450,6 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('MALFORMED_BODY', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
-    ('MALFORMED_ARGUMENT', 400),
     ('INVALID_PRICE', 422),
     ('INVALID_REFUND_AMOUNT', 422),
     ('INVALID_RECHARGE_AMOUNT', 422),
@@ -2527,15 +7457,24 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('INVALID_TTL', 422),
     ('TERMINAL_CODE_REQUIRED', 400),
     ('PASSWORD_TOO_SHORT', 422),
+    ('INVALID_POINTS', 422),
+    ('INVALID_LEVELS', 422),
+    ('INVALID_PERIOD', 422),
+    ('INVALID_SETTING', 422),
+    ('MALFORMED_ARGUMENT', 400),
     ('PERMISSION_DENIED', 403),
     ('NOT_MERCHANT_USER', 403),
     ('IDEMPOTENCY_KEY_REUSED', 422),
+    ('SETTING_NOT_FOUND', 404),
+    ('USER_NOT_FOUND', 404),
     ('MERCHANT_NOT_FOUND', 404),
     ('MERCHANT_NOT_FOUND_OR_INACTIVE', 409),
     ('TERMINAL_NOT_FOUND', 404),
     ('EXTERNAL_ORDER_ALREADY_PAID', 409),
     ('MEMBER_NOT_FOUND', 404),
     ('CARD_NOT_FOUND', 404),
+    ('DEVICE_NOT_FOUND', 404),
+    ('RECHARGE_ORDER_NOT_FOUND', 404),
     ('TX_NOT_FOUND', 404),
     ('ORIGINAL_TX_NOT_FOUND', 404),
     ('SETTLEMENT_NOT_FOUND', 404),
@@ -2556,11 +7495,20 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('PHONE_ALREADY_REGISTERED', 409),
     ('EMAIL_ALREADY_REGISTERED', 409),
     ('EXTERNAL_ID_ALREADY_BOUND', 409),
+    ('EXTERNAL_ID_NOT_FOUND', 404),
+    ('MEMBER_ALREADY_LINKED', 409),
+    ('MERCHANT_CODE_ALREADY_USED', 409),
+    ('CANNOT_REMOVE_LAST_ADMIN', 409),
+    ('DEVICE_LIMIT_REACHED', 409),
+    ('RECHARGE_ORDER_STATUS_CONFLICT', 409),
+    ('SETTLEMENT_STATUS_CONFLICT', 409),
     ('AMOUNT_OVER_LIMIT', 422),
     ('CARD_DAILY_LIMIT_EXCEEDED', 409),
     ('MERCHANT_DAILY_LIMIT_EXCEEDED', 409),
     ('OFFLINE_LIMIT_EXCEEDED', 409),
+    ('CASHIER_DAILY_LIMIT_EXCEEDED', 409),
     ('INSUFFICIENT_BALANCE', 402),
+    ('INSUFFICIENT_POINTS', 409),
     ('ONLY_COMPLETED_PAYMENT_REFUNDABLE', 409),
     ('REFUND_EXCEEDS_REMAINING', 409),
     ('REFUND_NEEDS_MANAGER', 403),
@@ -2579,7 +7527,6 @@ COMMENT ON FUNCTION rules.error_codes() IS 'Every error code of the catalogue wi
 
 CREATE FUNCTION rules.fail(p_code text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO ''
     AS $$
 declare
   v_status int := (select e.status from rules.error_codes() e where e.code = p_code);
@@ -2627,8 +7574,12 @@ COMMENT ON FUNCTION rules.is_amount(p_amount numeric) IS 'A payable amount: a nu
 -- Name: is_idempotency_key(text); Type: FUNCTION; Schema: rules; Owner: -
 
 CREATE FUNCTION rules.is_idempotency_key(p_key text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $_$ select p_key is not null and p_key ~ '^[ -~]{1,255}$' $_$;
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+begin
+  return p_key is not null and octet_length(p_key) between 1 and 255 and p_key ~ '^[ -~]+$';
+end;
+$_$;
 
 -- Name: FUNCTION is_idempotency_key(p_key text); Type: COMMENT; Schema: rules; Owner: -
 
@@ -2645,6 +7596,26 @@ $$;
 -- Name: FUNCTION level_for(p_points bigint, p_points_minimums bigint[]); Type: COMMENT; Schema: rules; Owner: -
 
 COMMENT ON FUNCTION rules.level_for(p_points bigint, p_points_minimums bigint[]) IS 'Index of the highest level whose first point is reached; the minimums are ascending and begin with 0.';
+
+-- Name: like_prefix(text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.like_prefix(p_prefix text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select regexp_replace(p_prefix, '([\\%_])', '\\\1', 'g') || '%' $$;
+
+-- Name: FUNCTION like_prefix(p_prefix text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.like_prefix(p_prefix text) IS 'The pattern of LIKE for what begins with this text; its wildcards stand for themselves.';
+
+-- Name: limit_amount(text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.limit_amount(p_name text) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select l.value::numeric from rules.limits() l where l.name = p_name $$;
+
+-- Name: FUNCTION limit_amount(p_name text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.limit_amount(p_name text) IS 'A shared bound that is an amount; NULL for an unknown name.';
 
 -- Name: limit_int(text); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -2687,8 +7658,19 @@ CREATE FUNCTION rules.limits() RETURNS TABLE(name text, value text)
     ('payment.offline_device_day_max', '2000.00'),
     ('payment.offline_card_day_max', '4000.00'),
     ('payment.cashier_refund_max', '1000.00'),
+    ('recharge.amount_min', '1.00'),
+    ('recharge.amount_max', '50000.00'),
+    ('recharge.cashier_day_max', '50000.00'),
+    ('recharge.order_lifetime_seconds', '900'),
+    ('device.live_max', '5'),
+    ('device.label_chars_max', '64'),
+    ('points.delta_max', '1000000'),
+    ('merchant.fee_bps_max', '10000'),
+    ('merchant.code_chars_max', '64'),
+    ('merchant.name_chars_max', '100'),
     ('password.bytes_min', '6'),
     ('password.bytes_max', '72'),
+    ('page.rows_default', '50'),
     ('page.rows_max', '200')
 $$;
 
@@ -2702,17 +7684,16 @@ CREATE FUNCTION rules.luhn_digit(p_digits text) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 declare
+  v_digits bytea := reverse(p_digits)::bytea;
+  v_last int := length(v_digits) - 1;
   v_sum int := 0;
-  v_digit int;
 begin
-  -- From the right, the digit beside the check digit is doubled first.
-  for v_place in 1 .. length(p_digits) loop
-    v_digit := ascii(substr(p_digits, length(p_digits) - v_place + 1, 1)) - 48;
-    if v_place % 2 = 1 then
-      v_digit := v_digit * 2;
-      if v_digit > 9 then v_digit := v_digit - 9; end if;
-    end if;
-    v_sum := v_sum + v_digit;
+  -- From the right, the digit beside the check digit is doubled first; of a doubled digit its digits are summed.
+  for v_place in 0 .. v_last by 2 loop
+    v_sum := v_sum + get_byte('\x00020406080103050709', get_byte(v_digits, v_place) - 48);
+  end loop;
+  for v_place in 1 .. v_last by 2 loop
+    v_sum := v_sum + get_byte(v_digits, v_place) - 48;
   end loop;
   return (10 - v_sum % 10) % 10;
 end;
@@ -2740,6 +7721,16 @@ $$;
 -- Name: FUNCTION offline_password(p_device_key bytea, p_step bigint, p_terminal_code text); Type: COMMENT; Schema: rules; Owner: -
 
 COMMENT ON FUNCTION rules.offline_password(p_device_key bytea, p_step bigint, p_terminal_code text) IS 'Eleven digits for one 30-second step; the terminal''s code takes part when given.';
+
+-- Name: offline_step(timestamp with time zone); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.offline_step(p_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select floor(extract(epoch from p_at) / rules.limit_int('code.otp_step_seconds'))::bigint $$;
+
+-- Name: FUNCTION offline_step(p_at timestamp with time zone); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.offline_step(p_at timestamp with time zone) IS 'The 30-second step of a moment, counted from 1970 in UTC.';
 
 -- Name: points_for(numeric, numeric, boolean); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -2785,11 +7776,67 @@ $$;
 
 COMMENT ON FUNCTION rules.request_fingerprint(p_rpc text, VARIADIC p_fields text[]) IS 'SHA-256 that tells the same request from another one under the same idempotency key; NULL counts as empty.';
 
+-- Name: settlement_fee(numeric, integer); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.settlement_fee(p_turnover numeric, p_fee_bps integer) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select greatest(round(p_turnover * p_fee_bps / 10000, 2), 0.00) $$;
+
+-- Name: FUNCTION settlement_fee(p_turnover numeric, p_fee_bps integer); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.settlement_fee(p_turnover numeric, p_fee_bps integer) IS 'Our fee on payments less refunds, two decimals, halves away from zero; never negative.';
+
+-- Name: terminal_code_of(bigint); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.terminal_code_of(p_number bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select string_agg(
+    substr('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', (p_number / (36 ^ p.place)::bigint % 36)::int + 1, 1), '' order by p.place desc)
+  from generate_series(0, 5) as p (place)
+$$;
+
+-- Name: FUNCTION terminal_code_of(p_number bigint); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.terminal_code_of(p_number bigint) IS 'Six characters 0-9A-Z: the number to base 36, of which the last six digits count.';
+
+-- Name: acting_role(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.acting_role() RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return case when sec.is_service() then 'service' when sec.is_admin() then 'admin' else 'member' end;
+end;
+$$;
+
+-- Name: FUNCTION acting_role(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.acting_role() IS 'As whom the caller acts, for the audit log: service, admin or member.';
+
+-- Name: bounded_text(text, integer, text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.bounded_text(p_text text, p_chars_max integer, p_field text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_text text := nullif(btrim(p_text), '');
+begin
+  if char_length(v_text) > p_chars_max or v_text ~ '[[:cntrl:]]' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', p_field));
+  end if;
+  return v_text;
+end;
+$$;
+
+-- Name: FUNCTION bounded_text(p_text text, p_chars_max integer, p_field text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.bounded_text(p_text text, p_chars_max integer, p_field text) IS 'A text trimmed of spaces, NULL when nothing is left; MALFORMED_ARGUMENT when it is too long or has control characters.';
+
 -- Name: caller(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.caller() RETURNS sec.identity
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
@@ -2806,11 +7853,38 @@ $$;
 
 COMMENT ON FUNCTION sec.caller() IS 'The caller''s Supabase Auth user and API role, from the verified claims of this transaction.';
 
+-- Name: check_audit_query(text, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  -- What a UUIDv7 can carry.
+  v_first timestamptz := '1970-01-01 00:00:00+00';
+  v_last timestamptz := '9999-12-31 00:00:00+00';
+  v_field text := case
+    when p_object_id is not null and p_object_type is null then 'object_type'
+    when p_start_date not between v_first and v_last then 'start_date'
+    when p_end_date not between v_first and v_last then 'end_date'
+  end;
+begin
+  if p_start_date >= p_end_date then
+    perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'end_date'));
+  end if;
+  if v_field is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', v_field));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'The start is before the end; an object is named with its type; dates are from 1970 to 9999.';
+
 -- Name: check_code_text(text, text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.check_code_text(p_qr_plain text, p_terminal_code text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $$
 declare
   v_kind text := rules.code_kind(p_qr_plain);
@@ -2832,7 +7906,6 @@ COMMENT ON FUNCTION sec.check_code_text(p_qr_plain text, p_terminal_code text) I
 
 CREATE FUNCTION sec.check_discount(p_discount numeric) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $$
 begin
   if p_discount is not null and (
@@ -2847,11 +7920,32 @@ $$;
 
 COMMENT ON FUNCTION sec.check_discount(p_discount numeric) IS 'A multiplier from 0 to 1 with at most three decimals, or NULL.';
 
+-- Name: check_external_identity(text, text, jsonb); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_external_identity(p_provider text, p_external_id text, p_meta jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+  perform sec.check_provider(p_provider);
+  if p_external_id is null or p_external_id !~ '^[!-~]{1,128}$' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'external_id'));
+  end if;
+  if p_meta is not null and (
+     jsonb_typeof(p_meta) <> 'object' or octet_length(p_meta::text) > rules.limit_int('tag.bytes_max'))
+  then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'meta'));
+  end if;
+end;
+$_$;
+
+-- Name: FUNCTION check_external_identity(p_provider text, p_external_id text, p_meta jsonb); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_external_identity(p_provider text, p_external_id text, p_meta jsonb) IS 'A known provider, an id of 1 to 128 printable ASCII characters without spaces, a JSON object of at most 4096 bytes.';
+
 -- Name: check_idempotency_key(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.check_idempotency_key(p_key text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $$
 begin
   if p_key is not null and not rules.is_idempotency_key(p_key) then
@@ -2868,7 +7962,6 @@ COMMENT ON FUNCTION sec.check_idempotency_key(p_key text) IS 'Refuses a malforme
 
 CREATE FUNCTION sec.check_initial_balance(p_amount numeric) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $$
 begin
   if p_amount is distinct from 0 and not rules.is_amount(p_amount) then
@@ -2881,11 +7974,36 @@ $$;
 
 COMMENT ON FUNCTION sec.check_initial_balance(p_amount numeric) IS '0 or an amount; NULL is neither.';
 
+-- Name: check_merchant_terms(integer, text, text, numeric, boolean); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_merchant_terms(p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_field text := case
+    when p_fee_bps not between 0 and rules.limit_int('merchant.fee_bps_max') then 'fee_bps'
+    when not rules.is_time_zone(p_time_zone) then 'time_zone'
+    when p_settlement_mode not in ('realtime', 't_plus_1', 'monthly') then 'settlement_mode'
+    when p_clear_day_max is null or (p_clear_day_max and p_day_max is not null) then 'clear_day_max'
+  end;
+begin
+  if p_day_max is not null and not rules.is_amount(p_day_max) then
+    perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'day_max'));
+  end if;
+  if v_field is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', v_field));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_merchant_terms(p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_merchant_terms(p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean) IS 'Refuses terms that no merchant can have; NULL is no change.';
+
 -- Name: check_order_and_tag(text, jsonb); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.check_order_and_tag(p_external_order_id text, p_tag jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $$
 begin
   if p_external_order_id is not null and (
@@ -2910,7 +8028,6 @@ COMMENT ON FUNCTION sec.check_order_and_tag(p_external_order_id text, p_tag json
 
 CREATE FUNCTION sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $$
 begin
   if not rules.is_amount(p_raw_amount) then
@@ -2924,11 +8041,98 @@ $$;
 
 COMMENT ON FUNCTION sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text) IS 'Refuses what can be refused without looking anything up: the amount first, then the text of the code.';
 
+-- Name: check_provider(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_provider(p_provider text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if p_provider is null or p_provider not in ('wechat', 'alipay', 'line') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'provider'));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_provider(p_provider text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_provider(p_provider text) IS 'Refuses what is no provider of identities: wechat, alipay, line.';
+
+-- Name: check_recharge_amount(numeric); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_recharge_amount(p_amount numeric) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if not rules.is_amount(p_amount)
+     or p_amount not between rules.limit_amount('recharge.amount_min') and rules.limit_amount('recharge.amount_max')
+  then
+    perform rules.fail('INVALID_RECHARGE_AMOUNT');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_recharge_amount(p_amount numeric); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_recharge_amount(p_amount numeric) IS 'From 1.00 to 50000.00 with at most two decimals.';
+
+-- Name: check_recharge_provider(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_recharge_provider(p_provider text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if p_provider is null or p_provider not in ('wechat', 'alipay') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'provider'));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_recharge_provider(p_provider text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_recharge_provider(p_provider text) IS 'wechat or alipay.';
+
+-- Name: check_settlement_page(integer, integer); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_settlement_page(p_limit integer, p_offset integer) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if p_limit not between 1 and rules.limit_int('page.rows_max') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
+  end if;
+  if p_offset < 0 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_settlement_page(p_limit integer, p_offset integer); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_settlement_page(p_limit integer, p_offset integer) IS 'A page has 1 to 200 rows; NULL stands for the default.';
+
+-- Name: check_settlement_reader(uuid, text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_settlement_reader(p_merchant_id uuid, p_unknown_code text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_role text := sec.merchant_role(p_merchant_id);
+begin
+  if sec.is_admin() or v_role in ('owner', 'manager') then
+    return;
+  end if;
+  perform rules.fail(case when v_role is null then p_unknown_code else 'PERMISSION_DENIED' end);
+end;
+$$;
+
+-- Name: FUNCTION check_settlement_reader(p_merchant_id uuid, p_unknown_code text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_settlement_reader(p_merchant_id uuid, p_unknown_code text) IS 'Refuses everybody but admins and the merchant''s owner and managers; its cashier is denied, a stranger hears that there is none.';
+
 -- Name: code_hashes(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.code_hashes(p_code text) RETURNS bytea[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   return (select coalesce(array_agg(rules.code_hash(sec.secret(k.secret_name), p_code)), '{}')
@@ -2945,7 +8149,6 @@ COMMENT ON FUNCTION sec.code_hashes(p_code text) IS 'The hashes under which a co
 
 CREATE FUNCTION sec.current_key_id() RETURNS smallint
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_key_id smallint := (select k.key_id from sec.master_keys k where k.is_current);
@@ -2965,7 +8168,6 @@ COMMENT ON FUNCTION sec.current_key_id() IS 'The key that new codes use. Refuses
 
 CREATE FUNCTION sec.draw_master_key() RETURNS smallint
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $_$
 declare
   v_key_id smallint;
@@ -2990,11 +8192,26 @@ $_$;
 
 COMMENT ON FUNCTION sec.draw_master_key() IS 'Draws 32 random bytes inside the database and makes them the current master key; older keys go on verifying. For set-up.';
 
+-- Name: has_usable_master_key(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.has_usable_master_key() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return coalesce((select octet_length(sec.secret(k.secret_name)) = 32 from sec.master_keys k where k.is_current), false);
+exception when sqlstate 'PT503' then
+  return false;
+end;
+$$;
+
+-- Name: FUNCTION has_usable_master_key(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.has_usable_master_key() IS 'Whether there is a current master key whose secret can be read.';
+
 -- Name: has_vault(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.has_vault() RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   return exists (
@@ -3012,7 +8229,6 @@ COMMENT ON FUNCTION sec.has_vault() IS 'Whether Supabase Vault is there for us.'
 
 CREATE FUNCTION sec.hold_against_truncate(p_table regclass) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   execute format(
@@ -3030,7 +8246,6 @@ COMMENT ON FUNCTION sec.hold_against_truncate(p_table regclass) IS 'Refuses trun
 
 CREATE FUNCTION sec.hold_append_only(p_table regclass) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
     AS $$
 begin
   execute format(
@@ -3045,11 +8260,33 @@ $$;
 
 COMMENT ON FUNCTION sec.hold_append_only(p_table regclass) IS 'Refuses update, delete and truncate. Row triggers of a partitioned table reach its partitions by themselves.';
 
+-- Name: hold_existing(regclass); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_existing(p_table regclass) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_trigger text;
+begin
+  execute format(
+    'create trigger rows_are_never_deleted before delete on %s for each row execute function sec.refuse_change()', p_table);
+  execute format(
+    'create trigger ids_never_change before update of id on %s for each row execute function sec.refuse_change()', p_table);
+  foreach v_trigger in array array['rows_are_never_deleted', 'ids_never_change'] loop
+    execute format('alter table %s enable always trigger %I', p_table, v_trigger);
+  end loop;
+  perform sec.hold_against_truncate(p_table);
+end;
+$$;
+
+-- Name: FUNCTION hold_existing(p_table regclass); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_existing(p_table regclass) IS 'What logs name: rows change, but none goes and none takes another id.';
+
 -- Name: is_admin(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.is_admin() RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   return (select exists (
@@ -3066,7 +8303,6 @@ COMMENT ON FUNCTION sec.is_admin() IS 'Whether the caller runs the house.';
 
 CREATE FUNCTION sec.is_service() RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   return (select (sec.caller()).role is not distinct from 'service_role');
@@ -3081,7 +8317,6 @@ COMMENT ON FUNCTION sec.is_service() IS 'Whether the caller is our own back end 
 
 CREATE FUNCTION sec.merchant_of_caller(p_merchant_code text) RETURNS app.merchants
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_user_id uuid := sec.require_user();
@@ -3106,7 +8341,6 @@ COMMENT ON FUNCTION sec.merchant_of_caller(p_merchant_code text) IS 'The merchan
 
 CREATE FUNCTION sec.merchant_role(p_merchant_id uuid) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_user_id uuid := sec.require_user();
@@ -3119,11 +8353,48 @@ $$;
 
 COMMENT ON FUNCTION sec.merchant_role(p_merchant_id uuid) IS 'The caller''s role at a merchant: owner, manager, cashier, or NULL.';
 
+-- Name: normal_device_label(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.normal_device_label(p_label text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_label text := btrim(coalesce(p_label, ''));
+begin
+  if v_label !~ '[^[:space:]]' or char_length(v_label) > rules.limit_int('device.label_chars_max') or v_label ~ '[[:cntrl:]]' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'label'));
+  end if;
+  return v_label;
+end;
+$$;
+
+-- Name: FUNCTION normal_device_label(p_label text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.normal_device_label(p_label text) IS 'A device''s label of 1 to 64 characters, trimmed, without control characters.';
+
+-- Name: normal_email(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.normal_email(p_email text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+declare
+  v_email text := nullif(lower(btrim(p_email)), '');
+begin
+  if char_length(v_email) > 254 or v_email ~ '[[:cntrl:]]' or v_email !~ '^[^@[:space:]]+@[^@[:space:]]+$' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'email'));
+  end if;
+  return v_email;
+end;
+$_$;
+
+-- Name: FUNCTION normal_email(p_email text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.normal_email(p_email text) IS 'An e-mail address in lower case, at most 254 characters; NULL for none.';
+
 -- Name: normal_name(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.normal_name(p_name text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $$
 declare
   v_name text := btrim(coalesce(p_name, ''));
@@ -3143,7 +8414,6 @@ COMMENT ON FUNCTION sec.normal_name(p_name text) IS 'A name of 1 to 100 characte
 
 CREATE FUNCTION sec.normal_phone(p_phone text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
     AS $_$
 declare
   v_phone text := nullif(translate(p_phone, ' -().', ''), '');
@@ -3166,7 +8436,6 @@ COMMENT ON FUNCTION sec.normal_phone(p_phone text) IS 'A phone number as E.164 h
 
 CREATE FUNCTION sec.own_member() RETURNS app.member_profiles
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_user_id uuid := sec.require_user();
@@ -3180,6 +8449,73 @@ $$;
 -- Name: FUNCTION own_member(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.own_member() IS 'The caller''s own member, or NULL when he is none.';
+
+-- Name: own_or_any_member(uuid); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.own_or_any_member(p_member_id uuid) RETURNS app.member_profiles
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_own app.member_profiles := sec.own_member();
+  v_member app.member_profiles;
+begin
+  if p_member_id is not distinct from v_own.id or sec.is_admin() then
+    select m.* into v_member from app.member_profiles m where m.id = p_member_id;
+  end if;
+  if v_member.id is null then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  return v_member;
+end;
+$$;
+
+-- Name: FUNCTION own_or_any_member(p_member_id uuid); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.own_or_any_member(p_member_id uuid) IS 'The member, if it is the caller''s own or the caller an admin. An unknown member and somebody else''s get the same answer.';
+
+-- Name: page_rows(integer, integer); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.page_rows(p_limit integer, p_offset integer) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_rows int := coalesce(p_limit, rules.limit_int('page.rows_default'));
+begin
+  if v_rows not between 1 and rules.limit_int('page.rows_max') then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
+  end if;
+  if p_offset < 0 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
+  end if;
+  return v_rows;
+end;
+$$;
+
+-- Name: FUNCTION page_rows(p_limit integer, p_offset integer); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.page_rows(p_limit integer, p_offset integer) IS 'How many rows a page has: the limit, 50 for NULL; MALFORMED_ARGUMENT outside 1 to 200 or below offset 0.';
+
+-- Name: refuse_binding_of_deleted(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_binding_of_deleted() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_status text;
+begin
+  -- Locked by its id alone: waits for a deletion that is under way, then sees it.
+  select m.status into v_status from app.member_profiles m where m.id = new.member_id for key share;
+  if v_status = 'deleted' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
+  return new;
+end;
+$$;
+
+-- Name: FUNCTION refuse_binding_of_deleted(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_binding_of_deleted() IS 'A deleted member is bound to no card any more, however it would come about.';
 
 -- Name: refuse_change(); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -3197,16 +8533,58 @@ $$;
 
 COMMENT ON FUNCTION sec.refuse_change() IS 'Holds a table append-only, whoever asks.';
 
+-- Name: refuse_change_of_payment(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_change_of_payment() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and old.status = 'needs_review' and new.status <> 'needs_review'
+     and to_jsonb(new) - '{status,tx_id,resolved_at,resolved_by,resolution_note}'::text[]
+       = to_jsonb(old) - '{status,tx_id,resolved_at,resolved_by,resolution_note}'::text[]
+  then
+    return new;
+  end if;
+  raise exception '% of % is refused: a reported payment changes once, when its review ends', tg_op, tg_table_name
+    using errcode = 'object_not_in_prerequisite_state';
+end;
+$$;
+
+-- Name: FUNCTION refuse_change_of_payment(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_change_of_payment() IS 'Holds what a provider reported, but for the end of its review.';
+
+-- Name: refuse_change_unless_purged(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_change_unless_purged() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'DELETE' and exists (
+    select from app.seals s where s.seal_no = old.seal_no and app.is_purged(old.log, s.id_to))
+  then
+    return old;
+  end if;
+  raise exception '% of % is refused: rows of this table are written once', tg_op, tg_table_name
+    using errcode = 'object_not_in_prerequisite_state';
+end;
+$$;
+
+-- Name: FUNCTION refuse_change_unless_purged(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_change_unless_purged() IS 'Holds the items of seals append-only, but for those whose rows were purged.';
+
 -- Name: request_id(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.request_id() RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $_$
+declare
+  v_id text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id';
 begin
-  return (select r.id
-  from (select nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id' as id) r
-  where r.id ~ '^[A-Za-z0-9._-]{1,128}$');
+  return case when octet_length(v_id) <= 128 and v_id ~ '^[A-Za-z0-9._-]+$' then v_id end;
 end;
 $_$;
 
@@ -3218,7 +8596,6 @@ COMMENT ON FUNCTION sec.request_id() IS 'The request id that the edge passed on,
 
 CREATE FUNCTION sec.require_admin() RETURNS uuid
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_user_id uuid := sec.require_user();
@@ -3238,7 +8615,6 @@ COMMENT ON FUNCTION sec.require_admin() IS 'The signed-in admin, else NOT_AUTHEN
 
 CREATE FUNCTION sec.require_admin_or_service() RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 begin
   if sec.is_service() or sec.is_admin() then
@@ -3253,11 +8629,72 @@ $$;
 
 COMMENT ON FUNCTION sec.require_admin_or_service() IS 'Refuses everybody but admins and the service.';
 
+-- Name: require_known_user(uuid); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.require_known_user(p_user_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if not exists (select from auth.users u where u.id = p_user_id) then
+    perform rules.fail('USER_NOT_FOUND');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION require_known_user(p_user_id uuid); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.require_known_user(p_user_id uuid) IS 'Refuses a user id with which nobody has signed up.';
+
+-- Name: require_merchant_owner(uuid); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.require_merchant_owner(p_merchant_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_role text := sec.merchant_role(p_merchant_id);
+begin
+  if sec.is_admin() then
+    if not exists (select from app.merchants m where m.id = p_merchant_id) then
+      perform rules.fail('MERCHANT_NOT_FOUND');
+    end if;
+    return 'admin';
+  end if;
+  if v_role is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  if v_role <> 'owner' then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  return 'merchant';
+end;
+$$;
+
+-- Name: FUNCTION require_merchant_owner(p_merchant_id uuid); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.require_merchant_owner(p_merchant_id uuid) IS 'Refuses everybody but admins and owners of the merchant; as whom the caller acts: admin or merchant. An unknown merchant and somebody else''s get the same answer.';
+
+-- Name: require_service(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.require_service() RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if sec.is_service() then
+    return;
+  end if;
+  perform sec.require_user();
+  perform rules.fail('PERMISSION_DENIED');
+end;
+$$;
+
+-- Name: FUNCTION require_service(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.require_service() IS 'Refuses everybody but our own back end: NOT_AUTHENTICATED without a user, else PERMISSION_DENIED.';
+
 -- Name: require_user(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.require_user() RETURNS uuid
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $$
 declare
   v_caller sec.identity := sec.caller();
@@ -3278,17 +8715,35 @@ COMMENT ON FUNCTION sec.require_user() IS 'The signed-in user, else NOT_AUTHENTI
 CREATE FUNCTION sec.schema_version() RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$ select '20261123009100' $$;
+    AS $$ select '20261123109900' $$;
 
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.schema_version() IS 'The newest migration, by hand: every landing that adds one replaces this function.';
 
+-- Name: search_keyword(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.search_keyword(p_keyword text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_keyword text := btrim(p_keyword);
+begin
+  if coalesce(v_keyword, '') = '' or char_length(v_keyword) > 100 or v_keyword ~ '[[:cntrl:]]' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'keyword'));
+  end if;
+  return v_keyword;
+end;
+$$;
+
+-- Name: FUNCTION search_keyword(p_keyword text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.search_keyword(p_keyword text) IS 'A keyword of 1 to 100 characters, trimmed, without control characters.';
+
 -- Name: secret(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.secret(p_name text) RETURNS bytea
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
     AS $_$
 declare
   v_value bytea := (select s.value from sec.secrets s where s.name = p_name);
@@ -3307,6 +8762,65 @@ $_$;
 -- Name: FUNCTION secret(p_name text); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.secret(p_name text) IS 'A secret''s bytes, else NOT_CONFIGURED. Secrets in the Vault are kept as hex.';
+
+-- Name: sees_payouts(uuid); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.sees_payouts(p_merchant_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return sec.is_admin() or coalesce(sec.merchant_role(p_merchant_id) in ('owner', 'manager'), false);
+end;
+$$;
+
+-- Name: FUNCTION sees_payouts(p_merchant_id uuid); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.sees_payouts(p_merchant_id uuid) IS 'Whether the caller may read what the merchant is paid: its owner, its managers, admins.';
+
+-- Name: visible_member_id(uuid); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.visible_member_id(p_member_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_own app.member_profiles := sec.own_member();
+  v_member_id uuid := coalesce(p_member_id, v_own.id);
+begin
+  if v_member_id is null
+     or (v_member_id is distinct from v_own.id and not sec.is_admin())
+     or not exists (select from app.member_profiles m where m.id = v_member_id)
+  then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
+  return v_member_id;
+end;
+$$;
+
+-- Name: FUNCTION visible_member_id(p_member_id uuid); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.visible_member_id(p_member_id uuid) IS 'The member, when he is the caller''s own (NULL stands for that) or the caller is an admin; else MEMBER_NOT_FOUND.';
+
+-- Name: visible_merchant(uuid); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.visible_merchant(p_merchant_id uuid) RETURNS app.merchants
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_merchant app.merchants;
+begin
+  if sec.merchant_role(p_merchant_id) is not null or sec.is_admin() then
+    select m.* into v_merchant from app.merchants m where m.id = p_merchant_id;
+  end if;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  return v_merchant;
+end;
+$$;
+
+-- Name: FUNCTION visible_merchant(p_merchant_id uuid); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.visible_merchant(p_merchant_id uuid) IS 'The merchant, when the caller works there, in whatever role, or is an admin; else MERCHANT_NOT_FOUND.';
 
 -- Name: admin_users; Type: TABLE; Schema: app; Owner: -
 
@@ -3387,6 +8901,78 @@ CREATE TABLE app.card_type_rules (
 
 COMMENT ON TABLE app.card_type_rules IS 'What a type of card may do: data, not code.';
 
+-- Name: cash_orders; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.cash_orders (
+    scope text NOT NULL,
+    external_order_id text NOT NULL,
+    tx_id uuid NOT NULL,
+    CONSTRAINT cash_orders_id_blank_or_long CHECK (((char_length(external_order_id) >= 1) AND (char_length(external_order_id) <= 128)))
+);
+
+-- Name: TABLE cash_orders; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.cash_orders IS 'The cash recharge that holds an order of a merchant or of the house, for ever.';
+
+-- Name: cashier_cash_days; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.cashier_cash_days (
+    merchant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    day date NOT NULL,
+    total numeric(14,2) NOT NULL,
+    CONSTRAINT cashier_cash_days_total_no_number CHECK (((total > (0)::numeric) AND (total <> 'NaN'::numeric)))
+);
+
+-- Name: TABLE cashier_cash_days; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.cashier_cash_days IS 'Cash that a cashier took for recharges on a day of the merchant''s time zone.';
+
+-- Name: check_runs; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.check_runs (
+    what text NOT NULL,
+    ran_at timestamp with time zone NOT NULL,
+    violations integer NOT NULL,
+    seal_next bigint DEFAULT 1 NOT NULL,
+    violations_so_far integer DEFAULT 0 NOT NULL,
+    CONSTRAINT check_runs_violations_negative CHECK ((violations >= 0)),
+    CONSTRAINT check_runs_what_known CHECK ((what = ANY (ARRAY['verify_ledger'::text, 'verify_seals'::text])))
+);
+
+-- Name: TABLE check_runs; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.check_runs IS 'The last run of each check. verify_seals goes round in steps: seal_next is where it goes on, violations_so_far what it found since seal 1; violations is the larger of that and of what the last full round found.';
+
+-- Name: device_steps; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.device_steps (
+    handle text NOT NULL,
+    step bigint NOT NULL,
+    tx_id uuid NOT NULL
+);
+
+-- Name: TABLE device_steps; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.device_steps IS 'Steps whose offline code was charged: each at most once, whatever the amount. A step older than the skew is refused by the clock alone, so that old rows may be purged.';
+
+-- Name: external_identities; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.external_identities (
+    member_id uuid NOT NULL,
+    provider text NOT NULL,
+    external_id text NOT NULL,
+    meta jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT external_identities_external_id_blank_or_long CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 128))),
+    CONSTRAINT external_identities_meta_no_object CHECK ((jsonb_typeof(meta) = 'object'::text)),
+    CONSTRAINT external_identities_provider_known CHECK ((provider = ANY (ARRAY['wechat'::text, 'alipay'::text, 'line'::text])))
+);
+
+-- Name: TABLE external_identities; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.external_identities IS 'Who a member is at WeChat, Alipay or Line, by that provider''s proof: one identity a provider and member, each on one member. Deleted with the member.';
+
 -- Name: idempotency_keys; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.idempotency_keys (
@@ -3437,6 +9023,33 @@ CREATE TABLE app.ledger_entries_default (
     CONSTRAINT ledger_entries_delta_is_zero CHECK (((delta <> (0)::numeric) AND (delta <> 'NaN'::numeric))),
     CONSTRAINT ledger_entries_entry_no_not_positive CHECK ((entry_no > 0)),
     CONSTRAINT ledger_entries_payable_entries_name_their_merchant CHECK (((account = 'merchant_payable'::text) = (merchant_id IS NOT NULL)))
+);
+
+-- Name: level_changes; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.level_changes (
+    id uuid NOT NULL,
+    card_id uuid NOT NULL,
+    points bigint NOT NULL,
+    level_before integer NOT NULL,
+    level_after integer NOT NULL,
+    created_at timestamp with time zone NOT NULL
+)
+PARTITION BY RANGE (id);
+
+-- Name: TABLE level_changes; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.level_changes IS 'Changes of a card''s level without a change of points: the table of levels was replaced. The others are in app.point_ledger.';
+
+-- Name: level_changes_default; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.level_changes_default (
+    id uuid NOT NULL,
+    card_id uuid NOT NULL,
+    points bigint NOT NULL,
+    level_before integer NOT NULL,
+    level_after integer NOT NULL,
+    created_at timestamp with time zone NOT NULL
 );
 
 -- Name: merchant_day_totals; Type: TABLE; Schema: app; Owner: -
@@ -3525,21 +9138,111 @@ CREATE TABLE app.point_ledger_default (
     CONSTRAINT point_ledger_delta_is_zero CHECK ((delta <> 0))
 );
 
--- Name: settings; Type: TABLE; Schema: app; Owner: -
+-- Name: purged_ranges; Type: TABLE; Schema: app; Owner: -
 
-CREATE TABLE app.settings (
-    key text NOT NULL,
-    value text NOT NULL,
-    kind text NOT NULL,
-    comment text NOT NULL,
-    CONSTRAINT settings_amounts_are_amounts CHECK (((kind <> 'amount'::text) OR (value ~ '^[0-9]{1,12}[.][0-9]{2}$'::text))),
-    CONSTRAINT settings_kind_known CHECK ((kind = ANY (ARRAY['amount'::text, 'time_zone'::text, 'choice'::text]))),
-    CONSTRAINT settings_time_zones_are_known CHECK (((kind <> 'time_zone'::text) OR rules.is_time_zone(value)))
+CREATE TABLE app.purged_ranges (
+    id uuid NOT NULL,
+    log text NOT NULL,
+    id_from uuid NOT NULL,
+    id_to uuid NOT NULL,
+    row_count bigint NOT NULL,
+    seal_first bigint,
+    seal_last bigint,
+    last_root bytea,
+    purged_at timestamp with time zone NOT NULL,
+    CONSTRAINT purged_ranges_log_is_kept_for_ever CHECK ((log = 'audit.event_log'::text)),
+    CONSTRAINT purged_ranges_range_is_empty CHECK ((id_from < id_to)),
+    CONSTRAINT purged_ranges_rows_have_their_seals CHECK (((row_count = 0) OR ((seal_first IS NOT NULL) AND (last_root IS NOT NULL))))
 );
 
--- Name: TABLE settings; Type: COMMENT; Schema: app; Owner: -
+-- Name: TABLE purged_ranges; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.settings IS 'What the house decides: time zone and limits. Amounts are raw amounts of the house currency.';
+COMMENT ON TABLE app.purged_ranges IS 'What was purged of a sealed log, with the numbers of its seals and the root of the last. Sealed like a log itself.';
+
+-- Name: recharge_payments; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.recharge_payments (
+    provider text NOT NULL,
+    provider_tx_id text NOT NULL,
+    order_id uuid NOT NULL,
+    amount numeric(14,2) NOT NULL,
+    currency text NOT NULL,
+    status text NOT NULL,
+    review_reason text,
+    is_late boolean NOT NULL,
+    tx_id uuid,
+    paid_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by uuid,
+    resolution_note text,
+    CONSTRAINT recharge_payments_amount_not_positive CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
+    CONSTRAINT recharge_payments_credited_with_transaction CHECK (((status = 'credited'::text) = (tx_id IS NOT NULL))),
+    CONSTRAINT recharge_payments_currency_well_formed CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT recharge_payments_other_money_is_never_credited CHECK (((status <> 'credited'::text) OR (review_reason IS DISTINCT FROM 'wrong_currency'::text))),
+    CONSTRAINT recharge_payments_provider_known CHECK ((provider = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT recharge_payments_provider_tx_id_blank_or_long CHECK (((char_length(provider_tx_id) >= 1) AND (char_length(provider_tx_id) <= 128))),
+    CONSTRAINT recharge_payments_resolution_note_blank_or_long CHECK (((char_length(resolution_note) >= 1) AND (char_length(resolution_note) <= 500))),
+    CONSTRAINT recharge_payments_resolved_after_a_review CHECK ((((resolved_at IS NOT NULL) = ((status <> 'needs_review'::text) AND (review_reason IS NOT NULL))) AND ((resolved_by IS NOT NULL) = (resolved_at IS NOT NULL)))),
+    CONSTRAINT recharge_payments_review_has_its_reason CHECK (((status = 'credited'::text) OR (review_reason IS NOT NULL))),
+    CONSTRAINT recharge_payments_review_reason_known CHECK ((review_reason = ANY (ARRAY['wrong_provider'::text, 'wrong_currency'::text, 'wrong_amount'::text, 'second_payment'::text, 'card_closed'::text]))),
+    CONSTRAINT recharge_payments_status_known CHECK ((status = ANY (ARRAY['credited'::text, 'needs_review'::text, 'refunded_outside'::text])))
+);
+
+-- Name: TABLE recharge_payments; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.recharge_payments IS 'Every payment that a provider reported, once each: credited, or waiting for an admin with the reason why. is_late: paid after the order had expired.';
+
+-- Name: seal_items; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.seal_items (
+    seal_no bigint NOT NULL,
+    log text NOT NULL,
+    row_ids uuid[] NOT NULL,
+    row_hashes bytea[] NOT NULL
+);
+ALTER TABLE ONLY app.seal_items ALTER COLUMN row_hashes SET STORAGE EXTERNAL;
+
+-- Name: TABLE seal_items; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.seal_items IS 'Which rows a seal covers, by position, and the SHA-256 of each: so that verify_seals can name the row. Purged with its rows.';
+
+-- Name: seal_state; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.seal_state (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    fenced_at timestamp with time zone,
+    running text[] DEFAULT '{}'::text[] NOT NULL,
+    final_at timestamp with time zone,
+    last_seal_no bigint DEFAULT 0 NOT NULL,
+    last_root bytea DEFAULT decode(repeat('00'::text, 32), 'hex'::text) NOT NULL,
+    last_id_to uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    CONSTRAINT seal_state_has_one_row CHECK (is_the_only_row)
+);
+
+-- Name: TABLE seal_state; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.seal_state IS 'The fence that waits for the transactions that ran when it was raised; final_at: ids from before it are final; the tip of the chain.';
+
+-- Name: settlement_items; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.settlement_items (
+    tx_id uuid NOT NULL,
+    settlement_id uuid NOT NULL
+);
+
+-- Name: TABLE settlement_items; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.settlement_items IS 'The settlement that took a transaction: one, for ever.';
+
+-- Name: settlement_no_seq; Type: SEQUENCE; Schema: app; Owner: -
+
+CREATE SEQUENCE app.settlement_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 
 -- Name: terminals; Type: TABLE; Schema: app; Owner: -
 
@@ -3550,6 +9253,7 @@ CREATE TABLE app.terminals (
     status text DEFAULT 'active'::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT terminals_code_well_formed CHECK ((code ~ '^[0-9A-Z]{6}$'::text)),
+    CONSTRAINT terminals_label_blank_or_long CHECK (((char_length(label) >= 1) AND (char_length(label) <= 64))),
     CONSTRAINT terminals_status_known CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text])))
 );
 
@@ -3599,11 +9303,17 @@ CREATE TABLE app.transactions_default (
     tag jsonb,
     actor_user_id uuid,
     created_at timestamp with time zone NOT NULL,
+    device_handle text,
+    device_step bigint,
+    CONSTRAINT transactions_device_named_with_its_step CHECK (((device_handle IS NULL) = (device_step IS NULL))),
     CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
     CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
     CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_id_is_drawn_in_the_hour_before CHECK ((id >= app.uuid_v7_floor((created_at - '01:00:00'::interval)))),
+    CONSTRAINT transactions_only_payments_name_a_device CHECK (((device_handle IS NULL) OR (tx_type = 'payment'::text))),
+    CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
     CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
-    CONSTRAINT transactions_raw_amount_not_positive CHECK (((raw_amount > (0)::numeric) AND (raw_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
     CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
     CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
     CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
@@ -3671,6 +9381,10 @@ COMMENT ON TABLE sec.secrets IS 'Secrets where there is no Vault. Readable by it
 
 ALTER TABLE ONLY app.ledger_entries ATTACH PARTITION app.ledger_entries_default DEFAULT;
 
+-- Name: level_changes_default; Type: TABLE ATTACH; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.level_changes ATTACH PARTITION app.level_changes_default DEFAULT;
+
 -- Name: point_ledger_default; Type: TABLE ATTACH; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.point_ledger ATTACH PARTITION app.point_ledger_default DEFAULT;
@@ -3723,6 +9437,36 @@ ALTER TABLE ONLY app.cards
 ALTER TABLE ONLY app.cards
     ADD CONSTRAINT cards_pkey PRIMARY KEY (id);
 
+-- Name: cash_orders cash_orders_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.cash_orders
+    ADD CONSTRAINT cash_orders_pkey PRIMARY KEY (scope, external_order_id);
+
+-- Name: cashier_cash_days cashier_cash_days_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.cashier_cash_days
+    ADD CONSTRAINT cashier_cash_days_pkey PRIMARY KEY (merchant_id, user_id, day);
+
+-- Name: check_runs check_runs_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.check_runs
+    ADD CONSTRAINT check_runs_pkey PRIMARY KEY (what);
+
+-- Name: device_steps device_steps_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.device_steps
+    ADD CONSTRAINT device_steps_pkey PRIMARY KEY (handle, step);
+
+-- Name: external_identities external_identities_external_id_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.external_identities
+    ADD CONSTRAINT external_identities_external_id_taken UNIQUE (provider, external_id);
+
+-- Name: external_identities external_identities_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.external_identities
+    ADD CONSTRAINT external_identities_pkey PRIMARY KEY (member_id, provider);
+
 -- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.idempotency_keys
@@ -3737,6 +9481,16 @@ ALTER TABLE ONLY app.ledger_entries
 
 ALTER TABLE ONLY app.ledger_entries_default
     ADD CONSTRAINT ledger_entries_default_pkey PRIMARY KEY (tx_id, entry_no);
+
+-- Name: level_changes level_changes_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.level_changes
+    ADD CONSTRAINT level_changes_pkey PRIMARY KEY (id);
+
+-- Name: level_changes_default level_changes_default_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.level_changes_default
+    ADD CONSTRAINT level_changes_default_pkey PRIMARY KEY (id);
 
 -- Name: member_profiles member_profiles_auth_user_taken; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -3813,6 +9567,11 @@ ALTER TABLE ONLY app.payment_codes
 ALTER TABLE ONLY app.payment_codes
     ADD CONSTRAINT payment_codes_pkey PRIMARY KEY (id);
 
+-- Name: payment_devices payment_devices_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.payment_devices
+    ADD CONSTRAINT payment_devices_pkey PRIMARY KEY (handle);
+
 -- Name: point_ledger point_ledger_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.point_ledger
@@ -3823,10 +9582,85 @@ ALTER TABLE ONLY app.point_ledger
 ALTER TABLE ONLY app.point_ledger_default
     ADD CONSTRAINT point_ledger_default_pkey PRIMARY KEY (id);
 
+-- Name: purged_ranges purged_ranges_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.purged_ranges
+    ADD CONSTRAINT purged_ranges_pkey PRIMARY KEY (id);
+
+-- Name: recharge_orders recharge_orders_order_no_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_orders
+    ADD CONSTRAINT recharge_orders_order_no_taken UNIQUE (order_no);
+
+-- Name: recharge_orders recharge_orders_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_orders
+    ADD CONSTRAINT recharge_orders_pkey PRIMARY KEY (id);
+
+-- Name: recharge_payments recharge_payments_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_payments
+    ADD CONSTRAINT recharge_payments_pkey PRIMARY KEY (provider, provider_tx_id);
+
+-- Name: recharge_payments recharge_payments_tx_id_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_payments
+    ADD CONSTRAINT recharge_payments_tx_id_taken UNIQUE (tx_id);
+
+-- Name: seal_items seal_items_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_items
+    ADD CONSTRAINT seal_items_pkey PRIMARY KEY (seal_no, log);
+
+-- Name: seal_state seal_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_state
+    ADD CONSTRAINT seal_state_pkey PRIMARY KEY (is_the_only_row);
+
+-- Name: seals seals_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seals
+    ADD CONSTRAINT seals_pkey PRIMARY KEY (seal_no);
+
 -- Name: settings settings_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (key);
+
+-- Name: settlement_items settlement_items_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlement_items
+    ADD CONSTRAINT settlement_items_pkey PRIMARY KEY (tx_id);
+
+-- Name: settlements settlements_debt_carried_once; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_debt_carried_once UNIQUE (carried_from);
+
+-- Name: settlements settlements_payout_tx_id_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_payout_tx_id_taken UNIQUE (payout_tx_id);
+
+-- Name: settlements settlements_period_end_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_period_end_taken UNIQUE (merchant_id, period_end);
+
+-- Name: settlements settlements_period_start_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_period_start_taken UNIQUE (merchant_id, period_start);
+
+-- Name: settlements settlements_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_pkey PRIMARY KEY (id);
+
+-- Name: settlements settlements_settlement_no_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_settlement_no_taken UNIQUE (settlement_no);
 
 -- Name: terminals terminals_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -3882,6 +9716,14 @@ ALTER TABLE ONLY sec.secrets
 
 CREATE INDEX card_bindings_by_member ON app.card_bindings USING btree (member_id);
 
+-- Name: cards_by_card_no_prefix; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX cards_by_card_no_prefix ON app.cards USING btree (card_no text_pattern_ops);
+
+-- Name: cards_by_name_prefix; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX cards_by_name_prefix ON app.cards USING btree (lower(name) text_pattern_ops) WHERE (name IS NOT NULL);
+
 -- Name: cards_by_personal_member; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX cards_by_personal_member ON app.cards USING btree (personal_member_id) WHERE (personal_member_id IS NOT NULL);
@@ -3889,6 +9731,10 @@ CREATE INDEX cards_by_personal_member ON app.cards USING btree (personal_member_
 -- Name: cards_one_standard_card_a_member; Type: INDEX; Schema: app; Owner: -
 
 CREATE UNIQUE INDEX cards_one_standard_card_a_member ON app.cards USING btree (personal_member_id) WHERE (card_type = 'standard'::text);
+
+-- Name: cards_to_expire; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX cards_to_expire ON app.cards USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (status = ANY (ARRAY['active'::text, 'frozen'::text, 'lost'::text])));
 
 -- Name: ledger_entries_by_card; Type: INDEX; Schema: app; Owner: -
 
@@ -3906,6 +9752,34 @@ CREATE INDEX ledger_entries_default_card_id_tx_id_idx ON app.ledger_entries_defa
 
 CREATE INDEX ledger_entries_default_merchant_id_tx_id_idx ON app.ledger_entries_default USING btree (merchant_id, tx_id) WHERE (merchant_id IS NOT NULL);
 
+-- Name: level_changes_by_card; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX level_changes_by_card ON ONLY app.level_changes USING btree (card_id, id);
+
+-- Name: level_changes_default_card_id_id_idx; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX level_changes_default_card_id_id_idx ON app.level_changes_default USING btree (card_id, id);
+
+-- Name: member_profiles_by_email_prefix; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX member_profiles_by_email_prefix ON app.member_profiles USING btree (email text_pattern_ops);
+
+-- Name: member_profiles_by_member_no_prefix; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX member_profiles_by_member_no_prefix ON app.member_profiles USING btree (member_no text_pattern_ops);
+
+-- Name: member_profiles_by_name_prefix; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX member_profiles_by_name_prefix ON app.member_profiles USING btree (lower(name) text_pattern_ops);
+
+-- Name: member_profiles_by_phone_prefix; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX member_profiles_by_phone_prefix ON app.member_profiles USING btree (phone text_pattern_ops);
+
+-- Name: member_profiles_not_active; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX member_profiles_not_active ON app.member_profiles USING btree (status, id) WHERE (status <> 'active'::text);
+
 -- Name: merchant_users_by_user; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX merchant_users_by_user ON app.merchant_users USING btree (user_id);
@@ -3913,6 +9787,22 @@ CREATE INDEX merchant_users_by_user ON app.merchant_users USING btree (user_id);
 -- Name: payment_codes_one_open_code_a_payer; Type: INDEX; Schema: app; Owner: -
 
 CREATE UNIQUE INDEX payment_codes_one_open_code_a_payer ON app.payment_codes USING btree (card_id, member_id) WHERE ((consumed_at IS NULL) AND (revoked_at IS NULL));
+
+-- Name: payment_codes_open_by_expiry; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX payment_codes_open_by_expiry ON app.payment_codes USING btree (expires_at) WHERE ((consumed_at IS NULL) AND (revoked_at IS NULL));
+
+-- Name: payment_devices_by_card_and_day; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX payment_devices_by_card_and_day ON app.payment_devices USING btree (card_id, offline_on) WHERE (offline_on IS NOT NULL);
+
+-- Name: payment_devices_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX payment_devices_by_member ON app.payment_devices USING btree (member_id);
+
+-- Name: payment_devices_live_by_card; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX payment_devices_live_by_card ON app.payment_devices USING btree (card_id) WHERE (revoked_at IS NULL);
 
 -- Name: point_ledger_by_card; Type: INDEX; Schema: app; Owner: -
 
@@ -3922,6 +9812,34 @@ CREATE INDEX point_ledger_by_card ON ONLY app.point_ledger USING btree (card_id,
 
 CREATE INDEX point_ledger_default_card_id_id_idx ON app.point_ledger_default USING btree (card_id, id);
 
+-- Name: recharge_orders_by_card; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_orders_by_card ON app.recharge_orders USING btree (card_id, id);
+
+-- Name: recharge_orders_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_orders_by_member ON app.recharge_orders USING btree (member_id, id);
+
+-- Name: recharge_orders_pending; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_orders_pending ON app.recharge_orders USING btree (expires_at) WHERE (status = 'pending'::text);
+
+-- Name: recharge_payments_by_order; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_payments_by_order ON app.recharge_payments USING btree (order_id);
+
+-- Name: recharge_payments_to_review; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_payments_to_review ON app.recharge_payments USING btree (order_id) WHERE (status = 'needs_review'::text);
+
+-- Name: settlement_items_by_settlement; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX settlement_items_by_settlement ON app.settlement_items USING btree (settlement_id, tx_id);
+
+-- Name: settlements_in_debt; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX settlements_in_debt ON app.settlements USING btree (merchant_id) WHERE (net < (0)::numeric);
+
 -- Name: terminals_by_merchant; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX terminals_by_merchant ON app.terminals USING btree (merchant_id);
@@ -3929,6 +9847,14 @@ CREATE INDEX terminals_by_merchant ON app.terminals USING btree (merchant_id);
 -- Name: transactions_by_card; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX transactions_by_card ON ONLY app.transactions USING btree (card_id, id) WHERE (card_id IS NOT NULL);
+
+-- Name: transactions_by_device; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX transactions_by_device ON ONLY app.transactions USING btree (device_handle, device_step) WHERE (device_handle IS NOT NULL);
+
+-- Name: transactions_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX transactions_by_member ON ONLY app.transactions USING btree (member_id, id) WHERE (member_id IS NOT NULL);
 
 -- Name: transactions_by_merchant; Type: INDEX; Schema: app; Owner: -
 
@@ -3938,13 +9864,17 @@ CREATE INDEX transactions_by_merchant ON ONLY app.transactions USING btree (merc
 
 CREATE INDEX transactions_by_original ON ONLY app.transactions USING btree (original_tx_id) WHERE (original_tx_id IS NOT NULL);
 
--- Name: transactions_by_payment_code; Type: INDEX; Schema: app; Owner: -
-
-CREATE INDEX transactions_by_payment_code ON ONLY app.transactions USING btree (payment_code_id) WHERE (payment_code_id IS NOT NULL);
-
 -- Name: transactions_default_card_id_id_idx; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX transactions_default_card_id_id_idx ON app.transactions_default USING btree (card_id, id) WHERE (card_id IS NOT NULL);
+
+-- Name: transactions_default_device_handle_device_step_idx; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX transactions_default_device_handle_device_step_idx ON app.transactions_default USING btree (device_handle, device_step) WHERE (device_handle IS NOT NULL);
+
+-- Name: transactions_default_member_id_id_idx; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX transactions_default_member_id_id_idx ON app.transactions_default USING btree (member_id, id) WHERE (member_id IS NOT NULL);
 
 -- Name: transactions_default_merchant_id_id_idx; Type: INDEX; Schema: app; Owner: -
 
@@ -3954,13 +9884,25 @@ CREATE INDEX transactions_default_merchant_id_id_idx ON app.transactions_default
 
 CREATE INDEX transactions_default_original_tx_id_idx ON app.transactions_default USING btree (original_tx_id) WHERE (original_tx_id IS NOT NULL);
 
--- Name: transactions_default_payment_code_id_idx; Type: INDEX; Schema: app; Owner: -
+-- Name: event_log_by_action; Type: INDEX; Schema: audit; Owner: -
 
-CREATE INDEX transactions_default_payment_code_id_idx ON app.transactions_default USING btree (payment_code_id) WHERE (payment_code_id IS NOT NULL);
+CREATE INDEX event_log_by_action ON ONLY audit.event_log USING btree (action, id);
+
+-- Name: event_log_by_actor; Type: INDEX; Schema: audit; Owner: -
+
+CREATE INDEX event_log_by_actor ON ONLY audit.event_log USING btree (actor_user_id, id);
 
 -- Name: event_log_by_object; Type: INDEX; Schema: audit; Owner: -
 
 CREATE INDEX event_log_by_object ON ONLY audit.event_log USING btree (object_type, object_id, id);
+
+-- Name: event_log_default_action_id_idx; Type: INDEX; Schema: audit; Owner: -
+
+CREATE INDEX event_log_default_action_id_idx ON audit.event_log_default USING btree (action, id);
+
+-- Name: event_log_default_actor_user_id_id_idx; Type: INDEX; Schema: audit; Owner: -
+
+CREATE INDEX event_log_default_actor_user_id_id_idx ON audit.event_log_default USING btree (actor_user_id, id);
 
 -- Name: event_log_default_object_type_object_id_id_idx; Type: INDEX; Schema: audit; Owner: -
 
@@ -3982,6 +9924,14 @@ ALTER INDEX app.ledger_entries_by_merchant ATTACH PARTITION app.ledger_entries_d
 
 ALTER INDEX app.ledger_entries_pkey ATTACH PARTITION app.ledger_entries_default_pkey;
 
+-- Name: level_changes_default_card_id_id_idx; Type: INDEX ATTACH; Schema: app; Owner: -
+
+ALTER INDEX app.level_changes_by_card ATTACH PARTITION app.level_changes_default_card_id_id_idx;
+
+-- Name: level_changes_default_pkey; Type: INDEX ATTACH; Schema: app; Owner: -
+
+ALTER INDEX app.level_changes_pkey ATTACH PARTITION app.level_changes_default_pkey;
+
 -- Name: point_ledger_default_card_id_id_idx; Type: INDEX ATTACH; Schema: app; Owner: -
 
 ALTER INDEX app.point_ledger_by_card ATTACH PARTITION app.point_ledger_default_card_id_id_idx;
@@ -3994,6 +9944,14 @@ ALTER INDEX app.point_ledger_pkey ATTACH PARTITION app.point_ledger_default_pkey
 
 ALTER INDEX app.transactions_by_card ATTACH PARTITION app.transactions_default_card_id_id_idx;
 
+-- Name: transactions_default_device_handle_device_step_idx; Type: INDEX ATTACH; Schema: app; Owner: -
+
+ALTER INDEX app.transactions_by_device ATTACH PARTITION app.transactions_default_device_handle_device_step_idx;
+
+-- Name: transactions_default_member_id_id_idx; Type: INDEX ATTACH; Schema: app; Owner: -
+
+ALTER INDEX app.transactions_by_member ATTACH PARTITION app.transactions_default_member_id_id_idx;
+
 -- Name: transactions_default_merchant_id_id_idx; Type: INDEX ATTACH; Schema: app; Owner: -
 
 ALTER INDEX app.transactions_by_merchant ATTACH PARTITION app.transactions_default_merchant_id_id_idx;
@@ -4002,13 +9960,17 @@ ALTER INDEX app.transactions_by_merchant ATTACH PARTITION app.transactions_defau
 
 ALTER INDEX app.transactions_by_original ATTACH PARTITION app.transactions_default_original_tx_id_idx;
 
--- Name: transactions_default_payment_code_id_idx; Type: INDEX ATTACH; Schema: app; Owner: -
-
-ALTER INDEX app.transactions_by_payment_code ATTACH PARTITION app.transactions_default_payment_code_id_idx;
-
 -- Name: transactions_default_pkey; Type: INDEX ATTACH; Schema: app; Owner: -
 
 ALTER INDEX app.transactions_pkey ATTACH PARTITION app.transactions_default_pkey;
+
+-- Name: event_log_default_action_id_idx; Type: INDEX ATTACH; Schema: audit; Owner: -
+
+ALTER INDEX audit.event_log_by_action ATTACH PARTITION audit.event_log_default_action_id_idx;
+
+-- Name: event_log_default_actor_user_id_id_idx; Type: INDEX ATTACH; Schema: audit; Owner: -
+
+ALTER INDEX audit.event_log_by_actor ATTACH PARTITION audit.event_log_default_actor_user_id_id_idx;
 
 -- Name: event_log_default_object_type_object_id_id_idx; Type: INDEX ATTACH; Schema: audit; Owner: -
 
@@ -4017,6 +9979,46 @@ ALTER INDEX audit.event_log_by_object ATTACH PARTITION audit.event_log_default_o
 -- Name: event_log_default_pkey; Type: INDEX ATTACH; Schema: audit; Owner: -
 
 ALTER INDEX audit.event_log_pkey ATTACH PARTITION audit.event_log_default_pkey;
+
+-- Name: settlements amounts_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER amounts_are_never_changed BEFORE UPDATE OF id, settlement_no, merchant_id, mode, period_start, period_end, gross, refunds, cash, payment_count, refund_count, cash_count, fee_bps, fee, carried_from, carried_in, net, created_at ON app.settlements FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER amounts_are_never_changed;
+
+-- Name: card_bindings deleted_members_are_not_bound; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER deleted_members_are_not_bound BEFORE INSERT ON app.card_bindings FOR EACH ROW EXECUTE FUNCTION sec.refuse_binding_of_deleted();
+
+-- Name: cards ids_never_change; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER ids_never_change BEFORE UPDATE OF id ON app.cards FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.cards ENABLE ALWAYS TRIGGER ids_never_change;
+
+-- Name: member_profiles ids_never_change; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER ids_never_change BEFORE UPDATE OF id ON app.member_profiles FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.member_profiles ENABLE ALWAYS TRIGGER ids_never_change;
+
+-- Name: merchants ids_never_change; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER ids_never_change BEFORE UPDATE OF id ON app.merchants FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.merchants ENABLE ALWAYS TRIGGER ids_never_change;
+
+-- Name: recharge_payments payments_only_end_their_review; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER payments_only_end_their_review BEFORE DELETE OR UPDATE ON app.recharge_payments FOR EACH ROW EXECUTE FUNCTION sec.refuse_change_of_payment();
+
+ALTER TABLE app.recharge_payments ENABLE ALWAYS TRIGGER payments_only_end_their_review;
+
+-- Name: cash_orders rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.cash_orders FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.cash_orders ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
 -- Name: idempotency_keys rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
@@ -4030,11 +10032,41 @@ CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.ledger_entr
 
 ALTER TABLE app.ledger_entries ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
+-- Name: level_changes rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.level_changes FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.level_changes ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
 -- Name: point_ledger rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.point_ledger FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.point_ledger ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
+-- Name: purged_ranges rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.purged_ranges FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.purged_ranges ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
+-- Name: seal_items rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seal_items FOR EACH ROW EXECUTE FUNCTION sec.refuse_change_unless_purged();
+
+ALTER TABLE app.seal_items ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
+-- Name: seals rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seals FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seals ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
+-- Name: settlement_items rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.settlement_items FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.settlement_items ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
 -- Name: transaction_numbers rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
@@ -4047,6 +10079,42 @@ ALTER TABLE app.transaction_numbers ENABLE ALWAYS TRIGGER rows_are_never_changed
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.transactions FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.transactions ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
+-- Name: cards rows_are_never_deleted; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.cards FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.cards ENABLE ALWAYS TRIGGER rows_are_never_deleted;
+
+-- Name: member_profiles rows_are_never_deleted; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.member_profiles FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.member_profiles ENABLE ALWAYS TRIGGER rows_are_never_deleted;
+
+-- Name: merchants rows_are_never_deleted; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.merchants FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.merchants ENABLE ALWAYS TRIGGER rows_are_never_deleted;
+
+-- Name: settlements rows_are_never_deleted; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.settlements FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER rows_are_never_deleted;
+
+-- Name: cards table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.cards FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.cards ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: cash_orders table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.cash_orders FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.cash_orders ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: idempotency_keys table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -4066,6 +10134,30 @@ CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.ledger_entries_de
 
 ALTER TABLE app.ledger_entries_default ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
+-- Name: level_changes table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.level_changes FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.level_changes ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: level_changes_default table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.level_changes_default FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.level_changes_default ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: member_profiles table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.member_profiles FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.member_profiles ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: merchants table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.merchants FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.merchants ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: point_ledger table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.point_ledger FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
@@ -4077,6 +10169,42 @@ ALTER TABLE app.point_ledger ENABLE ALWAYS TRIGGER table_is_never_truncated;
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.point_ledger_default FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.point_ledger_default ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: purged_ranges table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.purged_ranges FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.purged_ranges ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: recharge_payments table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.recharge_payments FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.recharge_payments ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: seal_items table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seal_items FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_items ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: seals table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seals FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seals ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: settlement_items table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.settlement_items FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.settlement_items ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: settlements table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.settlements FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: transaction_numbers table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -4144,30 +10272,30 @@ ALTER TABLE ONLY app.card_bindings
 ALTER TABLE ONLY app.cards
     ADD CONSTRAINT cards_card_type_fkey FOREIGN KEY (card_type) REFERENCES app.card_type_rules(card_type);
 
--- Name: cards cards_level_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.cards
-    ADD CONSTRAINT cards_level_fkey FOREIGN KEY (level) REFERENCES app.membership_levels(level);
-
 -- Name: cards cards_personal_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.cards
     ADD CONSTRAINT cards_personal_member_id_fkey FOREIGN KEY (personal_member_id) REFERENCES app.member_profiles(id);
 
--- Name: ledger_entries ledger_entries_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+-- Name: cash_orders cash_orders_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
-ALTER TABLE app.ledger_entries
-    ADD CONSTRAINT ledger_entries_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
+ALTER TABLE ONLY app.cash_orders
+    ADD CONSTRAINT cash_orders_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
 
--- Name: ledger_entries ledger_entries_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+-- Name: cashier_cash_days cashier_cash_days_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
-ALTER TABLE app.ledger_entries
-    ADD CONSTRAINT ledger_entries_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
+ALTER TABLE ONLY app.cashier_cash_days
+    ADD CONSTRAINT cashier_cash_days_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
 
--- Name: ledger_entries ledger_entries_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+-- Name: device_steps device_steps_handle_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
-ALTER TABLE app.ledger_entries
-    ADD CONSTRAINT ledger_entries_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
+ALTER TABLE ONLY app.device_steps
+    ADD CONSTRAINT device_steps_handle_fkey FOREIGN KEY (handle) REFERENCES app.payment_devices(handle);
+
+-- Name: external_identities external_identities_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.external_identities
+    ADD CONSTRAINT external_identities_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
 -- Name: merchant_day_totals merchant_day_totals_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -4204,45 +10332,70 @@ ALTER TABLE ONLY app.payment_codes
 ALTER TABLE ONLY app.payment_codes
     ADD CONSTRAINT payment_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
--- Name: point_ledger point_ledger_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+-- Name: payment_devices payment_devices_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
-ALTER TABLE app.point_ledger
-    ADD CONSTRAINT point_ledger_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
+ALTER TABLE ONLY app.payment_devices
+    ADD CONSTRAINT payment_devices_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
 
--- Name: point_ledger point_ledger_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+-- Name: payment_devices payment_devices_key_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
-ALTER TABLE app.point_ledger
-    ADD CONSTRAINT point_ledger_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
+ALTER TABLE ONLY app.payment_devices
+    ADD CONSTRAINT payment_devices_key_id_fkey FOREIGN KEY (key_id) REFERENCES sec.master_keys(key_id);
+
+-- Name: payment_devices payment_devices_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.payment_devices
+    ADD CONSTRAINT payment_devices_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
+
+-- Name: recharge_orders recharge_orders_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_orders
+    ADD CONSTRAINT recharge_orders_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
+
+-- Name: recharge_orders recharge_orders_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_orders
+    ADD CONSTRAINT recharge_orders_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
+
+-- Name: recharge_payments recharge_payments_order_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_payments
+    ADD CONSTRAINT recharge_payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES app.recharge_orders(id);
+
+-- Name: recharge_payments recharge_payments_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_payments
+    ADD CONSTRAINT recharge_payments_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
+
+-- Name: settlement_items settlement_items_settlement_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlement_items
+    ADD CONSTRAINT settlement_items_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES app.settlements(id);
+
+-- Name: settlement_items settlement_items_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlement_items
+    ADD CONSTRAINT settlement_items_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
+
+-- Name: settlements settlements_carried_from_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_carried_from_fkey FOREIGN KEY (carried_from) REFERENCES app.settlements(id);
+
+-- Name: settlements settlements_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
+
+-- Name: settlements settlements_payout_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.settlements
+    ADD CONSTRAINT settlements_payout_tx_id_fkey FOREIGN KEY (payout_tx_id) REFERENCES app.transactions(id);
 
 -- Name: terminals terminals_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.terminals
     ADD CONSTRAINT terminals_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
-
--- Name: transaction_numbers transaction_numbers_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.transaction_numbers
-    ADD CONSTRAINT transaction_numbers_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
-
--- Name: transactions transactions_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
-
--- Name: transactions transactions_discount_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_discount_card_id_fkey FOREIGN KEY (discount_card_id) REFERENCES app.cards(id);
-
--- Name: transactions transactions_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
-
--- Name: transactions transactions_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
 
 -- Name: transactions transactions_original_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -4278,6 +10431,26 @@ ALTER TABLE app.card_type_rules ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.cards ENABLE ROW LEVEL SECURITY;
 
+-- Name: cash_orders; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.cash_orders ENABLE ROW LEVEL SECURITY;
+
+-- Name: cashier_cash_days; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.cashier_cash_days ENABLE ROW LEVEL SECURITY;
+
+-- Name: check_runs; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.check_runs ENABLE ROW LEVEL SECURITY;
+
+-- Name: device_steps; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.device_steps ENABLE ROW LEVEL SECURITY;
+
+-- Name: external_identities; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.external_identities ENABLE ROW LEVEL SECURITY;
+
 -- Name: idempotency_keys; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.idempotency_keys ENABLE ROW LEVEL SECURITY;
@@ -4289,6 +10462,14 @@ ALTER TABLE app.ledger_entries ENABLE ROW LEVEL SECURITY;
 -- Name: ledger_entries_default; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.ledger_entries_default ENABLE ROW LEVEL SECURITY;
+
+-- Name: level_changes; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.level_changes ENABLE ROW LEVEL SECURITY;
+
+-- Name: level_changes_default; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.level_changes_default ENABLE ROW LEVEL SECURITY;
 
 -- Name: member_profiles; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -4322,6 +10503,10 @@ ALTER TABLE app.partitioned_tables ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.payment_codes ENABLE ROW LEVEL SECURITY;
 
+-- Name: payment_devices; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.payment_devices ENABLE ROW LEVEL SECURITY;
+
 -- Name: point_ledger; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.point_ledger ENABLE ROW LEVEL SECURITY;
@@ -4330,9 +10515,41 @@ ALTER TABLE app.point_ledger ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.point_ledger_default ENABLE ROW LEVEL SECURITY;
 
+-- Name: purged_ranges; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.purged_ranges ENABLE ROW LEVEL SECURITY;
+
+-- Name: recharge_orders; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.recharge_orders ENABLE ROW LEVEL SECURITY;
+
+-- Name: recharge_payments; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.recharge_payments ENABLE ROW LEVEL SECURITY;
+
+-- Name: seal_items; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.seal_items ENABLE ROW LEVEL SECURITY;
+
+-- Name: seal_state; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.seal_state ENABLE ROW LEVEL SECURITY;
+
+-- Name: seals; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.seals ENABLE ROW LEVEL SECURITY;
+
 -- Name: settings; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.settings ENABLE ROW LEVEL SECURITY;
+
+-- Name: settlement_items; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.settlement_items ENABLE ROW LEVEL SECURITY;
+
+-- Name: settlements; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.settlements ENABLE ROW LEVEL SECURITY;
 
 -- Name: terminals; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -4385,9 +10602,25 @@ REVOKE ALL ON FUNCTION app.uuid_v7(p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rules.is_time_zone(p_name text) FROM PUBLIC;
 
--- Name: FUNCTION agree_payment(p_card app.cards, p_member_id uuid, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.agree_payment(p_card app.cards, p_member_id uuid, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION audit_kept(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.audit_kept() FROM PUBLIC;
+
+-- Name: FUNCTION padded(p_number bigint, p_digits_min integer); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.padded(p_number bigint, p_digits_min integer) FROM PUBLIC;
+
+-- Name: FUNCTION bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION booking_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.booking_violations() FROM PUBLIC;
 
 -- Name: FUNCTION card_day(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -4397,25 +10630,57 @@ REVOKE ALL ON FUNCTION app.card_day(p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION card_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.card_violations() FROM PUBLIC;
+
+-- Name: FUNCTION cards_of_his_alone(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.cards_of_his_alone(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION cash_recharge_answer(p_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.cash_recharge_answer(p_tx_id uuid, p_replayed boolean) FROM PUBLIC;
+
+-- Name: FUNCTION chain_violation(p_seal app.seals, p_previous app.seals); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) FROM PUBLIC;
+
+-- Name: FUNCTION change_member(p_member_id uuid, p_name text, p_phone text, p_email text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.change_member(p_member_id uuid, p_name text, p_phone text, p_email text) FROM PUBLIC;
+
 -- Name: FUNCTION change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
--- Name: FUNCTION padded(p_number bigint, p_digits_min integer); Type: ACL; Schema: rules; Owner: -
+-- Name: FUNCTION changed_fields(p_old jsonb, p_new jsonb); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION rules.padded(p_number bigint, p_digits_min integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.changed_fields(p_old jsonb, p_new jsonb) FROM PUBLIC;
 
 -- Name: FUNCTION check_bindable(p_card app.cards, p_member app.member_profiles); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_bindable(p_card app.cards, p_member app.member_profiles) FROM PUBLIC;
 
+-- Name: FUNCTION check_binding_of_another(p_card app.cards, p_own app.member_profiles, p_own_role text, p_member_id uuid, p_role text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_binding_of_another(p_card app.cards, p_own app.member_profiles, p_own_role text, p_member_id uuid, p_role text) FROM PUBLIC;
+
 -- Name: FUNCTION check_binding_password(p_card app.cards, p_member_id uuid, p_password text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) FROM PUBLIC;
 
+-- Name: FUNCTION check_cash_order(p_scope text, p_external_order_id text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_cash_order(p_scope text, p_external_order_id text) FROM PUBLIC;
+
 -- Name: FUNCTION check_last_owner(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_last_owner(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION check_member_may_go(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_member_may_go(p_member_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION check_merchant_can_charge(p_merchant app.merchants, p_terminal_code text); Type: ACL; Schema: app; Owner: -
 
@@ -4425,6 +10690,18 @@ REVOKE ALL ON FUNCTION app.check_merchant_can_charge(p_merchant app.merchants, p
 
 REVOKE ALL ON FUNCTION app.check_merchant_order(p_merchant_id uuid, p_external_order_id text) FROM PUBLIC;
 
+-- Name: FUNCTION check_not_confirmed_by_another(p_user_id uuid, p_phone text, p_email text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_not_confirmed_by_another(p_user_id uuid, p_phone text, p_email text) FROM PUBLIC;
+
+-- Name: FUNCTION check_offline_limits(p_code app.shown_code, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_offline_limits(p_code app.shown_code, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION check_owner_remains(p_merchant_id uuid, p_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_owner_remains(p_merchant_id uuid, p_user_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION check_payer(p_card app.cards, p_member_id uuid, p_now timestamp with time zone, p_unbound_code text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_payer(p_card app.cards, p_member_id uuid, p_now timestamp with time zone, p_unbound_code text) FROM PUBLIC;
@@ -4433,13 +10710,73 @@ REVOKE ALL ON FUNCTION app.check_payer(p_card app.cards, p_member_id uuid, p_now
 
 REVOKE ALL ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION check_rechargeable(p_card app.cards, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION check_refunder(p_merchant_id uuid, p_refunded_total numeric); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_refunder(p_merchant_id uuid, p_refunded_total numeric) FROM PUBLIC;
+
+-- Name: FUNCTION check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text) FROM PUBLIC;
+
+-- Name: FUNCTION check_trend(p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_trend(p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text) FROM PUBLIC;
+
+-- Name: FUNCTION check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) FROM PUBLIC;
 
--- Name: FUNCTION consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.consume_payment_code(p_code_id uuid, p_tx_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) FROM PUBLIC;
+
+-- Name: FUNCTION device_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.device_violations() FROM PUBLIC;
+
+-- Name: FUNCTION differing_rows(p_seal app.seals, p_log text, p_row_ids uuid[], p_row_hashes bytea[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_ids uuid[], p_row_hashes bytea[]) FROM PUBLIC;
+
+-- Name: FUNCTION draw_terminal_code(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.draw_terminal_code() FROM PUBLIC;
+
+-- Name: FUNCTION end_member_codes(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.end_member_codes(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION end_payer(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.end_payer(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION end_payers_of_card(p_card_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.end_payers_of_card(p_card_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION end_tx_id(p_until timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.end_tx_id(p_until timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
 
@@ -4449,49 +10786,173 @@ REVOKE ALL ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp 
 
 REVOKE ALL ON FUNCTION app.ensure_partitions(p_months_ahead integer) FROM PUBLIC;
 
+-- Name: FUNCTION erase_devices_of_member(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.erase_devices_of_member(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION erase_member(p_member app.member_profiles); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.erase_member(p_member app.member_profiles) FROM PUBLIC;
+
+-- Name: FUNCTION final_at(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.final_at() FROM PUBLIC;
+
+-- Name: FUNCTION find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION find_device_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.find_device_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION find_payment_code(p_qr_plain text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.find_payment_code(p_qr_plain text) FROM PUBLIC;
+
+-- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION find_refundable_payment(p_merchant_id uuid, p_tx_no text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) FROM PUBLIC;
 
+-- Name: FUNCTION first_tx_id(p_from timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.first_tx_id(p_from timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION first_unsealed(p_id_from uuid, p_id_to uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.first_unsealed(p_id_from uuid, p_id_to uuid) FROM PUBLIC;
+
+-- Name: FUNCTION follow_recharge_payments(p_order_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.follow_recharge_payments(p_order_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) FROM PUBLIC;
+
+-- Name: FUNCTION has_prepared_transaction(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_prepared_transaction() FROM PUBLIC;
+
+-- Name: FUNCTION hold_cash_order(p_scope text, p_external_order_id text, p_tx_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.hold_cash_order(p_scope text, p_external_order_id text, p_tx_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION idempotency_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.idempotency_violations() FROM PUBLIC;
+
+-- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) FROM PUBLIC;
 
 -- Name: FUNCTION issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) FROM PUBLIC;
 
+-- Name: FUNCTION items_digest(p_row_ids uuid[], p_row_hashes bytea[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.items_digest(p_row_ids uuid[], p_row_hashes bytea[]) FROM PUBLIC;
+
+-- Name: FUNCTION level_from_json(p_row jsonb, p_level integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.level_from_json(p_row jsonb, p_level integer) FROM PUBLIC;
+
 -- Name: FUNCTION level_of(p_points bigint); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.level_of(p_points bigint) FROM PUBLIC;
+
+-- Name: FUNCTION levels_from_json(p_levels jsonb); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.levels_from_json(p_levels jsonb) FROM PUBLIC;
 
 -- Name: FUNCTION link_known_member(p_user_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.link_known_member(p_user_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION lock_active_merchant_for_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_admin_users(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_admin_users() FROM PUBLIC;
+
 -- Name: FUNCTION lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) FROM PUBLIC;
+
+-- Name: FUNCTION lock_member(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_member(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_member_and_all_cards(p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_member_and_all_cards(p_member_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION lock_member_and_cards(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_member_and_cards(p_member_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION lock_merchant_against_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION lock_merchant_for_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_merchant_for_settling(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_merchant_for_settling(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_merchant_users(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_merchant_users(p_merchant_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION lock_own_card_for_codes(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION lock_own_card_for_devices(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric) FROM PUBLIC;
+
+-- Name: FUNCTION log_rows(p_log text, p_id_from uuid, p_id_to uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.log_rows(p_log text, p_id_from uuid, p_id_to uuid) FROM PUBLIC;
+
+-- Name: FUNCTION log_violations(p_seal app.seals, p_log text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.log_violations(p_seal app.seals, p_log text) FROM PUBLIC;
+
+-- Name: FUNCTION logs_with_default_rows(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.logs_with_default_rows() FROM PUBLIC;
+
+-- Name: FUNCTION logs_without_partition(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.logs_without_partition() FROM PUBLIC;
+
 -- Name: FUNCTION make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text) FROM PUBLIC;
 
 -- Name: FUNCTION make_standard_card(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -4501,6 +10962,26 @@ REVOKE ALL ON FUNCTION app.make_standard_card(p_member_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.may_bind_others(p_own_role text, p_role text) FROM PUBLIC;
 
+-- Name: FUNCTION may_end_device(p_device app.payment_devices, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.may_end_device(p_device app.payment_devices, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION member_tx_ids(p_member_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.member_tx_ids(p_member_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) FROM PUBLIC;
+
+-- Name: FUNCTION member_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.member_violations() FROM PUBLIC;
+
+-- Name: FUNCTION merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) FROM PUBLIC;
+
+-- Name: FUNCTION merchant_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.merchant_violations() FROM PUBLIC;
+
 -- Name: FUNCTION move_card_status(p_card app.cards, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) FROM PUBLIC;
@@ -4509,13 +10990,25 @@ REVOKE ALL ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_actio
 
 REVOKE ALL ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) FROM PUBLIC;
 
+-- Name: FUNCTION move_merchant_status(p_merchant_id uuid, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) FROM PUBLIC;
+
 -- Name: FUNCTION next_card_no(p_card_type text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.next_card_no(p_card_type text) FROM PUBLIC;
 
+-- Name: FUNCTION next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION next_tx_no(p_prefix text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.next_tx_no(p_prefix text) FROM PUBLIC;
+
+-- Name: FUNCTION normal_setting(p_setting app.settings, p_value text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.normal_setting(p_setting app.settings, p_value text) FROM PUBLIC;
 
 -- Name: FUNCTION partition_by_month(p_table regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
 
@@ -4524,6 +11017,10 @@ REVOKE ALL ON FUNCTION app.partition_by_month(p_table regclass, p_is_append_only
 -- Name: FUNCTION payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION payment_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.payment_violations() FROM PUBLIC;
 
 -- Name: FUNCTION points_to_take(p_payment app.transactions, p_refunded_total numeric, p_card app.cards); Type: ACL; Schema: app; Owner: -
 
@@ -4537,6 +11034,14 @@ REVOKE ALL ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_re
 
 REVOKE ALL ON FUNCTION app.post_payment(p_tx app.transactions, p_card app.cards, p_merchant app.merchants) FROM PUBLIC;
 
+-- Name: FUNCTION post_payout(p_settlement app.settlements); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_payout(p_settlement app.settlements) FROM PUBLIC;
+
+-- Name: FUNCTION post_recharge(p_tx app.transactions, p_account text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) FROM PUBLIC;
+
 -- Name: FUNCTION post_refund(p_tx app.transactions, p_card app.cards); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) FROM PUBLIC;
@@ -4545,13 +11050,37 @@ REVOKE ALL ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) 
 
 REVOKE ALL ON FUNCTION app.post_transaction(p_tx app.transactions) FROM PUBLIC;
 
+-- Name: FUNCTION purge_audit_partition(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.purge_audit_partition(p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION purge_codes(p_before timestamp with time zone, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.purge_codes(p_before timestamp with time zone, p_rows_max integer) FROM PUBLIC;
+
 -- Name: FUNCTION random_digits(p_count integer); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.random_digits(p_count integer) FROM PUBLIC;
 
+-- Name: FUNCTION recharge_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.recharge_violations() FROM PUBLIC;
+
 -- Name: FUNCTION record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.record_points(p_card_id uuid, p_delta bigint, p_level_before integer, p_level_after integer, p_tx_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION record_recharge_payment(p_order app.recharge_orders, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone, p_review_reason text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.record_recharge_payment(p_order app.recharge_orders, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone, p_review_reason text) FROM PUBLIC;
+
+-- Name: FUNCTION recurring_work(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.recurring_work() FROM PUBLIC;
+
+-- Name: FUNCTION reference_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.reference_violations() FROM PUBLIC;
 
 -- Name: FUNCTION refund_answer(p_refund_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
 
@@ -4565,9 +11094,57 @@ REVOKE ALL ON FUNCTION app.refunded_amount(p_tx_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION relevel_cards(p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.relevel_cards(p_points_min bigint[]) FROM PUBLIC;
+
+-- Name: FUNCTION replace_levels(p_levels app.membership_levels[], p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) FROM PUBLIC;
+
+-- Name: FUNCTION review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text) FROM PUBLIC;
+
 -- Name: FUNCTION revoke_open_code(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION row_hash(p_row jsonb, p_without text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.row_hash(p_row jsonb, p_without text) FROM PUBLIC;
+
+-- Name: FUNCTION running_transactions(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.running_transactions() FROM PUBLIC;
+
+-- Name: FUNCTION seal_margin(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.seal_margin() FROM PUBLIC;
+
+-- Name: FUNCTION seal_root(p_seal app.seals); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.seal_root(p_seal app.seals) FROM PUBLIC;
+
+-- Name: FUNCTION seal_rows(p_id_to uuid, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.seal_rows(p_id_to uuid, p_rows_max integer) FROM PUBLIC;
+
+-- Name: FUNCTION seal_step_last(p_seal_first bigint, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.seal_step_last(p_seal_first bigint, p_rows_max integer) FROM PUBLIC;
+
+-- Name: FUNCTION seal_violations(p_seal_first bigint, p_seal_last bigint); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.seal_violations(p_seal_first bigint, p_seal_last bigint) FROM PUBLIC;
+
+-- Name: FUNCTION sealed_audit_partition(p_before timestamp with time zone, OUT partition regclass, OUT id_from uuid, OUT id_to uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.sealed_audit_partition(p_before timestamp with time zone, OUT partition regclass, OUT id_from uuid, OUT id_to uuid) FROM PUBLIC;
+
+-- Name: FUNCTION sealed_logs(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.sealed_logs() FROM PUBLIC;
 
 -- Name: FUNCTION set_binding(p_card_id uuid, p_member_id uuid, p_role text); Type: ACL; Schema: app; Owner: -
 
@@ -4577,13 +11154,87 @@ REVOKE ALL ON FUNCTION app.set_binding(p_card_id uuid, p_member_id uuid, p_role 
 
 REVOKE ALL ON FUNCTION app.setting(p_key text) FROM PUBLIC;
 
--- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION settle_next_period(p_merchant app.merchants); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.settle_next_period(p_merchant app.merchants) FROM PUBLIC;
+
+-- Name: FUNCTION settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer) FROM PUBLIC;
+
+-- Name: FUNCTION settlement_order_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settlement_order_violations() FROM PUBLIC;
+
+-- Name: FUNCTION settlement_payout_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settlement_payout_violations() FROM PUBLIC;
+
+-- Name: FUNCTION settlement_sum_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settlement_sum_violations() FROM PUBLIC;
+
+-- Name: FUNCTION settlement_unit_start(p_merchant app.merchants, p_at timestamp with time zone, p_units_later integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settlement_unit_start(p_merchant app.merchants, p_at timestamp with time zone, p_units_later integer) FROM PUBLIC;
+
+-- Name: FUNCTION settlement_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settlement_violations() FROM PUBLIC;
+
+-- Name: FUNCTION slice_end(p_first uuid, p_id_to uuid, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.slice_end(p_first uuid, p_id_to uuid, p_rows_max integer) FROM PUBLIC;
+
+-- Name: FUNCTION tip_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.tip_violations() FROM PUBLIC;
+
+-- Name: FUNCTION transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) FROM PUBLIC;
+
+-- Name: FUNCTION transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text) FROM PUBLIC;
+
+-- Name: FUNCTION uncarried_debt(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.uncarried_debt(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION unsettled_from(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.unsettled_from(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION unsettled_transactions(p_merchant_id uuid, p_before timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.unsettled_transactions(p_merchant_id uuid, p_before timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION uuid_v7_time(p_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.uuid_v7_time(p_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION view_recharge_orders(p_ids uuid[], p_with_payments boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.view_recharge_orders(p_ids uuid[], p_with_payments boolean) FROM PUBLIC;
+
+-- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: ACL; Schema: audit; Owner: -
 
 REVOKE ALL ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION add_admin_user(p_user_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.add_admin_user(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.add_admin_user(p_user_id uuid) TO authenticated;
+
+-- Name: FUNCTION add_merchant_user(p_merchant_id uuid, p_user_id uuid, p_role text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.add_merchant_user(p_merchant_id uuid, p_user_id uuid, p_role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.add_merchant_user(p_merchant_id uuid, p_user_id uuid, p_role text) TO authenticated;
 
 -- Name: FUNCTION adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
 
@@ -4595,10 +11246,25 @@ GRANT ALL ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeri
 REVOKE ALL ON FUNCTION public.admin_activate_member(p_member_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.admin_activate_member(p_member_id uuid) TO authenticated;
 
+-- Name: FUNCTION admin_activate_merchant(p_merchant_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.admin_activate_merchant(p_merchant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.admin_activate_merchant(p_merchant_id uuid) TO authenticated;
+
 -- Name: FUNCTION admin_suspend_member(p_member_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.admin_suspend_member(p_member_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.admin_suspend_member(p_member_id uuid) TO authenticated;
+
+-- Name: FUNCTION admin_suspend_merchant(p_merchant_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.admin_suspend_merchant(p_merchant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.admin_suspend_merchant(p_merchant_id uuid) TO authenticated;
+
+-- Name: FUNCTION bind_external_identity(p_member_id uuid, p_provider text, p_external_id text, p_meta jsonb); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.bind_external_identity(p_member_id uuid, p_provider text, p_external_id text, p_meta jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.bind_external_identity(p_member_id uuid, p_provider text, p_external_id text, p_meta jsonb) TO service_role;
 
 -- Name: FUNCTION bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text); Type: ACL; Schema: public; Owner: -
 
@@ -4610,45 +11276,245 @@ GRANT ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uui
 REVOKE ALL ON FUNCTION public.close_card(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.close_card(p_card_id uuid) TO authenticated;
 
+-- Name: FUNCTION complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) TO service_role;
+
 -- Name: FUNCTION create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) TO authenticated;
+
+-- Name: FUNCTION create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text) TO authenticated;
+GRANT ALL ON FUNCTION public.create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text) TO service_role;
+
+-- Name: FUNCTION create_merchant(p_code text, p_name text, p_contact text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.create_merchant(p_code text, p_name text, p_contact text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_merchant(p_code text, p_name text, p_contact text) TO authenticated;
 
 -- Name: FUNCTION create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) TO authenticated;
 
+-- Name: FUNCTION create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text) TO authenticated;
+
 -- Name: FUNCTION create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) TO authenticated;
+
+-- Name: FUNCTION cron_ensure_partitions(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_ensure_partitions() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_ensure_partitions() TO service_role;
+
+-- Name: FUNCTION cron_expire_cards(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_expire_cards() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_expire_cards() TO service_role;
+
+-- Name: FUNCTION cron_expire_recharge_orders(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_expire_recharge_orders() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_expire_recharge_orders() TO service_role;
+
+-- Name: FUNCTION cron_generate_settlements(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_generate_settlements() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_generate_settlements() TO service_role;
+
+-- Name: FUNCTION cron_purge(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_purge() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_purge() TO service_role;
+
+-- Name: FUNCTION cron_rotate_qr_tokens(p_ttl_seconds integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_rotate_qr_tokens(p_ttl_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_rotate_qr_tokens(p_ttl_seconds integer) TO service_role;
+
+-- Name: FUNCTION cron_seal(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_seal() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_seal() TO service_role;
+
+-- Name: FUNCTION cron_verify_ledger(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_verify_ledger() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_verify_ledger() TO service_role;
+
+-- Name: FUNCTION cron_verify_seals(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_verify_seals() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_verify_seals() TO service_role;
+
+-- Name: FUNCTION delete_member(p_member_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.delete_member(p_member_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_member(p_member_id uuid) TO authenticated;
+
+-- Name: FUNCTION enroll_device(p_card_id uuid, p_label text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) TO authenticated;
 
 -- Name: FUNCTION freeze_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.freeze_card(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.freeze_card(p_card_id uuid) TO authenticated;
 
+-- Name: FUNCTION generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) TO authenticated;
+GRANT ALL ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) TO service_role;
+
+-- Name: FUNCTION get_all_cards(p_limit integer, p_offset integer, p_status text, p_card_type text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_all_cards(p_limit integer, p_offset integer, p_status text, p_card_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_all_cards(p_limit integer, p_offset integer, p_status text, p_card_type text) TO authenticated;
+
+-- Name: FUNCTION get_all_members(p_limit integer, p_offset integer, p_status text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_all_members(p_limit integer, p_offset integer, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_all_members(p_limit integer, p_offset integer, p_status text) TO authenticated;
+
 -- Name: FUNCTION get_card_bindings(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.get_card_bindings(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.get_card_bindings(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION get_card_detail(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_card_detail(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_card_detail(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION get_latest_seal(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_latest_seal() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_latest_seal() TO authenticated;
+GRANT ALL ON FUNCTION public.get_latest_seal() TO service_role;
 
 -- Name: FUNCTION get_member_cards(p_member_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.get_member_cards(p_member_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.get_member_cards(p_member_id uuid) TO authenticated;
 
+-- Name: FUNCTION get_member_detail(p_member_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_member_detail(p_member_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_member_detail(p_member_id uuid) TO authenticated;
+
+-- Name: FUNCTION get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) TO authenticated;
+
+-- Name: FUNCTION get_member_transactions_page(p_member_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_member_transactions_page(p_member_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_member_transactions_page(p_member_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone) TO authenticated;
+
+-- Name: FUNCTION get_merchant_detail(p_merchant_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_merchant_detail(p_merchant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_merchant_detail(p_merchant_id uuid) TO authenticated;
+
+-- Name: FUNCTION get_merchant_transactions(p_merchant_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) TO authenticated;
+
+-- Name: FUNCTION get_merchant_transactions_page(p_merchant_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer, p_before_tx_id uuid, p_start_date timestamp with time zone, p_end_date timestamp with time zone) TO authenticated;
+
+-- Name: FUNCTION get_my_merchants(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_my_merchants() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_my_merchants() TO authenticated;
+
+-- Name: FUNCTION get_point_ledger(p_card_id uuid, p_limit integer, p_offset integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_point_ledger(p_card_id uuid, p_limit integer, p_offset integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_point_ledger(p_card_id uuid, p_limit integer, p_offset integer) TO authenticated;
+
+-- Name: FUNCTION get_recharge_order(p_order_no text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_recharge_order(p_order_no text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_recharge_order(p_order_no text) TO authenticated;
+GRANT ALL ON FUNCTION public.get_recharge_order(p_order_no text) TO service_role;
+
+-- Name: FUNCTION get_settings(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_settings() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_settings() TO authenticated;
+
+-- Name: FUNCTION get_settlement_detail(p_settlement_id uuid, p_limit integer, p_offset integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_settlement_detail(p_settlement_id uuid, p_limit integer, p_offset integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_settlement_detail(p_settlement_id uuid, p_limit integer, p_offset integer) TO authenticated;
+
+-- Name: FUNCTION get_system_statistics(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_system_statistics() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_system_statistics() TO authenticated;
+
+-- Name: FUNCTION get_today_transaction_stats(p_merchant_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) TO authenticated;
+
 -- Name: FUNCTION get_transaction_detail(p_tx_no text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.get_transaction_detail(p_tx_no text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.get_transaction_detail(p_tx_no text) TO authenticated;
 
+-- Name: FUNCTION get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid, p_group_by text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid, p_group_by text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid, p_group_by text) TO authenticated;
+
 -- Name: FUNCTION get_user_profile(); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.get_user_profile() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.get_user_profile() TO authenticated;
+
+-- Name: FUNCTION link_member_auth_user(p_member_id uuid, p_auth_user_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) TO authenticated;
+GRANT ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) TO service_role;
+
+-- Name: FUNCTION list_devices(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_devices(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_devices(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION list_membership_levels(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_membership_levels() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_membership_levels() TO authenticated;
+
+-- Name: FUNCTION list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer) TO authenticated;
+
+-- Name: FUNCTION list_settlements(p_merchant_id uuid, p_limit integer, p_offset integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_settlements(p_merchant_id uuid, p_limit integer, p_offset integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_settlements(p_merchant_id uuid, p_limit integer, p_offset integer) TO authenticated;
 
 -- Name: FUNCTION merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text); Type: ACL; Schema: public; Owner: -
 
@@ -4660,6 +11526,11 @@ GRANT ALL ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_pl
 REVOKE ALL ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) TO authenticated;
 
+-- Name: FUNCTION query_audit_log(p_object_type text, p_object_id text, p_actor_user_id uuid, p_action text, p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_limit integer, p_before_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.query_audit_log(p_object_type text, p_object_id text, p_actor_user_id uuid, p_action text, p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_limit integer, p_before_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.query_audit_log(p_object_type text, p_object_id text, p_actor_user_id uuid, p_action text, p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_limit integer, p_before_id uuid) TO authenticated;
+
 -- Name: FUNCTION quote_payment(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_terminal_code text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_terminal_code text) FROM PUBLIC;
@@ -4670,20 +11541,70 @@ GRANT ALL ON FUNCTION public.quote_payment(p_merchant_code text, p_qr_plain text
 REVOKE ALL ON FUNCTION public.register_member(p_name text, p_phone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.register_member(p_name text, p_phone text) TO authenticated;
 
+-- Name: FUNCTION register_terminal(p_merchant_id uuid, p_label text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.register_terminal(p_merchant_id uuid, p_label text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.register_terminal(p_merchant_id uuid, p_label text) TO authenticated;
+
+-- Name: FUNCTION remove_admin_user(p_user_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.remove_admin_user(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.remove_admin_user(p_user_id uuid) TO authenticated;
+
+-- Name: FUNCTION remove_merchant_user(p_merchant_id uuid, p_user_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.remove_merchant_user(p_merchant_id uuid, p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.remove_merchant_user(p_merchant_id uuid, p_user_id uuid) TO authenticated;
+
 -- Name: FUNCTION report_card_lost(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.report_card_lost(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_card_lost(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) TO service_role;
+
+-- Name: FUNCTION resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text) TO authenticated;
+
+-- Name: FUNCTION retire_terminal(p_terminal_code text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.retire_terminal(p_terminal_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.retire_terminal(p_terminal_code text) TO authenticated;
 
 -- Name: FUNCTION revoke_card_qr(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.revoke_card_qr(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.revoke_card_qr(p_card_id uuid) TO authenticated;
 
+-- Name: FUNCTION revoke_device(p_handle text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.revoke_device(p_handle text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_device(p_handle text) TO authenticated;
+
 -- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) TO authenticated;
+
+-- Name: FUNCTION search_cards(p_keyword text, p_limit integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.search_cards(p_keyword text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.search_cards(p_keyword text, p_limit integer) TO authenticated;
+
+-- Name: FUNCTION search_members(p_keyword text, p_limit integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.search_members(p_keyword text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.search_members(p_keyword text, p_limit integer) TO authenticated;
+
+-- Name: FUNCTION search_merchants(p_keyword text, p_status text, p_limit integer, p_offset integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.search_merchants(p_keyword text, p_status text, p_limit integer, p_offset integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.search_merchants(p_keyword text, p_status text, p_limit integer, p_offset integer) TO authenticated;
 
 -- Name: FUNCTION set_card_binding_password(p_card_id uuid, p_password text); Type: ACL; Schema: public; Owner: -
 
@@ -4695,12 +11616,34 @@ GRANT ALL ON FUNCTION public.set_card_binding_password(p_card_id uuid, p_passwor
 REVOKE ALL ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) TO authenticated;
 
+-- Name: FUNCTION set_membership_levels(p_levels jsonb); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.set_membership_levels(p_levels jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_membership_levels(p_levels jsonb) TO authenticated;
+
+-- Name: FUNCTION set_setting(p_key text, p_value text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.set_setting(p_key text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_setting(p_key text, p_value text) TO authenticated;
+
+-- Name: FUNCTION system_health_check(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.system_health_check() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.system_health_check() TO authenticated;
+GRANT ALL ON FUNCTION public.system_health_check() TO service_role;
+
 -- Name: FUNCTION test_connection(); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.test_connection() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.test_connection() TO anon;
 GRANT ALL ON FUNCTION public.test_connection() TO authenticated;
 GRANT ALL ON FUNCTION public.test_connection() TO service_role;
+
+-- Name: FUNCTION unbind_external_identity(p_member_id uuid, p_provider text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.unbind_external_identity(p_member_id uuid, p_provider text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.unbind_external_identity(p_member_id uuid, p_provider text) TO authenticated;
+GRANT ALL ON FUNCTION public.unbind_external_identity(p_member_id uuid, p_provider text) TO service_role;
 
 -- Name: FUNCTION unbind_member_from_card(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -4712,6 +11655,31 @@ GRANT ALL ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id
 REVOKE ALL ON FUNCTION public.unfreeze_card(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.unfreeze_card(p_card_id uuid) TO authenticated;
 
+-- Name: FUNCTION update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text) TO authenticated;
+
+-- Name: FUNCTION update_merchant(p_merchant_id uuid, p_name text, p_contact text, p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.update_merchant(p_merchant_id uuid, p_name text, p_contact text, p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.update_merchant(p_merchant_id uuid, p_name text, p_contact text, p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean) TO authenticated;
+
+-- Name: FUNCTION update_points_and_level(p_card_id uuid, p_delta_points bigint, p_reason text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.update_points_and_level(p_card_id uuid, p_delta_points bigint, p_reason text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.update_points_and_level(p_card_id uuid, p_delta_points bigint, p_reason text, p_idempotency_key text) TO authenticated;
+
+-- Name: FUNCTION update_settlement_status(p_settlement_id uuid, p_status text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.update_settlement_status(p_settlement_id uuid, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.update_settlement_status(p_settlement_id uuid, p_status text) TO authenticated;
+
+-- Name: FUNCTION user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) TO authenticated;
+
 -- Name: FUNCTION validate_qr_plain(p_qr_plain text, p_terminal_code text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code text) FROM PUBLIC;
@@ -4722,6 +11690,12 @@ GRANT ALL ON FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code 
 REVOKE ALL ON FUNCTION public.verify_ledger() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.verify_ledger() TO authenticated;
 GRANT ALL ON FUNCTION public.verify_ledger() TO service_role;
+
+-- Name: FUNCTION verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) TO authenticated;
+GRANT ALL ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) TO service_role;
 
 -- Name: FUNCTION can_card_status_move(p_from text, p_to text); Type: ACL; Schema: rules; Owner: -
 
@@ -4763,6 +11737,14 @@ REVOKE ALL ON FUNCTION rules.is_idempotency_key(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rules.level_for(p_points bigint, p_points_minimums bigint[]) FROM PUBLIC;
 
+-- Name: FUNCTION like_prefix(p_prefix text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.like_prefix(p_prefix text) FROM PUBLIC;
+
+-- Name: FUNCTION limit_amount(p_name text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.limit_amount(p_name text) FROM PUBLIC;
+
 -- Name: FUNCTION limit_int(p_name text); Type: ACL; Schema: rules; Owner: -
 
 REVOKE ALL ON FUNCTION rules.limit_int(p_name text) FROM PUBLIC;
@@ -4779,6 +11761,10 @@ REVOKE ALL ON FUNCTION rules.luhn_digit(p_digits text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rules.offline_password(p_device_key bytea, p_step bigint, p_terminal_code text) FROM PUBLIC;
 
+-- Name: FUNCTION offline_step(p_at timestamp with time zone); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.offline_step(p_at timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION points_for(p_raw_amount numeric, p_final_amount numeric, p_earns_points boolean); Type: ACL; Schema: rules; Owner: -
 
 REVOKE ALL ON FUNCTION rules.points_for(p_raw_amount numeric, p_final_amount numeric, p_earns_points boolean) FROM PUBLIC;
@@ -4791,9 +11777,29 @@ REVOKE ALL ON FUNCTION rules.points_taken_back(p_points_earned bigint, p_refunde
 
 REVOKE ALL ON FUNCTION rules.request_fingerprint(p_rpc text, VARIADIC p_fields text[]) FROM PUBLIC;
 
+-- Name: FUNCTION settlement_fee(p_turnover numeric, p_fee_bps integer); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.settlement_fee(p_turnover numeric, p_fee_bps integer) FROM PUBLIC;
+
+-- Name: FUNCTION terminal_code_of(p_number bigint); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.terminal_code_of(p_number bigint) FROM PUBLIC;
+
+-- Name: FUNCTION acting_role(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.acting_role() FROM PUBLIC;
+
+-- Name: FUNCTION bounded_text(p_text text, p_chars_max integer, p_field text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.bounded_text(p_text text, p_chars_max integer, p_field text) FROM PUBLIC;
+
 -- Name: FUNCTION caller(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.caller() FROM PUBLIC;
+
+-- Name: FUNCTION check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION check_code_text(p_qr_plain text, p_terminal_code text); Type: ACL; Schema: sec; Owner: -
 
@@ -4803,6 +11809,10 @@ REVOKE ALL ON FUNCTION sec.check_code_text(p_qr_plain text, p_terminal_code text
 
 REVOKE ALL ON FUNCTION sec.check_discount(p_discount numeric) FROM PUBLIC;
 
+-- Name: FUNCTION check_external_identity(p_provider text, p_external_id text, p_meta jsonb); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_external_identity(p_provider text, p_external_id text, p_meta jsonb) FROM PUBLIC;
+
 -- Name: FUNCTION check_idempotency_key(p_key text); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.check_idempotency_key(p_key text) FROM PUBLIC;
@@ -4811,6 +11821,10 @@ REVOKE ALL ON FUNCTION sec.check_idempotency_key(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.check_initial_balance(p_amount numeric) FROM PUBLIC;
 
+-- Name: FUNCTION check_merchant_terms(p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_merchant_terms(p_fee_bps integer, p_time_zone text, p_settlement_mode text, p_day_max numeric, p_clear_day_max boolean) FROM PUBLIC;
+
 -- Name: FUNCTION check_order_and_tag(p_external_order_id text, p_tag jsonb); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.check_order_and_tag(p_external_order_id text, p_tag jsonb) FROM PUBLIC;
@@ -4818,6 +11832,26 @@ REVOKE ALL ON FUNCTION sec.check_order_and_tag(p_external_order_id text, p_tag j
 -- Name: FUNCTION check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.check_payment_arguments(p_raw_amount numeric, p_qr_plain text, p_terminal_code text) FROM PUBLIC;
+
+-- Name: FUNCTION check_provider(p_provider text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_provider(p_provider text) FROM PUBLIC;
+
+-- Name: FUNCTION check_recharge_amount(p_amount numeric); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_recharge_amount(p_amount numeric) FROM PUBLIC;
+
+-- Name: FUNCTION check_recharge_provider(p_provider text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_recharge_provider(p_provider text) FROM PUBLIC;
+
+-- Name: FUNCTION check_settlement_page(p_limit integer, p_offset integer); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_settlement_page(p_limit integer, p_offset integer) FROM PUBLIC;
+
+-- Name: FUNCTION check_settlement_reader(p_merchant_id uuid, p_unknown_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_settlement_reader(p_merchant_id uuid, p_unknown_code text) FROM PUBLIC;
 
 -- Name: FUNCTION code_hashes(p_code text); Type: ACL; Schema: sec; Owner: -
 
@@ -4831,6 +11865,10 @@ REVOKE ALL ON FUNCTION sec.current_key_id() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.draw_master_key() FROM PUBLIC;
 
+-- Name: FUNCTION has_usable_master_key(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.has_usable_master_key() FROM PUBLIC;
+
 -- Name: FUNCTION has_vault(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.has_vault() FROM PUBLIC;
@@ -4842,6 +11880,10 @@ REVOKE ALL ON FUNCTION sec.hold_against_truncate(p_table regclass) FROM PUBLIC;
 -- Name: FUNCTION hold_append_only(p_table regclass); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_append_only(p_table regclass) FROM PUBLIC;
+
+-- Name: FUNCTION hold_existing(p_table regclass); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_existing(p_table regclass) FROM PUBLIC;
 
 -- Name: FUNCTION is_admin(); Type: ACL; Schema: sec; Owner: -
 
@@ -4859,6 +11901,14 @@ REVOKE ALL ON FUNCTION sec.merchant_of_caller(p_merchant_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.merchant_role(p_merchant_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION normal_device_label(p_label text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.normal_device_label(p_label text) FROM PUBLIC;
+
+-- Name: FUNCTION normal_email(p_email text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.normal_email(p_email text) FROM PUBLIC;
+
 -- Name: FUNCTION normal_name(p_name text); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.normal_name(p_name text) FROM PUBLIC;
@@ -4871,9 +11921,29 @@ REVOKE ALL ON FUNCTION sec.normal_phone(p_phone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.own_member() FROM PUBLIC;
 
+-- Name: FUNCTION own_or_any_member(p_member_id uuid); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.own_or_any_member(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION page_rows(p_limit integer, p_offset integer); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.page_rows(p_limit integer, p_offset integer) FROM PUBLIC;
+
+-- Name: FUNCTION refuse_binding_of_deleted(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_binding_of_deleted() FROM PUBLIC;
+
 -- Name: FUNCTION refuse_change(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.refuse_change() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_change_of_payment(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_change_of_payment() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_change_unless_purged(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_change_unless_purged() FROM PUBLIC;
 
 -- Name: FUNCTION request_id(); Type: ACL; Schema: sec; Owner: -
 
@@ -4887,6 +11957,18 @@ REVOKE ALL ON FUNCTION sec.require_admin() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.require_admin_or_service() FROM PUBLIC;
 
+-- Name: FUNCTION require_known_user(p_user_id uuid); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.require_known_user(p_user_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION require_merchant_owner(p_merchant_id uuid); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.require_merchant_owner(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION require_service(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.require_service() FROM PUBLIC;
+
 -- Name: FUNCTION require_user(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.require_user() FROM PUBLIC;
@@ -4895,9 +11977,25 @@ REVOKE ALL ON FUNCTION sec.require_user() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.schema_version() FROM PUBLIC;
 
+-- Name: FUNCTION search_keyword(p_keyword text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.search_keyword(p_keyword text) FROM PUBLIC;
+
 -- Name: FUNCTION secret(p_name text); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.secret(p_name text) FROM PUBLIC;
+
+-- Name: FUNCTION sees_payouts(p_merchant_id uuid); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.sees_payouts(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION visible_member_id(p_member_id uuid); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.visible_member_id(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION visible_merchant(p_merchant_id uuid); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.visible_merchant(p_merchant_id uuid) FROM PUBLIC;
 
 -- Name: DEFAULT PRIVILEGES FOR SEQUENCES; Type: DEFAULT ACL; Schema: public; Owner: -
 
