@@ -4,8 +4,8 @@
 -- ACCESS SHARE lock until it commits: nothing is added to a charge. Replacing goes in two steps. First, with charges going on, all cards
 -- whose level will change are moved and stay locked: only they wait. Then the table is locked ACCESS EXCLUSIVE, which waits for whoever has
 -- read the old levels and holds everybody back for one scan of the cards: what changed in between is moved, and the rows are replaced.
--- A charge that holds a card and waits for the table must not be waited for: that second step gives up after half a second, lets it
--- through and begins again.
+-- A charge that holds such a card and waits for the table is not waited for: the second step gives up at once, lets it through and begins
+-- again; and so it does when it does not get the table soon, since all who come later wait behind it.
 
 create table app.level_changes (
   id uuid primary key,
@@ -75,12 +75,13 @@ create function app.replace_levels(p_levels app.membership_levels[], p_points_mi
 returns int
 language plpgsql
 set search_path = ''
-set lock_timeout = '500ms'
+set lock_timeout = '250ms'
 as $$
 declare
   v_moved int;
 begin
   lock table app.membership_levels in access exclusive mode;
+  perform from app.cards c where c.level <> width_bucket(c.points, p_points_min) - 1 for no key update nowait;
   v_moved := app.relevel_cards(p_points_min);
   delete from app.membership_levels;
   insert into app.membership_levels select l.* from unnest(p_levels) l;

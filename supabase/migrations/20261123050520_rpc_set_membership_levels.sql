@@ -88,14 +88,15 @@ begin
   -- One replacement after the other; whoever reads the levels goes on.
   lock table app.membership_levels in share row exclusive mode;
   v_moved := app.relevel_cards(v_points_min);
-  for v_attempt in 1 .. 20 loop
+  for v_attempt in 1 .. 50 loop
     begin
       v_moved := v_moved + app.replace_levels(v_levels, v_points_min);
       exit;
     exception when lock_not_available then
-      if v_attempt = 20 then
+      if v_attempt = 50 then
         raise;
       end if;
+      perform pg_sleep(0.05);
     end;
   end loop;
   perform audit.log('admin', 'levels.set', 'membership_levels', null,

@@ -1,8 +1,11 @@
 //! Members administered while they pay: deleted, bound, given a phone; and the levels of all, replaced.
 
-use anyhow::{Result, bail};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
 use mps_db_tests::call::{Caller, label, tally};
 use mps_db_tests::scene::{Member, Shop};
+use mps_db_tests::session::Process;
 use mps_db_tests::{Call, Outcome, TestDatabase, assert_ends, on_a_fresh_database};
 
 const ROUNDS: usize = 6;
@@ -177,6 +180,41 @@ fn a_deletion_and_a_binding_hear_of_each_other() -> Result<()> {
 }
 
 #[test]
+fn a_deletion_waits_for_a_card_it_was_bound_to_meanwhile() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let owner = db.member("owner", "0").await?;
+        let gone = db.member("gone", "0").await?;
+        let id = member_id(db, &gone).await?;
+        let card = db.shared_card("100.00", std::slice::from_ref(&owner)).await?;
+        let (house, till) = (db.session().await?, db.session().await?);
+        let bind = "with made as (
+              insert into app.card_bindings (card_id, member_id, role) values ($1::text::uuid, $2::text::uuid, 'member')
+              returning card_id)
+            select to_jsonb(m)::text from made m";
+        let bind = Call::new(Caller::Owner, bind, &[Some(&card), Some(&id)]);
+        assert_eq!(label(&house.leave_open(&bind).await?), "ok");
+        let hold = "select to_jsonb(c)::text from app.cards c where c.id = $1::text::uuid for no key update";
+        assert_eq!(label(&till.leave_open(&Call::new(Caller::Owner, hold, &[Some(&card)])).await?), "ok");
+        let deletion = db.start_behind(&house, delete(&gone.user, &id)).await?;
+        house.commit().await?;
+
+        let waits =
+            "select (m.status || ' ' || ($2::text::int = any (pg_blocking_pids($1::text::int)))::text)
+            from app.member_profiles m where m.id = $3::text::uuid";
+        loop {
+            match db.text(waits, &[deletion.process(), till.process(), &id]).await?.as_str() {
+                "active true" => break,
+                "active false" => {}
+                other => bail!("it did not wait: {other}"),
+            }
+        }
+        till.commit().await?;
+        assert_eq!(label(&deletion.outcome().await?), "ok");
+        check_books(db).await
+    })
+}
+
+#[test]
 fn an_identity_is_bound_to_one_of_many_members() -> Result<()> {
     on_a_fresh_database(async |db| {
         let members = db.members(PAYERS, "0").await?;
@@ -262,22 +300,52 @@ fn a_charge_that_waits_for_new_levels_follows_them() -> Result<()> {
         let member = db.member("member", "100.00").await?;
         let priced = db.shared_card("100.00", std::slice::from_ref(&member)).await?;
         db.run("update app.cards set fixed_discount = 0.9 where card_type = 'prepaid'").await?;
-        let admin = db.session().await?;
-        let mut charges = Vec::new();
         for card in [&member.card, &priced] {
-            give_points(db, card, 990).await?;
-            charges.push(shop.charge(&db.code(&member.user, card).await?, "10.00"));
+            give_points(db, card, 980).await?;
+            let till = db.session().await?;
+            // The till has charged this card before: its next call plans nothing anew.
+            let earlier = shop.charge(&db.code(&member.user, card).await?, "10.00").into();
+            assert_eq!(label(&till.call(&earlier).await?), "ok");
+            let charge: Call = shop.charge(&db.code(&member.user, card).await?, "10.00").into();
+            let session = db.session().await?;
+            let levels = set_levels(&house, NEW_LEVELS);
+            assert_eq!(label(&session.leave_open(&levels).await?), "ok");
+            let running = tokio::spawn(async move { till.call(&charge).await });
+            let waits = "select count(*)::text from pg_locks where not granted
+                and relation = 'app.membership_levels'::regclass";
+            while db.text(waits, &[]).await? != "1" && !running.is_finished() {}
+            session.commit().await?;
+            assert_eq!(label(&running.await??), "ok");
+            assert_eq!(level(db, card).await?, "2");
+            check_books(db).await?;
+            db.texts(
+                "select app.replace_levels($1::text::app.membership_levels[], '{0,1000}')::text",
+                &[r#"{"(0,a,0,1)","(1,b,1000,1)"}"#],
+            )
+            .await?;
         }
-        assert_eq!(label(&admin.leave_open(&set_levels(&house, NEW_LEVELS)).await?), "ok");
-        let mut waiting = Vec::new();
-        for charge in charges {
-            waiting.push(db.start_behind(&admin, charge).await?);
-        }
-        admin.commit().await?;
-        for charge in waiting {
-            assert_eq!(label(&charge.outcome().await?), "ok");
-        }
-        assert_eq!((level(db, &member.card).await?.as_str(), level(db, &priced).await?.as_str()), ("2", "2"));
+        Ok(())
+    })
+}
+
+#[test]
+fn charges_go_on_while_new_levels_wait_for_a_reader() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let house = admin(db, "admin").await?;
+        let member = db.member("member", "100.00").await?;
+        give_points(db, &member.card, 990).await?;
+        let charge = shop.charge(&db.code(&member.user, &member.card).await?, "10.00");
+        let reader = db.session().await?;
+        let read = "select jsonb_build_object('done', count(*))::text from app.membership_levels";
+        assert_eq!(label(&reader.leave_open(&Call::new(Caller::Owner, read, &[])).await?), "ok");
+        let levels = db.start_behind(&reader, set_levels(&house, NEW_LEVELS)).await?;
+
+        let charged = tokio::time::timeout(Duration::from_secs(5), db.call(charge)).await;
+        assert_eq!(label(&charged.context("the shop stood still")??), "ok");
+        reader.commit().await?;
+        assert_eq!(label(&levels.outcome().await?), "ok");
+        assert_eq!(level(db, &member.card).await?, "2");
         check_books(db).await
     })
 }
