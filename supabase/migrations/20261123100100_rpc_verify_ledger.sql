@@ -41,3 +41,5 @@ begin
     select v.* from app.idempotency_violations() v;
 end;
 $$;
+revoke all on function public.verify_ledger() from public, anon, authenticated, service_role;
+grant execute on function public.verify_ledger() to authenticated, service_role;

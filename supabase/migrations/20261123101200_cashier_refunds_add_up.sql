@@ -1,0 +1,91 @@
+-- A cashier's bound holds for a payment, not for a call: else he refunds a large one in small parts.
+
+create function app.check_refunder(p_merchant_id uuid, p_refunded_total numeric)
+returns void
+language plpgsql stable
+as $$
+declare
+  v_role text := sec.merchant_role(p_merchant_id);
+  v_cashier_max text := app.setting('cashier_refund_max');
+begin
+  -- Under the locks: who was dismissed while he waited refunds nothing.
+  if v_role is null then
+    perform rules.fail('NOT_MERCHANT_USER');
+  end if;
+  if v_role = 'cashier' and p_refunded_total > v_cashier_max::numeric then
+    perform rules.fail('REFUND_NEEDS_MANAGER', jsonb_build_object('limit', v_cashier_max));
+  end if;
+end;
+$$;
+comment on function app.check_refunder(uuid, numeric) is
+  'Refuses who no longer works for the merchant, and a cashier above whose bound the payment would be refunded in all.';
+
+create or replace function public.merchant_refund_tx(
+  p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb default null,
+  p_idempotency_key text default null)
+returns table (
+  refund_tx_id uuid, refund_tx_no text, refunded_amount numeric, remaining numeric, points_taken bigint, replayed boolean)
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_merchant app.merchants;
+  v_payment app.transactions;
+  v_card app.cards;
+  v_tx app.transactions;
+  v_known_tx_id uuid;
+  v_refunded numeric;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  if not rules.is_amount(p_refund_amount) then
+    perform rules.fail('INVALID_REFUND_AMOUNT');
+  end if;
+  perform sec.check_order_and_tag(null, p_tag);
+  v_merchant := sec.merchant_of_caller(p_merchant_code);
+
+  v_tx.id := app.uuid_v7();
+  v_known_tx_id := app.claim_idempotency_key(
+    'merchant:' || v_merchant.id, p_idempotency_key,
+    rules.request_fingerprint('merchant_refund_tx', p_merchant_code, p_original_tx_no, round(p_refund_amount, 2)::text),
+    v_tx.id);
+  if v_known_tx_id is not null then
+    return query select a.* from app.refund_answer(v_known_tx_id, true) a;
+    return;
+  end if;
+
+  v_payment := app.find_refundable_payment(v_merchant.id, p_original_tx_no);
+  select c.* into strict v_card from app.cards c where c.id = v_payment.card_id for no key update;
+  v_tx.created_at := app.lock_merchant_for_posting(v_merchant.id);
+  v_refunded := app.refunded_amount(v_payment.id);
+  perform app.check_refunder(v_merchant.id, v_refunded + p_refund_amount);
+  if v_refunded + p_refund_amount > v_payment.final_amount then
+    perform rules.fail('REFUND_EXCEEDS_REMAINING', jsonb_build_object('remaining', (v_payment.final_amount - v_refunded)::text));
+  end if;
+  v_tx.points_earned := -app.points_to_take(v_payment, v_refunded + p_refund_amount, v_card);
+  if v_card.card_type = 'voucher' then
+    v_card := app.reissue_voucher(v_card, v_tx.created_at);
+  elsif v_card.status = 'closed' then
+    perform rules.fail('CARD_NOT_ACTIVE');
+  end if;
+
+  v_tx.tx_no := app.next_tx_no('REF');
+  v_tx.tx_type := 'refund';
+  v_tx.card_id := v_card.id;
+  v_tx.member_id := v_payment.member_id;
+  v_tx.merchant_id := v_merchant.id;
+  v_tx.original_tx_id := v_payment.id;
+  v_tx.raw_amount := p_refund_amount;
+  v_tx.discount := 1;
+  v_tx.discount_source := 'none';
+  v_tx.final_amount := p_refund_amount;
+  v_tx.tag := p_tag;
+  v_tx.actor_user_id := v_user_id;
+  perform app.post_refund(v_tx, v_card);
+  perform audit.log('merchant', 'payment.refunded', 'transaction', v_tx.tx_no, jsonb_build_object(
+    'merchant_code', v_merchant.code, 'original_tx_no', v_payment.tx_no, 'refund_amount', v_tx.final_amount::text));
+  return query select a.* from app.refund_answer(v_tx.id, false) a;
+end;
+$$;
+revoke all on function public.merchant_refund_tx(text, text, numeric, jsonb, text) from public, anon, authenticated, service_role;
+grant execute on function public.merchant_refund_tx(text, text, numeric, jsonb, text) to authenticated;
