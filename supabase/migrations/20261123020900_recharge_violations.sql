@@ -9,8 +9,7 @@ as $$
   left join app.transactions t on t.id = p.tx_id
   left join app.ledger_entries e on e.tx_id = t.id and e.account = p.provider || '_clearing'
   where p.status = 'credited'
-    and (t.tx_type = 'recharge' and t.card_id = o.card_id and t.final_amount = p.amount and e.delta = -p.amount
-      and p.currency = o.currency) is not true
+    and (t.tx_type = 'recharge' and t.card_id = o.card_id and e.delta = -p.amount and p.currency = o.currency) is not true
   union all
   select 'recharge_has_its_source', t.tx_no, coalesce(e.account, 'none')
   from app.transactions t

@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = error;
-select plan(316);
+select plan(319);
 
 select fx.make_member('owner@fixture.example', 10) as owner \gset
 select fx.make_member('other@fixture.example') as other \gset
@@ -148,7 +148,7 @@ select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a payment of provider ' || c
 from (values ('cash'), (null)) as p (provider);
 select pg_temp.refuses('PT422 INVALID_RECHARGE_AMOUNT', 'a payment of ' || coalesce(a.amount, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', a.amount))
 from (values ('NaN'), ('Infinity'), ('0'), ('-100'), ('1.001'), (null)) as a (amount);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a provider''s number ' || coalesce(left(t.tx, 4), 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', t.tx))
+select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a provider''s number ' || coalesce(left(t.tx, 1), 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', t.tx))
 from (values (''), (null), (repeat('x', 129)), (e'W\n1')) as t (tx);
 select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a currency ' || coalesce(c.currency, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', '100', c.currency))
 from (values (''), (null), ('cny'), ('RMBX')) as c (currency);
@@ -305,6 +305,7 @@ select pg_temp.ordered(:'keeper', :'club', 13) as r3 \gset
 select pg_temp.complete(:'r1', 'R1', 11);
 select pg_temp.complete(:'r1', 'R2', 11);
 select pg_temp.complete(:'r3', 'R3', 14);
+select pg_temp.complete(:'r3', 'R4', 13);
 
 select * from pg_temp.refuses('42501 permission denied for function get_recharge_order', 'anon reads no order', 'anon', null, 'select public.get_recharge_order(null)');
 select * from pg_temp.refuses('42501 permission denied for function list_recharge_orders', 'anon lists no orders', 'anon', null, pg_temp.lists());
@@ -323,7 +324,7 @@ select is((select concat_ws(' ', o.status, o.tx_no) from public.get_recharge_ord
 select fx.act_as(:'admin');
 select is((select string_agg(concat_ws(' ', p ->> 'provider_tx_id', p ->> 'status', p ->> 'review_reason', p ->> 'amount', p ->> 'currency'), ', ') from public.get_recharge_order(:'r1') o, jsonb_array_elements(o.payments) p),
   'R1 credited 11.00 CNY, R2 needs_review second_payment 11.00 CNY', 'an admin reads any, with every payment');
-select is((select jsonb_array_length(o.payments) from public.get_recharge_order(:'r3') o), 1, 'each its own');
+select is((select jsonb_array_length(o.payments) from public.get_recharge_order(:'r3') o), 2, 'each its own');
 select fx.act_as_service();
 select is((select concat_ws(' ', o.status, jsonb_array_length(o.payments)) from public.get_recharge_order(:'r1') o), 'completed 2', 'so does the service');
 
@@ -345,6 +346,10 @@ select is(pg_temp.listed(:'admin', null, 'needs_review', 2), '03 needs_review, 0
 select is(pg_temp.listed(:'admin', null, 'needs_review', 1, 1), '01 completed', 'by page');
 select is((select count(*)::int from public.list_recharge_orders(null, 'needs_review', 200) l), (select count(distinct p.order_id)::int from app.recharge_payments p where p.status = 'needs_review'),
   'an order with two that wait is listed once');
+delete from app.card_bindings where card_id = :'club' and member_id = fx.member_id(:'keeper');
+select fx.act_as(:'keeper');
+select is((select o.status from public.get_recharge_order(:'r3') o), 'needs_review', 'what one ordered one reads, without the card too');
+select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'but not what others did', 'authenticated', :'keeper', format('select public.get_recharge_order(%L)', :'r2'));
 select fx.act_as(:'reader');
 select ok((select bool_and(l.payments is null) from public.list_recharge_orders() l), 'members see no payments');
 select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a page of ' || p.rows || ' from ' || coalesce(p.start::text, 'NULL'), 'authenticated', :'reader', pg_temp.lists(null, null, p.rows, p.start))
@@ -388,7 +393,7 @@ select matches(pg_temp.found('update app.recharge_payments set provider = ''alip
 select matches(pg_temp.found(format('update app.recharge_orders set card_id = %L where order_no = %L', :'card', :'r1')), '^credited_payment_has_its_transaction RCG[0-9]{10}$', 'another card than was credited');
 select matches(pg_temp.found('delete from app.recharge_payments where provider_tx_id = ''R1'''), '^order_status_follows_its_payments completed with 0 credited, 1 to review, recharge_has_its_source wechat_clearing$', 'a recharge that no provider reported');
 select is(pg_temp.found(format('update app.recharge_orders set status = %L where order_no = %L', s.status, s.order_no)), 'order_status_follows_its_payments ' || s.status || ' with ' || s.found, 'an order ' || s.status || ' by mistake')
-from (values ('completed', :'r2', '0 credited, 0 to review'), ('needs_review', :'r1', '1 credited, 1 to review'), ('pending', :'r3', '0 credited, 1 to review'), ('refunded_outside', :'r3', '0 credited, 1 to review'),
+from (values ('completed', :'r2', '0 credited, 0 to review'), ('needs_review', :'r1', '1 credited, 1 to review'), ('pending', :'r3', '0 credited, 2 to review'), ('refunded_outside', :'r3', '0 credited, 2 to review'),
   ('refunded_outside', :'r2', '0 credited, 0 to review'), ('expired', :'r1', '1 credited, 1 to review')) as s (status, order_no, found);
 select is(pg_temp.found($$
   update app.recharge_payments p
