@@ -182,6 +182,8 @@ select is(pg_temp.seen_after(array['delete from app.seals where seal_no = 3', 'd
           '3 app.seals seal_removed', 'sealing on does not hide that the last seal was dropped');
 select is(pg_temp.seen_after(array['delete from app.seals', 'delete from app.seal_items']), '3 app.seals seal_removed', 'all seals gone is not all well');
 select is(pg_temp.seen_after(array['update app.seal_state set last_root = sha256('''')']), '3 app.seals seal_changed', 'the remembered tip is the last seal');
+select is(pg_temp.seen_after(array['update app.seal_state set last_id_to = app.uuid_v7_floor(now() + interval ''1 day'')']), '3 app.seals seal_changed',
+          'and where it ends is where it ended');
 select is(pg_temp.seen_after(array['delete from app.seal_state']), '0 app.seal_state removed', 'the remembered tip is there');
 
 -- What only an anchor shows.
@@ -229,6 +231,28 @@ select pg_temp.seal(1) from generate_series(1, 9);
 select is(pg_temp.seal(1), 0, 'the next steps seal the rest');
 select is((select sum(cardinality(i.row_ids)) from app.seal_items i where i.log = 'app.transactions'), (select count(*) from app.transactions), 'no row is left out, none twice');
 select is(pg_temp.violations(), 'nothing', 'and all is well');
+-- Each log alone moves the seals on, in steps of its own rows.
+create function pg_temp.seals_of(p_log text) returns text language plpgsql as $$
+declare
+  v_first bigint := (select max(s.seal_no) + 1 from app.seals s);
+begin
+  while pg_temp.seal(1) > 0 loop end loop;
+  return (select string_agg(s.parts -> p_log ->> 'rows' || ' of ' || s.row_count, ', ' order by s.seal_no) from app.seals s where s.seal_no >= v_first);
+end;
+$$;
+set local session_replication_role = replica;
+insert into app.transactions (id, tx_no, tx_type, raw_amount, final_amount, created_at)
+select app.uuid_v7(clock_timestamp() - n * interval '1 ms'), 'ADJ999999999' || n, 'adjustment', 1, 1, now() from generate_series(1, 2) n;
+select is(pg_temp.seals_of('app.transactions'), '1 of 1, 1 of 1', 'transactions alone are sealed');
+select app.change_points(c.id, 1, null, 'x', clock_timestamp()), pg_sleep(0.003) from app.cards c, generate_series(1, 2);
+select is(pg_temp.seals_of('app.point_ledger'), '1 of 1, 1 of 1', 'so are points');
+insert into app.ledger_entries (tx_id, entry_no, account, delta) values (app.uuid_v7(clock_timestamp() - interval '1 ms'), 1, 'adjustments', 1);
+select is(pg_temp.seals_of('app.ledger_entries'), '1 of 1', 'so are entries, even of no transaction');
+insert into app.purged_ranges (id, log, id_from, id_to, row_count, purged_at)
+values (app.uuid_v7(clock_timestamp() - interval '1 ms'), 'audit.event_log', app.uuid_v7_floor('2001-01-01Z'), app.uuid_v7_floor('2001-02-01Z'), 0, now());
+select is(pg_temp.seals_of('app.purged_ranges'), '1 of 1', 'so are records of a purge');
+set local session_replication_role = origin;
+select is(pg_temp.violations(), 'nothing', 'all of them well');
 insert into audit.event_log (id, created_at, action, object_type, params) values
   (app.uuid_v7(date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + interval '1 month'), now(), 'next month', 'x', '{}'),
   (app.uuid_v7(date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + interval '1 month' - interval '1 ms'), now(), 'this month', 'x', '{}');
@@ -271,6 +295,10 @@ select set_config('test.prepared', '', true);
 select ok(pg_temp.cron_seal('{5/5}') > 0 and pg_temp.is_sealed('a minute old'), 'when all of those are gone, it is, whoever came later');
 select is((select running::text from app.seal_state), '{5/5}', 'and the next fence waits for them');
 
+update app.seal_state set last_id_to = app.uuid_v7_floor(now() - interval '1 hour'), fenced_at = null, final_at = null;
+select set_config('test.prepared', 'yes', true);
+select is(pg_temp.cron_seal('{}'), 0, 'one that is prepared is running, though nobody runs it');
+select set_config('test.prepared', '', true);
 update app.seal_state set last_id_to = app.uuid_v7_floor(now() - interval '1 hour'), fenced_at = now() - interval '30 s', running = '{3/7}', final_at = null;
 select pg_temp.note(35, 'before the fence');
 select pg_temp.note(25, 'behind the fence');
