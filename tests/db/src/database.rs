@@ -24,7 +24,7 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A copy of the template: schema, default settings and the fixtures' functions, no members.
 pub struct TestDatabase {
-    config: Config,
+    pub(crate) config: Config,
     /// The superuser's session, for what a test prepares and looks at.
     pub(crate) owner: Session,
     /// Sessions that have run a race before.

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod database;
 pub mod differential;
+pub mod listener;
 pub mod scene;
 pub mod session;
 pub mod storm;
