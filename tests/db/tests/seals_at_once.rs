@@ -197,6 +197,23 @@ fn an_old_month_is_purged_once_while_shops_charge() -> Result<()> {
 }
 
 #[test]
+fn nothing_is_purged_while_somebody_seals() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        db.run(&format!("{NO_MARGIN}; {OLD_MONTH}")).await?;
+        seal_everything(db).await?;
+        let sealer = db.session().await?;
+        let turn = "select jsonb_build_object('tip', last_seal_no)::text from app.seal_state for update";
+        assert_eq!(label(&sealer.leave_open(&Call::new(Caller::Owner, turn, &[])).await?), "ok");
+        let idle = db.call(purge()).await?.ok().context("it was refused")?;
+        assert_eq!(idle.text("purged"), "0");
+        sealer.commit().await?;
+        let purged = db.call(purge()).await?.ok().context("it was refused")?;
+        assert_eq!(purged.text("purged"), "5");
+        assert_well(db).await
+    })
+}
+
+#[test]
 fn a_reader_of_the_audit_log_postpones_the_purge_and_blocks_nobody() -> Result<()> {
     on_a_fresh_database(async |db| {
         db.run(&format!("{NO_MARGIN}; {OLD_MONTH}")).await?;
