@@ -1079,6 +1079,30 @@ $$;
 
 COMMENT ON FUNCTION app.count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone) IS 'Adds to a cashier''s cash of the day in the merchant''s time zone, up to its cap.';
 
+-- Name: count_merchant_cash(app.merchants, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.count_merchant_cash(p_merchant app.merchants, p_amount numeric, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_max text := app.setting('cash_recharge_merchant_day_max');
+  v_total numeric;
+begin
+  -- The row's lock makes the day exact; a refusal rolls the count back.
+  insert into app.merchant_cash_days as d (merchant_id, day, total)
+  values (p_merchant.id, (p_now at time zone p_merchant.time_zone)::date, p_amount)
+  on conflict (merchant_id, day) do update set total = d.total + excluded.total
+  returning d.total into v_total;
+  if v_total > v_max::numeric then
+    perform rules.fail('MERCHANT_DAILY_LIMIT_EXCEEDED', jsonb_build_object('limit', v_max));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION count_merchant_cash(p_merchant app.merchants, p_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.count_merchant_cash(p_merchant app.merchants, p_amount numeric, p_now timestamp with time zone) IS 'Adds to a merchant''s cash of the day in its time zone, up to the cap of the house.';
+
 -- Name: count_offline_payment(text, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) RETURNS void
@@ -2258,13 +2282,14 @@ begin
   if v_role = 'cashier' then
     perform app.count_cashier_cash(p_merchant, p_user_id, p_amount, v_now);
   end if;
+  perform app.count_merchant_cash(p_merchant, p_amount, v_now);
   return v_now;
 end;
 $$;
 
 -- Name: FUNCTION lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric) IS 'Lets a merchant''s user take cash, and counts a cashier''s; answers the moment to post at.';
+COMMENT ON FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric) IS 'Lets a merchant''s user take cash, and counts a cashier''s and the merchant''s; answers the moment to post at.';
 
 -- Name: log_rows(text, uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -5277,11 +5302,16 @@ begin
   end if;
   v_rows := sec.page_rows(p_limit, p_offset);
   return query
+    -- The page is found in an index alone: what is skipped is not read.
+    with page as (
+      select m.id from app.member_profiles m
+      where p_status is null or m.status = p_status
+      order by m.id desc
+      limit v_rows offset coalesce(p_offset, 0))
     select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
-    from app.member_profiles m
-    where p_status is null or m.status = p_status
-    order by m.id desc
-    limit v_rows offset coalesce(p_offset, 0);
+    from page p
+    join app.member_profiles m on m.id = p.id
+    order by m.id desc;
 end;
 $$;
 
@@ -6692,12 +6722,22 @@ begin
   v_phone := substring(translate(v_keyword, ' -().', '') from '^[+]?([0-9]+)$');
   v_rows := sec.page_rows(p_limit, 0);
   return query
+    -- Each field in the order of its own index and no further than the page: what many members share costs no more than what few do.
+    with found as (
+      (select m.id from app.member_profiles m where m.member_no like rules.like_prefix(upper(v_keyword))
+       order by m.member_no using ~<~ limit v_rows)
+      union
+      (select m.id from app.member_profiles m where m.phone like rules.like_prefix('+' || v_phone)
+       order by m.phone using ~<~ limit v_rows)
+      union
+      (select m.id from app.member_profiles m where m.email like rules.like_prefix(lower(v_keyword))
+       order by m.email using ~<~ limit v_rows)
+      union
+      (select m.id from app.member_profiles m where lower(m.name) like rules.like_prefix(lower(v_keyword))
+       order by lower(m.name) using ~<~, m.id limit v_rows))
     select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
-    from app.member_profiles m
-    where m.member_no like rules.like_prefix(upper(v_keyword))
-       or m.phone like rules.like_prefix('+' || v_phone)
-       or m.email like rules.like_prefix(lower(v_keyword))
-       or lower(m.name) like rules.like_prefix(lower(v_keyword))
+    from found f
+    join app.member_profiles m on m.id = f.id
     order by m.member_no
     limit v_rows;
 end;
@@ -6705,7 +6745,7 @@ $_$;
 
 -- Name: FUNCTION search_members(p_keyword text, p_limit integer); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.search_members(p_keyword text, p_limit integer) IS 'Admin: members whose number, phone (from its country code, + or not), e-mail or name begins with the keyword, in any case, by number. At most 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+COMMENT ON FUNCTION public.search_members(p_keyword text, p_limit integer) IS 'Admin: members whose number, phone (from its country code, + or not), e-mail or name begins with the keyword, in any case, by number. At most 200, default 50; of more, those whose field comes first. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: search_merchants(text, text, integer, integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6839,7 +6879,7 @@ $$;
 
 -- Name: FUNCTION set_membership_levels(p_levels jsonb); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.set_membership_levels(p_levels jsonb) IS 'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
+COMMENT ON FUNCTION public.set_membership_levels(p_levels jsonb) IS 'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end, which at a million of them takes a minute: choose a quiet hour. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
 
 -- Name: set_setting(text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7271,7 +7311,7 @@ $$;
 
 -- Name: FUNCTION user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) IS 'Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant''s user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED.';
+COMMENT ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) IS 'Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant''s user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED.';
 
 -- Name: validate_qr_plain(text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -9052,6 +9092,19 @@ CREATE TABLE app.level_changes_default (
     created_at timestamp with time zone NOT NULL
 );
 
+-- Name: merchant_cash_days; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.merchant_cash_days (
+    merchant_id uuid NOT NULL,
+    day date NOT NULL,
+    total numeric(14,2) NOT NULL,
+    CONSTRAINT merchant_cash_days_total_no_number CHECK (((total > (0)::numeric) AND (total <> 'NaN'::numeric)))
+);
+
+-- Name: TABLE merchant_cash_days; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.merchant_cash_days IS 'Cash that a merchant took for recharges on a day of its time zone.';
+
 -- Name: merchant_day_totals; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.merchant_day_totals (
@@ -9527,6 +9580,11 @@ ALTER TABLE ONLY app.membership_levels
 ALTER TABLE ONLY app.membership_levels
     ADD CONSTRAINT membership_levels_points_min_taken UNIQUE (points_min);
 
+-- Name: merchant_cash_days merchant_cash_days_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.merchant_cash_days
+    ADD CONSTRAINT merchant_cash_days_pkey PRIMARY KEY (merchant_id, day);
+
 -- Name: merchant_day_totals merchant_day_totals_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.merchant_day_totals
@@ -9712,6 +9770,10 @@ ALTER TABLE ONLY sec.master_keys
 ALTER TABLE ONLY sec.secrets
     ADD CONSTRAINT secrets_pkey PRIMARY KEY (name);
 
+-- Name: binding_attempts_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX binding_attempts_by_member ON app.binding_attempts USING btree (member_id);
+
 -- Name: card_bindings_by_member; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX card_bindings_by_member ON app.card_bindings USING btree (member_id);
@@ -9727,6 +9789,10 @@ CREATE INDEX cards_by_name_prefix ON app.cards USING btree (lower(name) text_pat
 -- Name: cards_by_personal_member; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX cards_by_personal_member ON app.cards USING btree (personal_member_id) WHERE (personal_member_id IS NOT NULL);
+
+-- Name: cards_not_active; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX cards_not_active ON app.cards USING btree (status, id) WHERE (status <> 'active'::text);
 
 -- Name: cards_one_standard_card_a_member; Type: INDEX; Schema: app; Owner: -
 
@@ -9770,15 +9836,15 @@ CREATE INDEX member_profiles_by_member_no_prefix ON app.member_profiles USING bt
 
 -- Name: member_profiles_by_name_prefix; Type: INDEX; Schema: app; Owner: -
 
-CREATE INDEX member_profiles_by_name_prefix ON app.member_profiles USING btree (lower(name) text_pattern_ops);
+CREATE INDEX member_profiles_by_name_prefix ON app.member_profiles USING btree (lower(name) text_pattern_ops, id);
 
 -- Name: member_profiles_by_phone_prefix; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX member_profiles_by_phone_prefix ON app.member_profiles USING btree (phone text_pattern_ops);
 
--- Name: member_profiles_not_active; Type: INDEX; Schema: app; Owner: -
+-- Name: member_profiles_by_status; Type: INDEX; Schema: app; Owner: -
 
-CREATE INDEX member_profiles_not_active ON app.member_profiles USING btree (status, id) WHERE (status <> 'active'::text);
+CREATE INDEX member_profiles_by_status ON app.member_profiles USING btree (status, id);
 
 -- Name: merchant_users_by_user; Type: INDEX; Schema: app; Owner: -
 
@@ -10297,6 +10363,11 @@ ALTER TABLE ONLY app.device_steps
 ALTER TABLE ONLY app.external_identities
     ADD CONSTRAINT external_identities_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
+-- Name: merchant_cash_days merchant_cash_days_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.merchant_cash_days
+    ADD CONSTRAINT merchant_cash_days_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
+
 -- Name: merchant_day_totals merchant_day_totals_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.merchant_day_totals
@@ -10478,6 +10549,10 @@ ALTER TABLE app.member_profiles ENABLE ROW LEVEL SECURITY;
 -- Name: membership_levels; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.membership_levels ENABLE ROW LEVEL SECURITY;
+
+-- Name: merchant_cash_days; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.merchant_cash_days ENABLE ROW LEVEL SECURITY;
 
 -- Name: merchant_day_totals; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -10741,6 +10816,10 @@ REVOKE ALL ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_n
 -- Name: FUNCTION count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION count_merchant_cash(p_merchant app.merchants, p_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.count_merchant_cash(p_merchant app.merchants, p_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 

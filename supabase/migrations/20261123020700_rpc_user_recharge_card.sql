@@ -170,7 +170,8 @@ comment on function public.user_recharge_card(uuid, numeric, text, jsonb, text, 
   'deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first '
   'answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, '
   'PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, '
-  'CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED.';
+  'CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, '
+  'CASHIER_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED.';
 revoke all on function public.user_recharge_card(uuid, numeric, text, jsonb, text, text, text)
   from public, anon, authenticated, service_role;
 grant execute on function public.user_recharge_card(uuid, numeric, text, jsonb, text, text, text) to authenticated;

@@ -4,8 +4,8 @@
 create index member_profiles_by_member_no_prefix on app.member_profiles (member_no text_pattern_ops);
 create index member_profiles_by_phone_prefix on app.member_profiles (phone text_pattern_ops);
 create index member_profiles_by_email_prefix on app.member_profiles (email text_pattern_ops);
-create index member_profiles_by_name_prefix on app.member_profiles (lower(name) text_pattern_ops);
-create index member_profiles_not_active on app.member_profiles (status, id) where status <> 'active';
+create index member_profiles_by_name_prefix on app.member_profiles (lower(name) text_pattern_ops, id);
+create index member_profiles_by_status on app.member_profiles (status, id);
 
 create function sec.normal_email(p_email text)
 returns text

@@ -14,11 +14,16 @@ begin
   end if;
   v_rows := sec.page_rows(p_limit, p_offset);
   return query
+    -- The page is found in an index alone: what is skipped is not read.
+    with page as (
+      select m.id from app.member_profiles m
+      where p_status is null or m.status = p_status
+      order by m.id desc
+      limit v_rows offset coalesce(p_offset, 0))
     select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
-    from app.member_profiles m
-    where p_status is null or m.status = p_status
-    order by m.id desc
-    limit v_rows offset coalesce(p_offset, 0);
+    from page p
+    join app.member_profiles m on m.id = p.id
+    order by m.id desc;
 end;
 $$;
 comment on function public.get_all_members(int, int, text) is

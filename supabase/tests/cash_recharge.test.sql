@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = error;
-select plan(142);
+select plan(144);
 
 select fx.make_member('payer@fixture.example', 10) as payer \gset
 select fx.make_member('other@fixture.example') as other \gset
@@ -144,6 +144,10 @@ select ok(pg_temp.take(:'cashier', :'card', 'S1', 150) is not null, 'and begins 
 select is((select d.total from app.cashier_cash_days d where d.user_id = :'cashier' and d.day = (now() at time zone 'Pacific/Kiritimati')::date), 150.00, 'where it is counted');
 update app.merchant_users set role = 'manager' where user_id = :'cashier';
 select ok(pg_temp.take(:'cashier', :'card', 'S1', 10) is not null, 'whoever was promoted has no cap');
+update app.settings set value = (select d.total::text from app.merchant_cash_days d where d.merchant_id = :'s1' order by d.day desc limit 1)
+  where key = 'cash_recharge_merchant_day_max';
+select * from pg_temp.refuses('PT409 MERCHANT_DAILY_LIMIT_EXCEEDED', 'an owner puts no more onto cards than his shop may owe a day', 'authenticated', :'owner', pg_temp.takes(:'card', 'S1', '1'));
+update app.settings set value = '200000.00' where key = 'cash_recharge_merchant_day_max';
 update app.settings set value = '50000.00' where key = 'cash_recharge_cashier_day_max';
 delete from app.merchant_users where user_id = :'cashier';
 select * from pg_temp.refuses('PT403 NOT_MERCHANT_USER', 'whoever was dismissed takes nothing, not even a replay', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', 'key-1', 'order-1'));

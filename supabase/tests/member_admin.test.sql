@@ -191,6 +191,20 @@ select is((pg_temp.member(:'ming_id')).auth_user_id, :'ming'::uuid, 'who stays w
 select is(pg_temp.end_of(:'admin', format($$ (email) from public.update_member_profile(%L, null, null, 'ming@fixture.example') $$, :'ming_id')), 'ming@fixture.example', 'an admin sets it right');
 select is(left(pg_temp.end_of(:'someone', $$ (name, email) from public.register_member('S') $$), 25), '(S,someone@fixture.exampl', 'and the owner registers');
 
+select fx.make_user('slow@fixture.example') as slow \gset
+update auth.users set phone = '886900000010', email_confirmed_at = null where id = :'slow';
+select fx.make_user('worker@fixture.example') as worker \gset
+update auth.users set is_sso_user = true where id = :'worker';
+select is(pg_temp.end_of(:'ming', format('(phone) from public.update_member_profile(%L, null, %L)', :'ming_id', '+886900000010')), '+886900000010',
+  'a phone that a user only claims is not his yet');
+select is(pg_temp.end_of(:'ming', format('(email) from public.update_member_profile(%L, null, null, %L)', :'ming_id', c.email)), c.email, c.why)
+from (values ('slow@fixture.example', 'nor is an e-mail'), ('worker@fixture.example', 'a company''s sign-on proves no e-mail'),
+  ('ming@fixture.example', 'what the caller himself has confirmed is his')) as c (email, why);
+update auth.users set phone = '886900000011', phone_confirmed_at = now() where id = :'ming';
+select is(pg_temp.end_of(:'ming', format('(phone) from public.update_member_profile(%L, null, %L)', :'ming_id', '+886900000011')), '+886900000011', 'his phone too');
+select is(pg_temp.end_of(:'ming', format('public.update_member_profile(%L, null, null, %L)', :'ming_id', e'a\x01b@fixture.example')), 'PT400 MALFORMED_ARGUMENT',
+  'control characters are no part of an e-mail');
+
 -- Finding.
 update app.member_profiles set name = '100% _Ming\' where id = :'ming_id';
 select fx.act_as(:'admin') \g /dev/null
@@ -200,6 +214,14 @@ from (values
   ('+886900000001', :'mei_id'), ('886 900-000 001', :'mei_id'), ('(886)', :'ming_id' || ' ' || :'mei_id'), ('-', null), ('900000001', null),
   (lower((pg_temp.member(:'hua_id')).member_no), :'hua_id'), ('HU', :'hua_id')) as c (keyword, expected);
 select is((select count(*) from public.search_members('M0', 2)), 2::bigint, 'at most so many');
+select fx.make_member('first@zeta.example') as zeta_c \gset
+select fx.make_member('second@zeta.example') as zeta_a \gset
+select fx.make_member('third@zeta.example') as zeta_b \gset
+update app.member_profiles m set name = z.name, phone = z.phone
+from (values (fx.member_id(:'zeta_c'), 'Zeta C', '+999003'), (fx.member_id(:'zeta_a'), 'Zeta A', '+999001'), (fx.member_id(:'zeta_b'), 'Zeta B', '+999002')) as z (id, name, phone)
+where m.id = z.id;
+select is((select string_agg(s.name, ' ') from public.search_members(c.keyword, c.rows) s), c.expected, format('%s of %s: %s', c.rows, c.keyword, c.expected))
+from (values ('zeta', 1, 'Zeta A'), ('zeta', 2, 'Zeta A Zeta B'), ('zeta', 3, 'Zeta C Zeta A Zeta B'), ('999', 1, 'Zeta A'), ('999', 2, 'Zeta A Zeta B')) as c (keyword, rows, expected);
 select is(pg_temp.end_of(:'admin', c.call), 'PT400 MALFORMED_ARGUMENT', c.call)
 from (values
   ('public.search_members(null)'), ('public.search_members('' '')'), ('public.search_members(repeat(''x'', 101))'), ('public.search_members(E''a\nb'')'),
