@@ -17,7 +17,7 @@ use crate::repository::Repository;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask setup\n  cargo xtask setup --tests")]
 pub(crate) struct Options {
-    /// Also what the tests need: PostgreSQL with pgTAP, Chromium
+    /// Also what the tests need: PostgreSQL with its test extensions, Chromium
     #[arg(long)]
     tests: bool,
 }
@@ -45,7 +45,7 @@ impl Need {
                 tools::TOOLS.iter().try_for_each(|tool| report::step(tool.name, || tool.ensure(repository)))
             }
             Self::Npm => report::step("npm packages", || npm::ensure(repository)),
-            Self::Postgres => report::step("PostgreSQL with pgTAP", postgres::ensure),
+            Self::Postgres => report::step("PostgreSQL with pgTAP and plpgsql_check", postgres::ensure),
             Self::Chromium => report::step("Chromium", chromium::ensure),
         }
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL 15 or newer with pgTAP.
+//! PostgreSQL 15 or newer with pgTAP and `plpgsql_check`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,11 @@ const PACKAGE: Package = Package {
     homebrew: &["postgresql@17", "pgtap"],
 };
 
-/// The programs of one PostgreSQL that has pgTAP.
+/// The extensions the tests create, beside those that come with PostgreSQL.
+const PGTAP: &str = "pgtap";
+const PLPGSQL_CHECK: &str = "plpgsql_check";
+
+/// The programs of one PostgreSQL that has what the tests need.
 pub(crate) struct Installation {
     bin: PathBuf,
     major: u32,
@@ -31,7 +35,12 @@ pub(crate) struct Installation {
 impl Installation {
     /// The newest installation that will do.
     pub(crate) fn find() -> Option<Self> {
-        let mut found: Vec<Self> = candidates().into_iter().filter_map(|bin| Self::at(&bin)).collect();
+        Self::newest_with(&[PGTAP, PLPGSQL_CHECK])
+    }
+
+    fn newest_with(extensions: &[&str]) -> Option<Self> {
+        let mut found: Vec<Self> = candidates().into_iter().filter_map(Self::at).collect();
+        found.retain(|installation| extensions.iter().all(|extension| installation.has(extension)));
         found.sort_by_key(|installation| installation.major);
         found.pop()
     }
@@ -44,12 +53,15 @@ impl Installation {
         self.bin.join(name)
     }
 
-    fn at(bin: &Path) -> Option<Self> {
+    fn at(bin: PathBuf) -> Option<Self> {
         let version = process::capture(Command::new(bin.join("postgres")).arg("--version")).ok()?;
         let major = major(&version).filter(|major| *major >= MAJOR_MIN)?;
-        let has_pgtap =
-            extension_folders(bin, major).iter().any(|folder| folder.join("pgtap.control").is_file());
-        has_pgtap.then(|| Self { bin: bin.to_path_buf(), major })
+        Some(Self { bin, major })
+    }
+
+    fn has(&self, extension: &str) -> bool {
+        let control = format!("{extension}.control");
+        extension_folders(&self.bin, self.major).iter().any(|folder| folder.join(&control).is_file())
     }
 }
 
@@ -58,17 +70,36 @@ pub(crate) fn ensure() -> Result<Outcome> {
     if let Some(installation) = Installation::find() {
         return Ok(Outcome::Cached(format!("{} in {}", installation.major, installation.bin.display())));
     }
-    let way = system::install(&PACKAGE)?;
+    let mut ways = Vec::new();
+    if Installation::newest_with(&[PGTAP]).is_none() {
+        ways.push(system::install(&PACKAGE)?);
+    }
+    if let Some(installation) = Installation::newest_with(&[PGTAP])
+        && !installation.has(PLPGSQL_CHECK)
+    {
+        ways.push(install_plpgsql_check(installation.major)?);
+    }
     let installation = require()?;
-    Ok(Outcome::Done(format!("{way}, {} in {}", installation.major, installation.bin.display())))
+    Ok(Outcome::Done(format!(
+        "{}, {} in {}",
+        ways.join(", "),
+        installation.major,
+        installation.bin.display()
+    )))
+}
+
+/// Its package is named after the PostgreSQL that it is for.
+fn install_plpgsql_check(major: u32) -> Result<String> {
+    let debian = format!("postgresql-{major}-plpgsql-check");
+    system::install(&Package { title: "plpgsql_check for PostgreSQL", debian: &[&debian], homebrew: &[] })
 }
 
 /// The installation, when setup has seen to it.
 pub(crate) fn require() -> Result<Installation> {
     Installation::find().with_context(|| {
         format!(
-            "no PostgreSQL {MAJOR_MIN} or newer with pgTAP found (looked at pg_config, /usr/lib/postgresql, /usr/pgsql-*, \
-             Homebrew); install both and run this again"
+            "no PostgreSQL {MAJOR_MIN} or newer with pgTAP and plpgsql_check found (looked at pg_config, /usr/lib/postgresql, \
+             /usr/pgsql-*, Homebrew); install all three and run this again"
         )
     })
 }

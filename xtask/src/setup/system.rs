@@ -10,16 +10,16 @@ use crate::report;
 use crate::repository::on_path;
 
 /// One thing to install, by its names in the package managers.
-pub(crate) struct Package {
+pub(crate) struct Package<'a> {
     /// What a person calls it.
-    pub(crate) title: &'static str,
-    pub(crate) debian: &'static [&'static str],
+    pub(crate) title: &'a str,
+    pub(crate) debian: &'a [&'a str],
     /// Arguments of `brew install`; none when Homebrew has no such package.
-    pub(crate) homebrew: &'static [&'static str],
+    pub(crate) homebrew: &'a [&'a str],
 }
 
 /// Installs the package, or stops with the one command that does.
-pub(crate) fn install(package: &Package) -> Result<String> {
+pub(crate) fn install(package: &Package<'_>) -> Result<String> {
     if is_debian() {
         return install_on_debian(package);
     }
@@ -39,7 +39,7 @@ pub(crate) fn is_debian() -> bool {
     Path::new("/etc/debian_version").is_file() && on_path("apt-get").is_some()
 }
 
-fn install_on_debian(package: &Package) -> Result<String> {
+fn install_on_debian(package: &Package<'_>) -> Result<String> {
     let by_hand = format!("sudo apt-get update && sudo apt-get install -y {}", package.debian.join(" "));
     let is_root = rustix::process::geteuid().is_root();
     if !is_root && !process::succeeds(Command::new("sudo").args(["-n", "true"])) {
