@@ -206,7 +206,7 @@ fn no_rpc_reads_a_growing_table_from_end_to_end() -> Result<()> {
         for name in functions.iter().chain(calls.keys().filter(|name| !functions.contains(*name))) {
             match Entry::read(name, calls, &scene) {
                 _ if !functions.contains(name) => {
-                    wrong.push(format!("calls.toml calls {name}, which is no RPC"))
+                    wrong.push(format!("calls.toml calls {name}, which is no RPC"));
                 }
                 Err(missing) => wrong.push(missing.to_string()),
                 Ok(None) => {}
