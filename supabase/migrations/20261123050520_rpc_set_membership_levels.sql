@@ -107,6 +107,7 @@ $$;
 comment on function public.set_membership_levels(jsonb) is
   'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers '
   'on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end, '
-  'which at a million of them takes a minute: choose a quiet hour. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
+  'which at a million of them takes a minute: choose a quiet hour. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, '
+  'INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
 revoke all on function public.set_membership_levels(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.set_membership_levels(jsonb) to authenticated;
