@@ -218,7 +218,7 @@ select fx.make_member('first@zeta.example') as zeta_c \gset
 select fx.make_member('second@zeta.example') as zeta_a \gset
 select fx.make_member('third@zeta.example') as zeta_b \gset
 update app.member_profiles m set name = z.name, phone = z.phone
-from (values (fx.member_id(:'zeta_c'), 'Zeta C', '+999003'), (fx.member_id(:'zeta_a'), 'Zeta A', '+999001'), (fx.member_id(:'zeta_b'), 'Zeta B', '+999002')) as z (id, name, phone)
+from (values (fx.member_id(:'zeta_c'), 'Zeta C', '+999000003'), (fx.member_id(:'zeta_a'), 'Zeta A', '+999000001'), (fx.member_id(:'zeta_b'), 'Zeta B', '+999000002')) as z (id, name, phone)
 where m.id = z.id;
 select is((select string_agg(s.name, ' ') from public.search_members(c.keyword, c.rows) s), c.expected, format('%s of %s: %s', c.rows, c.keyword, c.expected))
 from (values ('zeta', 1, 'Zeta A'), ('zeta', 2, 'Zeta A Zeta B'), ('zeta', 3, 'Zeta C Zeta A Zeta B'), ('999', 1, 'Zeta A'), ('999', 2, 'Zeta A Zeta B')) as c (keyword, rows, expected);

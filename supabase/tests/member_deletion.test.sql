@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(21);
+select plan(24);
 
 select fx.make_user('admin@fixture.example') as admin \gset
 insert into app.admin_users (user_id) values (:'admin');
@@ -82,6 +82,17 @@ select is((select string_agg(distinct v.rule, ' ') from app.member_violations() 
 select fx.act_as(:'admin') \g /dev/null
 select is_empty('select * from public.verify_ledger()', 'nor one of the books');
 select is(fx.refusal_as('authenticated', :'gone', 'select public.get_member_cards(null)'), 'PT404 MEMBER_NOT_FOUND', 'and he sees no card any more');
+
+-- Two share a card that is closed: its owner goes, then the other.
+select fx.make_member('guest@fixture.example') as guest \gset
+select fx.make_member('host@fixture.example') as host \gset
+select fx.make_card('prepaid') as over \gset
+select fx.bind(:'over', :'host', 'owner'), fx.bind(:'over', :'guest', 'viewer') \g /dev/null
+update app.cards set status = 'closed' where id = :'over';
+select fx.act_as(u.id), public.delete_member(fx.member_id(u.id)) from unnest(array[:'host', :'guest']::uuid[]) u (id) \g /dev/null
+select is((select count(*) from app.member_profiles m where m.status = 'deleted'), 3::bigint, 'a closed card holds back nobody');
+select is_empty(format('select from app.card_bindings b where b.card_id = %L', :'over'), 'and what was not his own knows nobody any more');
+select is_empty('select * from app.member_violations()', 'and the rules hold');
 
 select * from finish();
 rollback;
