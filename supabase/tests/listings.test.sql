@@ -173,7 +173,7 @@ declare
   v_page uuid[];
   v_last uuid;
 begin
-  loop
+  for v_page_no in 1 .. 100 loop
     execute format('select array(select r.tx_id from public.get_%s_transactions_page($1, $2, $3) r)', p_kind)
       into v_page using p_object, p_limit, v_last;
     exit when cardinality(v_page) = 0;

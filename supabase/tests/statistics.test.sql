@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(44);
+select plan(45);
 
 select fx.make_merchant('S1') as s1 \gset
 select fx.make_merchant('S2') as s2 \gset
@@ -91,6 +91,8 @@ select results_eq(format('select * from pg_temp.trend(%L, %L, %L, %L, %L)', :'ad
   $$ values ('2026-01-01 4 100.55 1 5.00 95.55 1 50.00 100 5'), ('2026-02-01 1 80.00 0 0.00 80.00 0 0.00 80 0') $$, 'months');
 select results_eq(format('select * from pg_temp.trend(%L, %L, %L, %L, %L)', :'cashier', '2026-01-05 12:00Z', '2026-01-06 04:59:59Z', :'s1', 'month'),
   $$ values ('2026-01-01 1 20.55 0 0.00 20.55 0 0.00 20 0') $$, 'a unit counts what is in the half-open period only');
+select results_eq(format('select * from pg_temp.trend(%L, %L, %L, %L, %L)', :'cashier', '2026-01-05 05:00:01Z', '2026-01-05 06:00Z', :'s1', 'day'),
+  $$ values ('2026-01-05 0 0.00 0 0.00 0.00 0 0.00 0 0') $$, 'nor what was a second before it');
 select results_eq(format('select * from pg_temp.trend(%L, %L, %L, null, %L)', :'admin', '2026-01-04 16:00Z', '2026-01-06 16:00Z', 'day'),
   $$ values ('2026-01-05 3 530.55 0 0.00 530.55 0 0.00 530 0'), ('2026-01-06 0 0.00 1 5.00 -5.00 1 600.00 0 5') $$,
   'of all merchants, and recharges of none, in the time zone of the house');
