@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(45);
+select plan(46);
 
 select fx.make_merchant('S1') as s1 \gset
 select fx.make_merchant('S2') as s2 \gset
@@ -47,6 +47,13 @@ select is(pg_temp.today(:'other_cashier', :'s2'), '0 0.00 0 0.00 0.00 0 0.00 0 0
 select fx.act_as(:'cashier');
 select results_eq(format('select day, time_zone from public.get_today_transaction_stats(%L)', :'s1'),
   $$ values ((now() at time zone 'America/New_York')::date, 'America/New_York') $$, 'the day is the merchant''s');
+-- Two zones 25 hours apart never have the same date.
+update app.settings set value = 'Pacific/Kiritimati' where key = 'time_zone';
+update app.merchants set time_zone = 'Pacific/Pago_Pago' where code = 'S2';
+select fx.act_as(:'other_cashier');
+select is((select t.day from public.get_today_transaction_stats(:'s2') t), (now() at time zone 'Pacific/Pago_Pago')::date,
+  'whatever day the house has');
+update app.settings set value = 'Asia/Taipei' where key = 'time_zone';
 create function pg_temp.midnight(p_days int default 0) returns timestamptz language sql as $$
   select (date_trunc('day', now() at time zone 'America/New_York') + make_interval(days => p_days)) at time zone 'America/New_York' $$;
 select pg_temp.past('payment', :'s1', 1, 0, pg_temp.midnight(), pg_temp.midnight() - interval '10 minutes');
