@@ -355,14 +355,10 @@ fn new_levels_and_charges_that_hold_a_card_do_not_wait_for_each_other_for_ever()
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
         let house = admin(db, "admin").await?;
-        let member = db.member("member", "100.00").await?;
-        give_points(db, &member.card, 990).await?;
         let friends = db.members(PAYERS, "0").await?;
-        for friend in &friends {
-            let bind = "select fx.bind($1::text::uuid, $2::text::uuid, 'member')::text";
-            db.texts(bind, &[&member.card, &friend.user]).await?;
-        }
-        let codes = db.codes(&friends, &member.card).await?;
+        let card = db.shared_card("100.00", &friends).await?;
+        give_points(db, &card, 990).await?;
+        let codes = db.codes(&friends, &card).await?;
         let till = db.session().await?;
         assert_eq!(label(&till.leave_open(&shop.charge(&codes[0], "10.00").into()).await?), "ok");
         let levels = db.start_behind(&till, set_levels(&house, NEW_LEVELS)).await?;
@@ -375,8 +371,8 @@ fn new_levels_and_charges_that_hold_a_card_do_not_wait_for_each_other_for_ever()
         for charge in charges {
             assert_eq!(label(&charge.outcome().await?), "ok");
         }
-        assert_eq!(level(db, &member.card).await?, "3");
-        db.check_ledger().await
+        assert_eq!(level(db, &card).await?, "3");
+        check_books(db).await
     })
 }
 
