@@ -17,7 +17,7 @@ const HISTORY: &str = "insert into fx.scene (name, value)
     select 'settlement', s.id from app.settlements s where s.merchant_id = md5('merchant1')::uuid
     union all values ('settled_merchant', md5('merchant1')::uuid), ('settled_owner', md5('clerk1')::uuid)";
 
-const MEMBERS: u32 = 10_000;
+const MEMBERS: u32 = 20_000;
 
 /// A table of at least so many rows is one that grows.
 const GROWN: u32 = 900;
@@ -149,7 +149,6 @@ async fn offences(
     grown: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
-    let mut unused: Vec<&String> = entry.may_read.iter().collect();
     for mode in PLAN_MODES {
         listener.run(&format!("discard plans; set plan_cache_mode = {mode}")).await?;
         let around = format!("{}; set local auto_explain.log_min_duration = 0", entry.before);
@@ -169,16 +168,11 @@ async fn offences(
             let query: String =
                 query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
             // A partition is named after its table and its month.
-            reads.retain(|read| {
-                let allowed = entry.may_read.iter().find(|table| read.contains(&format!(" {table}")));
-                unused.retain(|table| Some(table) != allowed.as_ref());
-                allowed.is_none()
-            });
+            reads.retain(|read| !entry.may_read.iter().any(|table| read.contains(&format!(" {table}"))));
             found.extend(reads.into_iter().map(|read| format!("{read} ({mode}): {query}")));
         }
         ensure!(plans > 0, "auto_explain said nothing");
     }
-    found.extend(unused.into_iter().map(|table| format!("need not read much of {table}")));
     Ok(found)
 }
 

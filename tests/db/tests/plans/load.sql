@@ -104,6 +104,8 @@ where p.n > 20;
 insert into app.cash_orders (scope, external_order_id, tx_id) select 'merchant:' || p.merchant_id, 'cash-' || p.n, p.id from payment p;
 insert into app.cashier_cash_days (merchant_id, user_id, day, total)
 select m.id, pg_temp.id('clerk', m.n), current_date - d, 100 from merchant_number m cross join generate_series(0, 1) d;
+insert into app.merchant_cash_days (merchant_id, day, total)
+select m.id, current_date - d, 100 from merchant_number m cross join generate_series(0, 1) d;
 
 -- The first half of the payments is settled.
 insert into app.settlements (id, settlement_no, merchant_id, mode, period_start, period_end, gross, refunds, cash, payment_count,
