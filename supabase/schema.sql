@@ -4731,7 +4731,7 @@ $$;
 
 -- Name: FUNCTION create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text) IS 'Admin, service: a member with one standard card, linked to no user; answers the id. p_binding_user_org, p_binding_org_id: provider (wechat, alipay, line) and id of an external identity to bind, service only. p_default_card_type: NULL or standard. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, PERMISSION_DENIED, PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED, EXTERNAL_ID_ALREADY_BOUND.';
+COMMENT ON FUNCTION public.create_member_profile(p_name text, p_phone text, p_email text, p_binding_user_org text, p_binding_org_id text, p_default_card_type text) IS 'Admin, service: a member with one standard card, linked to no user; answers the id. p_binding_user_org, p_binding_org_id: provider (wechat, alipay, line) and id of an external identity to bind, service only. p_default_card_type: NULL or standard. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED, EXTERNAL_ID_ALREADY_BOUND.';
 
 -- Name: create_merchant(text, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6221,7 +6221,7 @@ $$;
 
 -- Name: FUNCTION merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher''s refund is a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, CARD_NOT_ACTIVE.';
+COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher''s refund is a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE (the voucher of a deleted member).';
 
 -- Name: query_audit_log(text, text, uuid, text, timestamp with time zone, timestamp with time zone, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
 

@@ -37,7 +37,7 @@ $$;
 comment on function public.create_member_profile(text, text, text, text, text, text) is
   'Admin, service: a member with one standard card, linked to no user; answers the id. p_binding_user_org, p_binding_org_id: provider '
   '(wechat, alipay, line) and id of an external identity to bind, service only. p_default_card_type: NULL or standard. Errors: '
-  'NOT_AUTHENTICATED, MALFORMED_ARGUMENT, PERMISSION_DENIED, PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED, '
+  'NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED, '
   'EXTERNAL_ID_ALREADY_BOUND.';
 revoke all on function public.create_member_profile(text, text, text, text, text, text) from public, anon, authenticated, service_role;
 grant execute on function public.create_member_profile(text, text, text, text, text, text) to authenticated, service_role;

@@ -87,5 +87,11 @@ begin
   return query select a.* from app.refund_answer(v_tx.id, false) a;
 end;
 $$;
+comment on function public.merchant_refund_tx(text, text, numeric, jsonb, text) is
+  'Refunds a payment, wholly or in parts, onto its card; a voucher''s refund is a new voucher. Allowed while merchant or member is suspended. '
+  'Amounts in house currency, at most two decimals. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, '
+  'INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, '
+  'ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, CARD_NOT_ACTIVE, '
+  'MEMBER_NOT_ACTIVE (the voucher of a deleted member).';
 revoke all on function public.merchant_refund_tx(text, text, numeric, jsonb, text) from public, anon, authenticated, service_role;
 grant execute on function public.merchant_refund_tx(text, text, numeric, jsonb, text) to authenticated;
