@@ -10,11 +10,11 @@ begin
   perform sec.require_admin();
   select s.* into v_setting from app.settings s where s.key = p_key for no key update;
   if v_setting.key is null then
-    perform rules.fail('SETTING_NOT_FOUND', jsonb_build_object('key', left(p_key, 64)));
+    perform rules.fail('SETTING_NOT_FOUND', jsonb_build_object('setting', left(p_key, 64)));
   end if;
   v_value := app.normal_setting(v_setting, p_value);
   if v_value is null then
-    perform rules.fail('INVALID_SETTING', jsonb_build_object('key', p_key));
+    perform rules.fail('INVALID_SETTING', jsonb_build_object('setting', p_key));
   end if;
   if v_value <> v_setting.value then
     update app.settings s set value = v_value where s.key = p_key;

@@ -60,13 +60,13 @@ select results_eq(
     ('payment_amount_max', '7.50', '1000000.00'), ('payment_amount_max', '1000000.00', '12.34'), ('refund_points', 'clawback', 'keep')) as c $$, :'admin'),
   'each change is recorded, from what to what');
 select count(*) as audited from audit.event_log \gset
-select is(pg_temp.set_as(:'admin', 'payment_amount_max', '12.340'), 'PT422 INVALID_SETTING {"key": "payment_amount_max"}', 'three decimals are no amount');
+select is(pg_temp.set_as(:'admin', 'payment_amount_max', '12.340'), 'PT422 INVALID_SETTING {"setting": "payment_amount_max"}', 'three decimals are no amount');
 select is(pg_temp.set_as(:'admin', 'payment_amount_max', '12.34'), '12.34', 'the same value again');
 select is((select count(*) from audit.event_log), :audited::bigint, 'is no change');
 
 -- What it may not be.
 create temporary table before as select * from fx.state();
-select is(pg_temp.set_as(:'admin', c.key, c.value), format('PT422 INVALID_SETTING {"key": "%s"}', c.key), format('%s cannot be %L', c.key, c.value))
+select is(pg_temp.set_as(:'admin', c.key, c.value), format('PT422 INVALID_SETTING {"setting": "%s"}', c.key), format('%s cannot be %L', c.key, c.value))
 from (values
   ('payment_amount_max', null), ('payment_amount_max', ''), ('payment_amount_max', 'NaN'), ('payment_amount_max', 'Infinity'),
   ('payment_amount_max', '-1'), ('payment_amount_max', '+1'), ('payment_amount_max', '1e3'), ('payment_amount_max', ' 1'),
@@ -77,9 +77,9 @@ from (values
   ('test_integer', '1000000000'), ('test_integer', 'x'), ('test_integer', null), ('test_free_integer', '1000000000'),
   ('time_zone', 'Mars/X'), ('time_zone', ''), ('time_zone', null), ('time_zone', '+08'),
   ('refund_points', 'Keep'), ('refund_points', ''), ('refund_points', null), ('test_choice', 'a'), ('test_choice', 'b')) as c (key, value);
-select is(pg_temp.set_as(:'admin', 'no_such', '1'), 'PT404 SETTING_NOT_FOUND {"key": "no_such"}', 'an unknown setting');
-select is(pg_temp.set_as(:'admin', repeat('x', 100), '1'), format('PT404 SETTING_NOT_FOUND {"key": "%s"}', repeat('x', 64)), 'whose name is cut in the answer');
-select is(pg_temp.set_as(:'admin', null, '1'), 'PT404 SETTING_NOT_FOUND {"key": null}', 'and none');
+select is(pg_temp.set_as(:'admin', 'no_such', '1'), 'PT404 SETTING_NOT_FOUND {"setting": "no_such"}', 'an unknown setting');
+select is(pg_temp.set_as(:'admin', repeat('x', 100), '1'), format('PT404 SETTING_NOT_FOUND {"setting": "%s"}', repeat('x', 64)), 'whose name is cut in the answer');
+select is(pg_temp.set_as(:'admin', null, '1'), 'PT404 SETTING_NOT_FOUND {"setting": null}', 'and none');
 select results_eq('select * from fx.state()', 'select * from before', 'all that changed nothing');
 
 -- The table holds by itself what no RPC may break.
