@@ -974,28 +974,6 @@ $$;
 
 COMMENT ON FUNCTION app.check_trend(p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text) IS 'Refuses what is no period, no unit, or more than 400 units.';
 
--- Name: check_tx_page(integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    AS $$
-begin
-  if p_limit < 1 or p_limit > rules.limit_int('page.rows_max') then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
-  end if;
-  if p_offset < 0 then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
-  end if;
-  if p_start >= p_end then
-    perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'end_date'));
-  end if;
-end;
-$$;
-
--- Name: FUNCTION check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) IS 'Refuses a page of no or too many rows, a negative offset, a period that ends before it begins. NULL stands for the default.';
-
 -- Name: claim_idempotency_key(text, text, bytea, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) RETURNS uuid
@@ -1088,6 +1066,7 @@ declare
   v_max text := app.setting('cash_recharge_merchant_day_max');
   v_total numeric;
 begin
+  -- What a shop takes it owes until it is settled: its day bounds what a dishonest one can put onto cards.
   -- The row's lock makes the day exact; a refusal rolls the count back.
   insert into app.merchant_cash_days as d (merchant_id, day, total)
   values (p_merchant.id, (p_now at time zone p_merchant.time_zone)::date, p_amount)
@@ -2146,24 +2125,19 @@ COMMENT ON FUNCTION app.lock_member_and_cards(p_member_id uuid) IS 'Locks all ca
 
 -- Name: lock_merchant_against_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) RETURNS app.merchants
+CREATE FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) RETURNS timestamp with time zone
     LANGUAGE plpgsql
     AS $$
-declare
-  v_merchant app.merchants;
 begin
+  -- The key of app.lock_merchant_for_posting: waits for every posting in flight, and later ones wait for us.
   perform pg_advisory_xact_lock(hashtextextended('mps/merchant/' || p_merchant_id::text, 0));
-  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id for no key update;
-  if v_merchant.id is null then
-    perform rules.fail('MERCHANT_NOT_FOUND');
-  end if;
-  return v_merchant;
+  return clock_timestamp();
 end;
 $$;
 
 -- Name: FUNCTION lock_merchant_against_posting(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) IS 'Waits for the postings of a merchant that are under way and holds later ones back; answers the merchant, else MERCHANT_NOT_FOUND.';
+COMMENT ON FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) IS 'Exclusive lock of a merchant''s postings until the transaction ends; answers the moment after it.';
 
 -- Name: lock_merchant_for_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2180,22 +2154,6 @@ $$;
 -- Name: FUNCTION lock_merchant_for_posting(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) IS 'Shared lock against settlements; answers the moment to post at.';
-
--- Name: lock_merchant_for_settling(uuid); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.lock_merchant_for_settling(p_merchant_id uuid) RETURNS timestamp with time zone
-    LANGUAGE plpgsql
-    AS $$
-begin
-  -- The key of app.lock_merchant_for_posting: waits for every posting in flight, and later ones wait for us.
-  perform pg_advisory_xact_lock(hashtextextended('mps/merchant/' || p_merchant_id::text, 0));
-  return clock_timestamp();
-end;
-$$;
-
--- Name: FUNCTION lock_merchant_for_settling(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.lock_merchant_for_settling(p_merchant_id uuid) IS 'Exclusive lock of a merchant''s postings until the transaction ends; answers the moment after it.';
 
 -- Name: lock_merchant_users(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2482,7 +2440,7 @@ CREATE FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_st
     LANGUAGE plpgsql
     AS $$
 declare
-  v_now timestamptz := app.lock_merchant_for_settling(p_merchant_id);
+  v_now timestamptz := app.lock_merchant_against_posting(p_merchant_id);
   v_merchant app.merchants;
   v_settlement app.settlements;
 begin
@@ -2696,7 +2654,7 @@ $$;
 
 -- Name: FUNCTION merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) IS 'One page of a merchant''s transactions, newest first. Reads at most offset + limit rows.';
+COMMENT ON FUNCTION app.merchant_tx_ids(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_before uuid, p_offset integer, p_limit integer) IS 'One page of a merchant''s transactions, newest first; its payouts for those who see them.';
 
 -- Name: merchant_violations(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2771,8 +2729,13 @@ CREATE FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action
     LANGUAGE plpgsql
     AS $$
 declare
-  v_merchant app.merchants := app.lock_merchant_against_posting(p_merchant_id);
+  v_merchant app.merchants;
 begin
+  perform app.lock_merchant_against_posting(p_merchant_id);
+  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id for no key update;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
   if v_merchant.status = p_to then
     return false;
   end if;
@@ -3907,7 +3870,7 @@ begin
       join app.transactions t on t.id = s.tx_id
       where s.settlement_id = p_settlement_id
       order by s.tx_id
-      limit coalesce(p_limit, rules.limit_int('page.rows_default')) offset coalesce(p_offset, 0)) i);
+      limit p_limit offset p_offset) i);
 end;
 $$;
 
@@ -5471,16 +5434,17 @@ CREATE FUNCTION public.get_member_transactions(p_member_id uuid DEFAULT NULL::uu
 declare
   v_user_id uuid := sec.require_user();
   v_is_admin boolean := sec.is_admin();
+  v_rows int;
   v_member_id uuid;
 begin
-  perform app.check_tx_page(p_limit, p_offset, p_start_date, p_end_date);
+  v_rows := sec.tx_page_rows(p_limit, p_offset, p_start_date, p_end_date);
   v_member_id := sec.visible_member_id(p_member_id);
   return query
     select r.*
     from app.transaction_rows(
       app.member_tx_ids(
         v_member_id, p_start_date, p_end_date, null, coalesce(p_offset, 0),
-        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+        v_rows),
       v_user_id, v_is_admin, true) r;
 end;
 $$;
@@ -5498,16 +5462,17 @@ CREATE FUNCTION public.get_member_transactions_page(p_member_id uuid DEFAULT NUL
 declare
   v_user_id uuid := sec.require_user();
   v_is_admin boolean := sec.is_admin();
+  v_rows int;
   v_member_id uuid;
 begin
-  perform app.check_tx_page(p_limit, null, p_start_date, p_end_date);
+  v_rows := sec.tx_page_rows(p_limit, null, p_start_date, p_end_date);
   v_member_id := sec.visible_member_id(p_member_id);
   return query
     select r.*
     from app.transaction_rows(
       app.member_tx_ids(
         v_member_id, p_start_date, p_end_date, p_before_tx_id, 0,
-        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+        v_rows),
       v_user_id, v_is_admin, true) r;
 end;
 $$;
@@ -5556,16 +5521,17 @@ CREATE FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit int
 declare
   v_user_id uuid := sec.require_user();
   v_is_admin boolean := sec.is_admin();
+  v_rows int;
   v_merchant app.merchants;
 begin
-  perform app.check_tx_page(p_limit, p_offset, p_start_date, p_end_date);
+  v_rows := sec.tx_page_rows(p_limit, p_offset, p_start_date, p_end_date);
   v_merchant := sec.visible_merchant(p_merchant_id);
   return query
     select r.*
     from app.transaction_rows(
       app.merchant_tx_ids(
         v_merchant.id, p_start_date, p_end_date, null, coalesce(p_offset, 0),
-        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+        v_rows),
       v_user_id, v_is_admin, v_is_admin) r;
 end;
 $$;
@@ -5583,16 +5549,17 @@ CREATE FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limi
 declare
   v_user_id uuid := sec.require_user();
   v_is_admin boolean := sec.is_admin();
+  v_rows int;
   v_merchant app.merchants;
 begin
-  perform app.check_tx_page(p_limit, null, p_start_date, p_end_date);
+  v_rows := sec.tx_page_rows(p_limit, null, p_start_date, p_end_date);
   v_merchant := sec.visible_merchant(p_merchant_id);
   return query
     select r.*
     from app.transaction_rows(
       app.merchant_tx_ids(
         v_merchant.id, p_start_date, p_end_date, p_before_tx_id, 0,
-        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+        v_rows),
       v_user_id, v_is_admin, v_is_admin) r;
 end;
 $$;
@@ -5709,13 +5676,14 @@ CREATE FUNCTION public.get_settlement_detail(p_settlement_id uuid, p_limit integ
     SET search_path TO ''
     AS $$
 declare
+  v_rows int;
   v_settlement app.settlements;
 begin
   perform sec.require_user();
   if p_settlement_id is null then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'settlement_id'));
   end if;
-  perform sec.check_settlement_page(p_limit, p_offset);
+  v_rows := sec.page_rows(p_limit, p_offset);
   select s.* into v_settlement from app.settlements s where s.id = p_settlement_id;
   perform sec.check_settlement_reader(v_settlement.merchant_id, 'SETTLEMENT_NOT_FOUND');
   if v_settlement.id is null then
@@ -5726,7 +5694,7 @@ begin
       s.id, s.settlement_no, m.id, m.code, s.mode, s.period_start, s.period_end, s.gross::numeric, s.refunds::numeric, s.cash::numeric,
       s.payment_count, s.refund_count, s.cash_count, s.fee_bps, s.fee::numeric, s.carried_in::numeric, s.net::numeric,
       greatest(s.net, 0)::numeric, s.status, f.settlement_no, n.settlement_no, t.tx_no, s.created_at, s.updated_at,
-      app.settlement_items_page(s.id, p_limit, p_offset)
+      app.settlement_items_page(s.id, v_rows, coalesce(p_offset, 0))
     from app.settlements s
     join app.merchants m on m.id = s.merchant_id
     left join app.settlements f on f.id = s.carried_from
@@ -5995,13 +5963,10 @@ CREATE FUNCTION public.list_recharge_orders(p_card_id uuid DEFAULT NULL::uuid, p
 declare
   v_own app.member_profiles := sec.own_member();
   v_is_admin boolean := sec.is_admin();
-  v_limit int := coalesce(p_limit, rules.limit_int('page.rows_default'));
+  v_rows int := sec.page_rows(p_limit, p_offset);
   v_ids uuid[];
 begin
-  if v_limit not between 1 and rules.limit_int('page.rows_max') then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
-  end if;
-  if p_offset is null or p_offset < 0 then
+  if p_offset is null then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
   end if;
   if p_status is not null and p_status not in ('pending', 'expired', 'completed', 'needs_review', 'refunded_outside') then
@@ -6017,21 +5982,21 @@ begin
       select o.id from app.recharge_orders o
       where o.card_id = p_card_id and (p_status is null or o.status = p_status or (v_is_admin and p_status = 'needs_review' and exists (
         select from app.recharge_payments p where p.order_id = o.id and p.status = 'needs_review')))
-      order by o.id desc limit v_limit offset p_offset);
+      order by o.id desc limit v_rows offset p_offset);
   elsif v_is_admin and p_status is not distinct from 'needs_review' then
     -- Few rows, found by their own index: what an admin has to do.
     v_ids := array(
       select distinct p.order_id from app.recharge_payments p where p.status = 'needs_review'
-      order by p.order_id desc limit v_limit offset p_offset);
+      order by p.order_id desc limit v_rows offset p_offset);
   elsif v_is_admin then
     v_ids := array(
       select o.id from app.recharge_orders o where p_status is null or o.status = p_status
-      order by o.id desc limit v_limit offset p_offset);
+      order by o.id desc limit v_rows offset p_offset);
   else
     v_ids := array(
       select o.id from app.recharge_orders o
       where o.member_id = v_own.id and (p_status is null or o.status = p_status)
-      order by o.id desc limit v_limit offset p_offset);
+      order by o.id desc limit v_rows offset p_offset);
   end if;
   return query select v.* from app.view_recharge_orders(v_ids, v_is_admin) v;
 end;
@@ -6047,12 +6012,14 @@ CREATE FUNCTION public.list_settlements(p_merchant_id uuid, p_limit integer DEFA
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  v_rows int;
 begin
   perform sec.require_user();
   if p_merchant_id is null then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'merchant_id'));
   end if;
-  perform sec.check_settlement_page(p_limit, p_offset);
+  v_rows := sec.page_rows(p_limit, p_offset);
   perform sec.check_settlement_reader(p_merchant_id, 'MERCHANT_NOT_FOUND');
   if not exists (select from app.merchants m where m.id = p_merchant_id) then
     perform rules.fail('MERCHANT_NOT_FOUND');
@@ -6065,7 +6032,7 @@ begin
     from app.settlements s
     where s.merchant_id = p_merchant_id
     order by s.period_end desc
-    limit coalesce(p_limit, rules.limit_int('page.rows_default')) offset coalesce(p_offset, 0);
+    limit v_rows offset coalesce(p_offset, 0);
 end;
 $$;
 
@@ -6999,6 +6966,7 @@ declare
   v_own_role text;
   v_role text;
 begin
+  -- Whom the card does not know never waits for its lock.
   if v_is_admin or app.card_role(p_card_id, v_own.id) is not null then
     select c.* into v_card from app.cards c where c.id = p_card_id for update;
     v_own_role := app.card_role(p_card_id, v_own.id);
@@ -8131,37 +8099,15 @@ $$;
 
 COMMENT ON FUNCTION sec.check_recharge_provider(p_provider text) IS 'wechat or alipay.';
 
--- Name: check_settlement_page(integer, integer); Type: FUNCTION; Schema: sec; Owner: -
-
-CREATE FUNCTION sec.check_settlement_page(p_limit integer, p_offset integer) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    AS $$
-begin
-  if p_limit not between 1 and rules.limit_int('page.rows_max') then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
-  end if;
-  if p_offset < 0 then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
-  end if;
-end;
-$$;
-
--- Name: FUNCTION check_settlement_page(p_limit integer, p_offset integer); Type: COMMENT; Schema: sec; Owner: -
-
-COMMENT ON FUNCTION sec.check_settlement_page(p_limit integer, p_offset integer) IS 'A page has 1 to 200 rows; NULL stands for the default.';
-
 -- Name: check_settlement_reader(uuid, text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.check_settlement_reader(p_merchant_id uuid, p_unknown_code text) RETURNS void
     LANGUAGE plpgsql STABLE
     AS $$
-declare
-  v_role text := sec.merchant_role(p_merchant_id);
 begin
-  if sec.is_admin() or v_role in ('owner', 'manager') then
-    return;
+  if not sec.sees_payouts(p_merchant_id) then
+    perform rules.fail(case when sec.merchant_role(p_merchant_id) is null then p_unknown_code else 'PERMISSION_DENIED' end);
   end if;
-  perform rules.fail(case when v_role is null then p_unknown_code else 'PERMISSION_DENIED' end);
 end;
 $$;
 
@@ -8816,6 +8762,25 @@ $$;
 -- Name: FUNCTION sees_payouts(p_merchant_id uuid); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.sees_payouts(p_merchant_id uuid) IS 'Whether the caller may read what the merchant is paid: its owner, its managers, admins.';
+
+-- Name: tx_page_rows(integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.tx_page_rows(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_rows int := sec.page_rows(p_limit, p_offset);
+begin
+  if p_start >= p_end then
+    perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'end_date'));
+  end if;
+  return v_rows;
+end;
+$$;
+
+-- Name: FUNCTION tx_page_rows(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.tx_page_rows(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) IS 'How many rows a page of a period has; refuses a period that ends before it begins.';
 
 -- Name: visible_member_id(uuid); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -10801,10 +10766,6 @@ REVOKE ALL ON FUNCTION app.check_self_binding(p_card_id uuid, p_own app.member_p
 
 REVOKE ALL ON FUNCTION app.check_trend(p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text) FROM PUBLIC;
 
--- Name: FUNCTION check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.check_tx_page(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
-
 -- Name: FUNCTION claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) FROM PUBLIC;
@@ -10988,10 +10949,6 @@ REVOKE ALL ON FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) FRO
 -- Name: FUNCTION lock_merchant_for_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
-
--- Name: FUNCTION lock_merchant_for_settling(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.lock_merchant_for_settling(p_merchant_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION lock_merchant_users(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11924,10 +11881,6 @@ REVOKE ALL ON FUNCTION sec.check_recharge_amount(p_amount numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.check_recharge_provider(p_provider text) FROM PUBLIC;
 
--- Name: FUNCTION check_settlement_page(p_limit integer, p_offset integer); Type: ACL; Schema: sec; Owner: -
-
-REVOKE ALL ON FUNCTION sec.check_settlement_page(p_limit integer, p_offset integer) FROM PUBLIC;
-
 -- Name: FUNCTION check_settlement_reader(p_merchant_id uuid, p_unknown_code text); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.check_settlement_reader(p_merchant_id uuid, p_unknown_code text) FROM PUBLIC;
@@ -12067,6 +12020,10 @@ REVOKE ALL ON FUNCTION sec.secret(p_name text) FROM PUBLIC;
 -- Name: FUNCTION sees_payouts(p_merchant_id uuid); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.sees_payouts(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION tx_page_rows(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.tx_page_rows(p_limit integer, p_offset integer, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION visible_member_id(p_member_id uuid); Type: ACL; Schema: sec; Owner: -
 

@@ -52,7 +52,6 @@ returns numeric
 language sql immutable parallel safe
 as $$ select l.value::numeric from rules.limits() l where l.name = p_name $$;
 comment on function rules.limit_amount(text) is 'A shared bound that is an amount; NULL for an unknown name.';
-revoke execute on function rules.limit_amount(text) from public, anon, authenticated, service_role;
 
 create or replace function sec.schema_version()
 returns text

@@ -12,4 +12,3 @@ begin
 end;
 $$;
 comment on function sec.require_service() is 'Refuses everybody but our own back end: NOT_AUTHENTICATED without a user, else PERMISSION_DENIED.';
-revoke execute on function sec.require_service() from public, anon, authenticated, service_role;

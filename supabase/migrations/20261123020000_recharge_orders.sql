@@ -99,6 +99,16 @@ create table app.cashier_cash_days (
 comment on table app.cashier_cash_days is 'Cash that a cashier took for recharges on a day of the merchant''s time zone.';
 alter table app.cashier_cash_days enable row level security;
 
+create table app.merchant_cash_days (
+  merchant_id uuid not null references app.merchants (id),
+  day date not null,
+  total numeric(14, 2) not null constraint merchant_cash_days_total_no_number check (total > 0 and total <> 'NaN'),
+  primary key (merchant_id, day)
+);
+comment on table app.merchant_cash_days is 'Cash that a merchant took for recharges on a day of its time zone.';
+alter table app.merchant_cash_days enable row level security;
+
 insert into app.settings (key, value, kind, comment) values
   ('cash_recharge_cashier_day_max', '50000.00', 'amount', 'Most cash that one cashier takes for recharges a day; above it a manager does'),
+  ('cash_recharge_merchant_day_max', '200000.00', 'amount', 'Most cash that one merchant takes for recharges a day, whoever of it'),
   ('recharge_currency', 'CNY', 'choice', 'Currency of recharge orders, in which providers must have been paid (ISO 4217)');

@@ -9,13 +9,10 @@ as $$
 declare
   v_own app.member_profiles := sec.own_member();
   v_is_admin boolean := sec.is_admin();
-  v_limit int := coalesce(p_limit, rules.limit_int('page.rows_default'));
+  v_rows int := sec.page_rows(p_limit, p_offset);
   v_ids uuid[];
 begin
-  if v_limit not between 1 and rules.limit_int('page.rows_max') then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
-  end if;
-  if p_offset is null or p_offset < 0 then
+  if p_offset is null then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
   end if;
   if p_status is not null and p_status not in ('pending', 'expired', 'completed', 'needs_review', 'refunded_outside') then
@@ -31,21 +28,21 @@ begin
       select o.id from app.recharge_orders o
       where o.card_id = p_card_id and (p_status is null or o.status = p_status or (v_is_admin and p_status = 'needs_review' and exists (
         select from app.recharge_payments p where p.order_id = o.id and p.status = 'needs_review')))
-      order by o.id desc limit v_limit offset p_offset);
+      order by o.id desc limit v_rows offset p_offset);
   elsif v_is_admin and p_status is not distinct from 'needs_review' then
     -- Few rows, found by their own index: what an admin has to do.
     v_ids := array(
       select distinct p.order_id from app.recharge_payments p where p.status = 'needs_review'
-      order by p.order_id desc limit v_limit offset p_offset);
+      order by p.order_id desc limit v_rows offset p_offset);
   elsif v_is_admin then
     v_ids := array(
       select o.id from app.recharge_orders o where p_status is null or o.status = p_status
-      order by o.id desc limit v_limit offset p_offset);
+      order by o.id desc limit v_rows offset p_offset);
   else
     v_ids := array(
       select o.id from app.recharge_orders o
       where o.member_id = v_own.id and (p_status is null or o.status = p_status)
-      order by o.id desc limit v_limit offset p_offset);
+      order by o.id desc limit v_rows offset p_offset);
   end if;
   return query select v.* from app.view_recharge_orders(v_ids, v_is_admin) v;
 end;

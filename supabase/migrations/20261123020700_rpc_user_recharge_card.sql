@@ -53,6 +53,29 @@ $$;
 comment on function app.count_cashier_cash(app.merchants, uuid, numeric, timestamptz) is
   'Adds to a cashier''s cash of the day in the merchant''s time zone, up to its cap.';
 
+create function app.count_merchant_cash(p_merchant app.merchants, p_amount numeric, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_max text := app.setting('cash_recharge_merchant_day_max');
+  v_total numeric;
+begin
+  -- What a shop takes it owes until it is settled: its day bounds what a dishonest one can put onto cards.
+  -- The row's lock makes the day exact; a refusal rolls the count back.
+  insert into app.merchant_cash_days as d (merchant_id, day, total)
+  values (p_merchant.id, (p_now at time zone p_merchant.time_zone)::date, p_amount)
+  on conflict (merchant_id, day) do update set total = d.total + excluded.total
+  returning d.total into v_total;
+  if v_total > v_max::numeric then
+    perform rules.fail('MERCHANT_DAILY_LIMIT_EXCEEDED', jsonb_build_object('limit', v_max));
+  end if;
+end;
+$$;
+comment on function app.count_merchant_cash(app.merchants, numeric, timestamptz) is
+  'Adds to a merchant''s cash of the day in its time zone, up to the cap of the house.';
+
 create function app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric)
 returns timestamptz
 language plpgsql
@@ -69,11 +92,12 @@ begin
   if v_role = 'cashier' then
     perform app.count_cashier_cash(p_merchant, p_user_id, p_amount, v_now);
   end if;
+  perform app.count_merchant_cash(p_merchant, p_amount, v_now);
   return v_now;
 end;
 $$;
 comment on function app.lock_shop_for_cash(app.merchants, uuid, numeric) is
-  'Lets a merchant''s user take cash, and counts a cashier''s; answers the moment to post at.';
+  'Lets a merchant''s user take cash, and counts a cashier''s and the merchant''s; answers the moment to post at.';
 
 create function app.cash_recharge_answer(p_tx_id uuid, p_replayed boolean)
 returns table (

@@ -7,7 +7,7 @@ as $$ select greatest(round(p_turnover * p_fee_bps / 10000, 2), 0.00) $$;
 comment on function rules.settlement_fee(numeric, int) is
   'Our fee on payments less refunds, two decimals, halves away from zero; never negative.';
 
-create function app.lock_merchant_for_settling(p_merchant_id uuid)
+create function app.lock_merchant_against_posting(p_merchant_id uuid)
 returns timestamptz
 language plpgsql
 set search_path = ''
@@ -18,7 +18,7 @@ begin
   return clock_timestamp();
 end;
 $$;
-comment on function app.lock_merchant_for_settling(uuid) is
+comment on function app.lock_merchant_against_posting(uuid) is
   'Exclusive lock of a merchant''s postings until the transaction ends; answers the moment after it.';
 
 create function app.unsettled_from(p_merchant_id uuid)
@@ -122,7 +122,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_now timestamptz := app.lock_merchant_for_settling(p_merchant_id);
+  v_now timestamptz := app.lock_merchant_against_posting(p_merchant_id);
   v_merchant app.merchants;
   v_settlement app.settlements;
 begin

@@ -1,35 +1,26 @@
+create function sec.sees_payouts(p_merchant_id uuid)
+returns boolean
+language plpgsql stable
+as $$
+begin
+  return sec.is_admin() or coalesce(sec.merchant_role(p_merchant_id) in ('owner', 'manager'), false);
+end;
+$$;
+comment on function sec.sees_payouts(uuid) is 'Whether the caller may read what the merchant is paid: its owner, its managers, admins.';
+
 create function sec.check_settlement_reader(p_merchant_id uuid, p_unknown_code text)
 returns void
 language plpgsql stable
 set search_path = ''
 as $$
-declare
-  v_role text := sec.merchant_role(p_merchant_id);
 begin
-  if sec.is_admin() or v_role in ('owner', 'manager') then
-    return;
+  if not sec.sees_payouts(p_merchant_id) then
+    perform rules.fail(case when sec.merchant_role(p_merchant_id) is null then p_unknown_code else 'PERMISSION_DENIED' end);
   end if;
-  perform rules.fail(case when v_role is null then p_unknown_code else 'PERMISSION_DENIED' end);
 end;
 $$;
 comment on function sec.check_settlement_reader(uuid, text) is
   'Refuses everybody but admins and the merchant''s owner and managers; its cashier is denied, a stranger hears that there is none.';
-
-create function sec.check_settlement_page(p_limit int, p_offset int)
-returns void
-language plpgsql immutable
-set search_path = ''
-as $$
-begin
-  if p_limit not between 1 and rules.limit_int('page.rows_max') then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
-  end if;
-  if p_offset < 0 then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
-  end if;
-end;
-$$;
-comment on function sec.check_settlement_page(int, int) is 'A page has 1 to 200 rows; NULL stands for the default.';
 
 create function public.list_settlements(p_merchant_id uuid, p_limit int default null, p_offset int default null)
 returns table (
@@ -39,12 +30,14 @@ returns table (
 language plpgsql stable security definer
 set search_path = ''
 as $$
+declare
+  v_rows int;
 begin
   perform sec.require_user();
   if p_merchant_id is null then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'merchant_id'));
   end if;
-  perform sec.check_settlement_page(p_limit, p_offset);
+  v_rows := sec.page_rows(p_limit, p_offset);
   perform sec.check_settlement_reader(p_merchant_id, 'MERCHANT_NOT_FOUND');
   if not exists (select from app.merchants m where m.id = p_merchant_id) then
     perform rules.fail('MERCHANT_NOT_FOUND');
@@ -57,7 +50,7 @@ begin
     from app.settlements s
     where s.merchant_id = p_merchant_id
     order by s.period_end desc
-    limit coalesce(p_limit, rules.limit_int('page.rows_default')) offset coalesce(p_offset, 0);
+    limit v_rows offset coalesce(p_offset, 0);
 end;
 $$;
 comment on function public.list_settlements(uuid, int, int) is

@@ -13,7 +13,7 @@ begin
       join app.transactions t on t.id = s.tx_id
       where s.settlement_id = p_settlement_id
       order by s.tx_id
-      limit coalesce(p_limit, rules.limit_int('page.rows_default')) offset coalesce(p_offset, 0)) i);
+      limit p_limit offset p_offset) i);
 end;
 $$;
 comment on function app.settlement_items_page(uuid, int, int) is 'A page of a settlement''s transactions, by id.';
@@ -28,13 +28,14 @@ language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
+  v_rows int;
   v_settlement app.settlements;
 begin
   perform sec.require_user();
   if p_settlement_id is null then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'settlement_id'));
   end if;
-  perform sec.check_settlement_page(p_limit, p_offset);
+  v_rows := sec.page_rows(p_limit, p_offset);
   select s.* into v_settlement from app.settlements s where s.id = p_settlement_id;
   perform sec.check_settlement_reader(v_settlement.merchant_id, 'SETTLEMENT_NOT_FOUND');
   if v_settlement.id is null then
@@ -45,7 +46,7 @@ begin
       s.id, s.settlement_no, m.id, m.code, s.mode, s.period_start, s.period_end, s.gross::numeric, s.refunds::numeric, s.cash::numeric,
       s.payment_count, s.refund_count, s.cash_count, s.fee_bps, s.fee::numeric, s.carried_in::numeric, s.net::numeric,
       greatest(s.net, 0)::numeric, s.status, f.settlement_no, n.settlement_no, t.tx_no, s.created_at, s.updated_at,
-      app.settlement_items_page(s.id, p_limit, p_offset)
+      app.settlement_items_page(s.id, v_rows, coalesce(p_offset, 0))
     from app.settlements s
     join app.merchants m on m.id = s.merchant_id
     left join app.settlements f on f.id = s.carried_from

@@ -19,33 +19,19 @@ $$;
 comment on function app.lock_active_merchant_for_posting(uuid) is
   'As lock_merchant_for_posting, for what a suspended merchant may not do: charging and taking cash. Refunds go on with the plain lock.';
 
-create function app.lock_merchant_against_posting(p_merchant_id uuid)
-returns app.merchants
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_merchant app.merchants;
-begin
-  perform pg_advisory_xact_lock(hashtextextended('mps/merchant/' || p_merchant_id::text, 0));
-  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id for no key update;
-  if v_merchant.id is null then
-    perform rules.fail('MERCHANT_NOT_FOUND');
-  end if;
-  return v_merchant;
-end;
-$$;
-comment on function app.lock_merchant_against_posting(uuid) is
-  'Waits for the postings of a merchant that are under way and holds later ones back; answers the merchant, else MERCHANT_NOT_FOUND.';
-
 create function app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text)
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_merchant app.merchants := app.lock_merchant_against_posting(p_merchant_id);
+  v_merchant app.merchants;
 begin
+  perform app.lock_merchant_against_posting(p_merchant_id);
+  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id for no key update;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
   if v_merchant.status = p_to then
     return false;
   end if;

@@ -1,4 +1,4 @@
--- What the RPCs about merchants share: bounded texts, pages, who may administer.
+-- What the RPCs about merchants share: bounded texts, who may administer.
 
 alter table app.merchants
   add constraint merchants_contact_blank_or_long check (char_length(contact) between 1 and 200);
@@ -19,26 +19,6 @@ end;
 $$;
 comment on function sec.bounded_text(text, int, text) is
   'A text trimmed of spaces, NULL when nothing is left; MALFORMED_ARGUMENT when it is too long or has control characters.';
-
-create function sec.page_rows(p_limit int, p_offset int)
-returns int
-language plpgsql immutable
-set search_path = ''
-as $$
-declare
-  v_rows int := coalesce(p_limit, rules.limit_int('page.rows_default'));
-begin
-  if v_rows not between 1 and rules.limit_int('page.rows_max') then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
-  end if;
-  if p_offset < 0 then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
-  end if;
-  return v_rows;
-end;
-$$;
-comment on function sec.page_rows(int, int) is
-  'How many rows a page has: the limit, 50 for NULL; MALFORMED_ARGUMENT outside 1 to 200 or below offset 0.';
 
 create function sec.require_merchant_owner(p_merchant_id uuid)
 returns text

@@ -24,25 +24,22 @@ $$;
 comment on function app.end_tx_id(timestamptz) is
   'Every transaction before this moment has a smaller id. The minute is for a clock that was set back between id and created_at.';
 
-create function app.check_tx_page(p_limit int, p_offset int, p_start timestamptz, p_end timestamptz)
-returns void
+create function sec.tx_page_rows(p_limit int, p_offset int, p_start timestamptz, p_end timestamptz)
+returns int
 language plpgsql immutable
 set search_path = ''
 as $$
+declare
+  v_rows int := sec.page_rows(p_limit, p_offset);
 begin
-  if p_limit < 1 or p_limit > rules.limit_int('page.rows_max') then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'limit'));
-  end if;
-  if p_offset < 0 then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
-  end if;
   if p_start >= p_end then
     perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'end_date'));
   end if;
+  return v_rows;
 end;
 $$;
-comment on function app.check_tx_page(int, int, timestamptz, timestamptz) is
-  'Refuses a page of no or too many rows, a negative offset, a period that ends before it begins. NULL stands for the default.';
+comment on function sec.tx_page_rows(int, int, timestamptz, timestamptz) is
+  'How many rows a page of a period has; refuses a period that ends before it begins.';
 
 create function sec.visible_member_id(p_member_id uuid)
 returns uuid
@@ -130,7 +127,6 @@ create function app.merchant_tx_ids(
   p_merchant_id uuid, p_start timestamptz, p_end timestamptz, p_before uuid, p_offset int, p_limit int)
 returns uuid[]
 language plpgsql stable
-set search_path = ''
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $$
@@ -139,17 +135,19 @@ declare
   v_end_id uuid := least(app.end_tx_id(p_end), p_before);
   v_start timestamptz := coalesce(p_start, '-infinity');
   v_end timestamptz := coalesce(p_end, 'infinity');
+  v_sees_payouts boolean := sec.sees_payouts(p_merchant_id);
 begin
   return array(
     select t.id from app.transactions t
     where t.merchant_id = p_merchant_id and t.id >= v_first_id and t.id < v_end_id
       and t.created_at >= v_start and t.created_at < v_end
+      and (v_sees_payouts or t.tx_type <> 'settlement')
     order by t.id desc
     limit p_limit offset p_offset);
 end;
 $$;
 comment on function app.merchant_tx_ids(uuid, timestamptz, timestamptz, uuid, int, int) is
-  'One page of a merchant''s transactions, newest first. Reads at most offset + limit rows.';
+  'One page of a merchant''s transactions, newest first; its payouts for those who see them.';
 
 create function app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean)
 returns table (

@@ -12,16 +12,17 @@ as $$
 declare
   v_user_id uuid := sec.require_user();
   v_is_admin boolean := sec.is_admin();
+  v_rows int;
   v_merchant app.merchants;
 begin
-  perform app.check_tx_page(p_limit, null, p_start_date, p_end_date);
+  v_rows := sec.tx_page_rows(p_limit, null, p_start_date, p_end_date);
   v_merchant := sec.visible_merchant(p_merchant_id);
   return query
     select r.*
     from app.transaction_rows(
       app.merchant_tx_ids(
         v_merchant.id, p_start_date, p_end_date, p_before_tx_id, 0,
-        coalesce(p_limit, rules.limit_int('page.rows_default'))),
+        v_rows),
       v_user_id, v_is_admin, v_is_admin) r;
 end;
 $$;

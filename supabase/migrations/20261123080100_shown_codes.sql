@@ -62,21 +62,21 @@ set search_path = ''
 as $$
 begin
   if p_code.device_handle is null then
-    perform app.consume_payment_code(p_code.payment_code_id, p_tx_id, p_now);
-    return;
-  end if;
+    update app.payment_codes c
+    set consumed_at = p_now, consumed_tx_id = p_tx_id
+    where c.id = p_code.payment_code_id and c.consumed_at is null and c.revoked_at is null and c.expires_at > p_now;
   -- The device may have been revoked, and the step have grown old, while the charge waited for its locks.
-  if abs(p_code.device_step - rules.offline_step(p_now)) <= rules.limit_int('code.otp_steps_skew_max') then
+  else
     insert into app.device_steps (handle, step, tx_id)
     select d.handle, p_code.device_step, p_tx_id
     from app.payment_devices d
     where d.handle = p_code.device_handle and d.revoked_at is null
+      and abs(p_code.device_step - rules.offline_step(p_now)) <= rules.limit_int('code.otp_steps_skew_max')
     on conflict do nothing;
-    if found then
-      return;
-    end if;
   end if;
-  perform rules.fail('QR_EXPIRED_OR_INVALID');
+  if not found then
+    perform rules.fail('QR_EXPIRED_OR_INVALID');
+  end if;
 end;
 $$;
 comment on function app.consume_code(app.shown_code, uuid, timestamptz) is
@@ -129,6 +129,7 @@ end;
 $$;
 comment on function app.count_offline_payment(text, numeric, timestamptz) is 'Adds a payment to its device''s day, under the card''s lock.';
 
+drop function app.consume_payment_code(uuid, uuid, timestamptz);
 drop function app.agree_payment(app.cards, uuid, app.merchants, numeric, timestamptz);
 create function app.agree_payment(
   p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamptz)

@@ -148,28 +148,3 @@ begin
   end if;
 end;
 $$;
-
-create or replace function app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamptz)
-returns void
-language plpgsql
-as $$
-begin
-  if p_code.device_handle is null then
-    update app.payment_codes c
-    set consumed_at = p_now, consumed_tx_id = p_tx_id
-    where c.id = p_code.payment_code_id and c.consumed_at is null and c.revoked_at is null and c.expires_at > p_now;
-  -- The device may have been revoked, and the step have grown old, while the charge waited for its locks.
-  else
-    insert into app.device_steps (handle, step, tx_id)
-    select d.handle, p_code.device_step, p_tx_id
-    from app.payment_devices d
-    where d.handle = p_code.device_handle and d.revoked_at is null
-      and abs(p_code.device_step - rules.offline_step(p_now)) <= rules.limit_int('code.otp_steps_skew_max')
-    on conflict do nothing;
-  end if;
-  if not found then
-    perform rules.fail('QR_EXPIRED_OR_INVALID');
-  end if;
-end;
-$$;
-drop function app.consume_payment_code(uuid, uuid, timestamptz);

@@ -1,39 +1,5 @@
 -- Settlements are for a merchant's owner and managers; the transactions that pay them out tell as much.
 
-create function sec.sees_payouts(p_merchant_id uuid)
-returns boolean
-language plpgsql stable
-as $$
-begin
-  return sec.is_admin() or coalesce(sec.merchant_role(p_merchant_id) in ('owner', 'manager'), false);
-end;
-$$;
-comment on function sec.sees_payouts(uuid) is 'Whether the caller may read what the merchant is paid: its owner, its managers, admins.';
-
-create or replace function app.merchant_tx_ids(
-  p_merchant_id uuid, p_start timestamptz, p_end timestamptz, p_before uuid, p_offset int, p_limit int)
-returns uuid[]
-language plpgsql stable
-set enable_seqscan = off
-set enable_bitmapscan = off
-as $$
-declare
-  v_first_id uuid := app.first_tx_id(p_start);
-  v_end_id uuid := least(app.end_tx_id(p_end), p_before);
-  v_start timestamptz := coalesce(p_start, '-infinity');
-  v_end timestamptz := coalesce(p_end, 'infinity');
-  v_sees_payouts boolean := sec.sees_payouts(p_merchant_id);
-begin
-  return array(
-    select t.id from app.transactions t
-    where t.merchant_id = p_merchant_id and t.id >= v_first_id and t.id < v_end_id
-      and t.created_at >= v_start and t.created_at < v_end
-      and (v_sees_payouts or t.tx_type <> 'settlement')
-    order by t.id desc
-    limit p_limit offset p_offset);
-end;
-$$;
-
 create or replace function public.get_transaction_detail(p_tx_no text)
 returns table (
   tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text,

@@ -1,2 +1,0 @@
--- Every function is born executable by everybody. Those of the private schemas are for the definer functions in public alone.
-revoke execute on all functions in schema app, rules, audit, sec from public, anon, authenticated, service_role;
