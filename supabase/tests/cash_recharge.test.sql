@@ -19,15 +19,6 @@ select fx.make_merchant_user('S1', 'manager') as manager \gset
 select fx.make_merchant_user('S1', 'owner') as owner \gset
 select fx.make_merchant_user('S2') as stranger \gset
 
-create function pg_temp.refuses(p_expected text, p_why text, p_role text, p_user uuid, p_statement text)
-returns setof text language plpgsql as $$
-declare
-  v_before text := (select string_agg(s::text, ',') from fx.state() s);
-begin
-  return next is(fx.refusal_as(p_role, p_user, p_statement), p_expected, p_why);
-  return next is((select string_agg(s::text, ',') from fx.state() s), v_before, p_why || ': and nothing changed');
-end;
-$$;
 create function pg_temp.takes(
   p_card text, p_merchant text default 'S1', p_amount text default '100', p_method text default 'cash', p_key text default null,
   p_order text default null, p_tag text default null)
@@ -48,31 +39,31 @@ create function pg_temp.entries(p_tx_no text) returns text language sql as $$
   from app.transactions t join app.ledger_entries e on e.tx_id = t.id left join app.merchants m on m.id = e.merchant_id where t.tx_no = p_tx_no $$;
 
 -- Who may not.
-select * from pg_temp.refuses('42501 permission denied for function user_recharge_card', 'anon is stopped by the grant', 'anon', null, pg_temp.takes(:'card'));
-select * from pg_temp.refuses('42501 permission denied for function user_recharge_card', 'the service takes no cash', 'service_role', null, pg_temp.takes(:'card'));
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'cash without a user', 'authenticated', null, pg_temp.takes(:'card'));
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'nothing is read before the user', 'authenticated', null, pg_temp.takes(null, null, 'NaN', 'x', ''));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'a member cannot credit his card', 'authenticated', :'payer', pg_temp.takes(:'card', null));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'nor anybody''s', 'authenticated', :'payer', pg_temp.takes(:'other_card', null));
-select * from pg_temp.refuses('PT403 NOT_MERCHANT_USER', 'nor in a merchant''s name', 'authenticated', :'payer', pg_temp.takes(:'card'));
-select * from pg_temp.refuses('PT403 NOT_MERCHANT_USER', 'another merchant''s cashier', 'authenticated', :'stranger', pg_temp.takes(:'card'));
-select * from pg_temp.refuses('PT403 NOT_MERCHANT_USER', 'an unknown merchant is the same', 'authenticated', :'stranger', pg_temp.takes(:'card', 'S9'));
-select * from pg_temp.refuses('PT403 NOT_MERCHANT_USER', 'a merchant without a name too', 'authenticated', :'stranger', pg_temp.takes(:'card', ''));
-select * from pg_temp.refuses('PT403 NOT_MERCHANT_USER', 'an admin is no merchant', 'authenticated', :'admin', pg_temp.takes(:'card'));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'a cashier takes none for the house', 'authenticated', :'cashier', pg_temp.takes(:'card', null));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'nor does a merchant''s owner', 'authenticated', :'owner', pg_temp.takes(:'card', null));
+select * from fx.refuses('42501 permission denied for function user_recharge_card', 'anon is stopped by the grant', 'anon', null, pg_temp.takes(:'card'));
+select * from fx.refuses('42501 permission denied for function user_recharge_card', 'the service takes no cash', 'service_role', null, pg_temp.takes(:'card'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'cash without a user', 'authenticated', null, pg_temp.takes(:'card'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'nothing is read before the user', 'authenticated', null, pg_temp.takes(null, null, 'NaN', 'x', ''));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'a member cannot credit his card', 'authenticated', :'payer', pg_temp.takes(:'card', null));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'nor anybody''s', 'authenticated', :'payer', pg_temp.takes(:'other_card', null));
+select * from fx.refuses('PT403 NOT_MERCHANT_USER', 'nor in a merchant''s name', 'authenticated', :'payer', pg_temp.takes(:'card'));
+select * from fx.refuses('PT403 NOT_MERCHANT_USER', 'another merchant''s cashier', 'authenticated', :'stranger', pg_temp.takes(:'card'));
+select * from fx.refuses('PT403 NOT_MERCHANT_USER', 'an unknown merchant is the same', 'authenticated', :'stranger', pg_temp.takes(:'card', 'S9'));
+select * from fx.refuses('PT403 NOT_MERCHANT_USER', 'a merchant without a name too', 'authenticated', :'stranger', pg_temp.takes(:'card', ''));
+select * from fx.refuses('PT403 NOT_MERCHANT_USER', 'an admin is no merchant', 'authenticated', :'admin', pg_temp.takes(:'card'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'a cashier takes none for the house', 'authenticated', :'cashier', pg_temp.takes(:'card', null));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'nor does a merchant''s owner', 'authenticated', :'owner', pg_temp.takes(:'card', null));
 
 -- What may not be asked for.
-select * from pg_temp.refuses('PT400 IDEMPOTENCY_KEY_INVALID', 'a malformed key', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', 'NaN', 'cash', ''));
-select pg_temp.refuses('PT422 INVALID_RECHARGE_AMOUNT', 'an amount of ' || coalesce(a.amount, 'NULL'), 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', a.amount, 'card'))
+select * from fx.refuses('PT400 IDEMPOTENCY_KEY_INVALID', 'a malformed key', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', 'NaN', 'cash', ''));
+select fx.refuses('PT422 INVALID_RECHARGE_AMOUNT', 'an amount of ' || coalesce(a.amount, 'NULL'), 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', a.amount, 'card'))
 from (values ('NaN'), ('Infinity'), ('-Infinity'), ('0'), ('-1'), ('0.99'), ('50000.01'), ('1.001'), (null)) as a (amount);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a payment method ' || coalesce(m.method, 'NULL'), 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', m.method))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a payment method ' || coalesce(m.method, 'NULL'), 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', m.method))
 from (values ('wechat'), ('alipay'), ('CASH'), (''), (null)) as m (method);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'an order id that is ' || o.why, 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', null, o.id))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'an order id that is ' || o.why, 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', null, o.id))
 from (values ('empty', ''), ('too long', repeat('x', 129)), ('no text', e'a\tb')) as o (why, id);
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a tag that is no object', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', null, null, '[]'));
-select * from pg_temp.refuses('PT404 CARD_NOT_FOUND', 'an unknown card', 'authenticated', :'cashier', pg_temp.takes(gen_random_uuid()::text));
-select * from pg_temp.refuses('PT404 CARD_NOT_FOUND', 'no card', 'authenticated', :'admin', pg_temp.takes(null, null));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'a tag that is no object', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', null, null, '[]'));
+select * from fx.refuses('PT404 CARD_NOT_FOUND', 'an unknown card', 'authenticated', :'cashier', pg_temp.takes(gen_random_uuid()::text));
+select * from fx.refuses('PT404 CARD_NOT_FOUND', 'no card', 'authenticated', :'admin', pg_temp.takes(null, null));
 
 -- A shop takes cash.
 select fx.act_as(:'cashier');
@@ -94,43 +85,43 @@ select is((select to_jsonb(r) - 'replayed' || jsonb_build_object('was', r.replay
   'the same key answers the same, whatever the tag');
 select is(pg_temp.take(:'manager', :'card', 'S1', 100, 'key-1', 'order-1'), :'c_tx_no' || ' replayed', 'to every user of the merchant');
 select is(pg_temp.balance(:'card'), 110.00, 'and credits nothing again');
-select pg_temp.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with ' || k.why, 'authenticated', :'cashier', k.call)
+select fx.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with ' || k.why, 'authenticated', :'cashier', k.call)
 from (values
   ('another amount', pg_temp.takes(:'card', 'S1', '100.01', 'cash', 'key-1', 'order-1')), ('another card', pg_temp.takes(:'other_card', 'S1', '100', 'cash', 'key-1', 'order-1')),
   ('another order', pg_temp.takes(:'card', 'S1', '100', 'cash', 'key-1', 'order-2')), ('no order', pg_temp.takes(:'card', 'S1', '100', 'cash', 'key-1'))) as k (why, call);
-select * from pg_temp.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'another key for the same order', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', 'key-2', 'order-1'));
-select * from pg_temp.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'no key for the same order, of whatever card', 'authenticated', :'manager', pg_temp.takes(gen_random_uuid()::text, 'S1', '100', 'cash', null, 'order-1'));
+select * from fx.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'another key for the same order', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', 'key-2', 'order-1'));
+select * from fx.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'no key for the same order, of whatever card', 'authenticated', :'manager', pg_temp.takes(gen_random_uuid()::text, 'S1', '100', 'cash', null, 'order-1'));
 select isnt(pg_temp.take(:'stranger', :'card', 'S2', 1, 'key-1', 'order-1'), :'c_tx_no' || ' replayed', 'another merchant has its own keys and orders');
 select is(pg_temp.entries((select max(t.tx_no) from app.transactions t)), 'card 1.00, merchant_payable S2 -1.00', 'and owes its own');
 
 -- Suspended merchant, states of card and member.
 update app.merchants set status = 'suspended' where id = :'s1';
-select * from pg_temp.refuses('PT409 MERCHANT_NOT_FOUND_OR_INACTIVE', 'a suspended merchant takes no cash', 'authenticated', :'cashier', pg_temp.takes(gen_random_uuid()::text));
+select * from fx.refuses('PT409 MERCHANT_NOT_FOUND_OR_INACTIVE', 'a suspended merchant takes no cash', 'authenticated', :'cashier', pg_temp.takes(gen_random_uuid()::text));
 select is(pg_temp.take(:'cashier', :'card', 'S1', 100, 'key-1', 'order-1'), :'c_tx_no' || ' replayed', 'but what it took it is told');
 update app.merchants set status = 'active' where id = :'s1';
 update app.cards set status = 'frozen' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_NOT_ACTIVE', 'a frozen card', 'authenticated', :'cashier', pg_temp.takes(:'card'));
+select * from fx.refuses('PT409 CARD_NOT_ACTIVE', 'a frozen card', 'authenticated', :'cashier', pg_temp.takes(:'card'));
 update app.cards set status = 'closed' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_NOT_ACTIVE', 'a closed card, for an admin too', 'authenticated', :'admin', pg_temp.takes(:'card', null));
+select * from fx.refuses('PT409 CARD_NOT_ACTIVE', 'a closed card, for an admin too', 'authenticated', :'admin', pg_temp.takes(:'card', null));
 update app.cards set status = 'expired' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_EXPIRED', 'an expired card', 'authenticated', :'cashier', pg_temp.takes(:'card'));
+select * from fx.refuses('PT409 CARD_EXPIRED', 'an expired card', 'authenticated', :'cashier', pg_temp.takes(:'card'));
 update app.cards set status = 'active', expires_at = now() - interval '1 second' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_EXPIRED', 'a card past its expiry', 'authenticated', :'cashier', pg_temp.takes(:'card'));
+select * from fx.refuses('PT409 CARD_EXPIRED', 'a card past its expiry', 'authenticated', :'cashier', pg_temp.takes(:'card'));
 update app.cards set expires_at = null where id = :'card';
 update app.member_profiles set status = 'suspended' where id = fx.member_id(:'payer');
-select * from pg_temp.refuses('PT409 MEMBER_NOT_ACTIVE', 'a suspended member''s card', 'authenticated', :'cashier', pg_temp.takes(:'card'));
+select * from fx.refuses('PT409 MEMBER_NOT_ACTIVE', 'a suspended member''s card', 'authenticated', :'cashier', pg_temp.takes(:'card'));
 update app.member_profiles set status = 'active' where id = fx.member_id(:'payer');
 select fx.make_card('voucher', 30, null, :'payer') as voucher \gset
-select * from pg_temp.refuses('PT422 UNSUPPORTED_CARD_TYPE_FOR_RECHARGE', 'a voucher', 'authenticated', :'admin', pg_temp.takes(:'voucher', null));
+select * from fx.refuses('PT422 UNSUPPORTED_CARD_TYPE_FOR_RECHARGE', 'a voucher', 'authenticated', :'admin', pg_temp.takes(:'voucher', null));
 select fx.make_card('corporate', 0, 0.9) as corporate \gset
 select ok(pg_temp.take(:'cashier', :'corporate', 'S1', 1) is not null, 'a corporate card takes cash');
 select is((select t.member_id from app.transactions t where t.card_id = :'corporate' and t.tx_type = 'recharge'), null, 'and no member is named');
 
 -- The cashier's day: 101.00 so far.
 update app.settings set value = '150.00' where key = 'cash_recharge_cashier_day_max';
-select * from pg_temp.refuses('PT409 CASHIER_DAILY_LIMIT_EXCEEDED', 'a cent above the cap', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '49.01', 'cash', 'capped'));
+select * from fx.refuses('PT409 CASHIER_DAILY_LIMIT_EXCEEDED', 'a cent above the cap', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '49.01', 'cash', 'capped'));
 select ok(pg_temp.take(:'cashier', :'card', 'S1', 49, 'capped') !~ 'replayed', 'the refused key runs anew, up to the cap');
-select * from pg_temp.refuses('PT409 CASHIER_DAILY_LIMIT_EXCEEDED', 'and not a unit more', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '1'));
+select * from fx.refuses('PT409 CASHIER_DAILY_LIMIT_EXCEEDED', 'and not a unit more', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '1'));
 select ok(pg_temp.take(:'second_cashier', :'card', 'S1', 150) is not null, 'every cashier has his own cap');
 select ok(pg_temp.take(:'manager', :'card', 'S1', 151) is not null, 'a manager has none');
 select ok(pg_temp.take(:'owner', :'card', 'S1', 151) is not null, 'nor has an owner');
@@ -138,7 +129,7 @@ select is((select count(*)::int from app.cashier_cash_days d where d.user_id in 
 -- 25 hours apart: never the same day.
 update app.cashier_cash_days d set day = (now() at time zone 'Pacific/Pago_Pago')::date where d.user_id = :'cashier';
 update app.merchants set time_zone = 'Pacific/Pago_Pago' where id = :'s1';
-select * from pg_temp.refuses('PT409 CASHIER_DAILY_LIMIT_EXCEEDED', 'the day is the merchant''s', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '1'));
+select * from fx.refuses('PT409 CASHIER_DAILY_LIMIT_EXCEEDED', 'the day is the merchant''s', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '1'));
 update app.merchants set time_zone = 'Pacific/Kiritimati' where id = :'s1';
 select ok(pg_temp.take(:'cashier', :'card', 'S1', 150) is not null, 'and begins in its time zone');
 select is((select d.total from app.cashier_cash_days d where d.user_id = :'cashier' and d.day = (now() at time zone 'Pacific/Kiritimati')::date), 150.00, 'where it is counted');
@@ -146,18 +137,18 @@ update app.merchant_users set role = 'manager' where user_id = :'cashier';
 select ok(pg_temp.take(:'cashier', :'card', 'S1', 10) is not null, 'whoever was promoted has no cap');
 update app.settings set value = (select d.total::text from app.merchant_cash_days d where d.merchant_id = :'s1' order by d.day desc limit 1)
   where key = 'cash_recharge_merchant_day_max';
-select * from pg_temp.refuses('PT409 MERCHANT_DAILY_LIMIT_EXCEEDED', 'an owner puts no more onto cards than his shop may owe a day', 'authenticated', :'owner', pg_temp.takes(:'card', 'S1', '1'));
+select * from fx.refuses('PT409 MERCHANT_DAILY_LIMIT_EXCEEDED', 'an owner puts no more onto cards than his shop may owe a day', 'authenticated', :'owner', pg_temp.takes(:'card', 'S1', '1'));
 update app.settings set value = '200000.00' where key = 'cash_recharge_merchant_day_max';
 update app.settings set value = '50000.00' where key = 'cash_recharge_cashier_day_max';
 delete from app.merchant_users where user_id = :'cashier';
-select * from pg_temp.refuses('PT403 NOT_MERCHANT_USER', 'whoever was dismissed takes nothing, not even a replay', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', 'key-1', 'order-1'));
+select * from fx.refuses('PT403 NOT_MERCHANT_USER', 'whoever was dismissed takes nothing, not even a replay', 'authenticated', :'cashier', pg_temp.takes(:'card', 'S1', '100', 'cash', 'key-1', 'order-1'));
 select is(pg_temp.balance(:'card'), 772.00, '10 + 100 + 1 + 49 + 150 + 151 + 151 + 150 + 10');
 
 -- An admin takes cash.
 select split_part(pg_temp.take(:'admin', :'card', null, 50000, 'key-1', 'order-1'), ' ', 1) as house_no \gset
 select is(pg_temp.entries(:'house_no'), 'card 50000.00, cash_clearing -50000.00', 'an admin''s cash is the house''s, up to 50000.00');
 select is(pg_temp.take(:'admin', :'card', null, 50000, 'key-1', 'order-1'), :'house_no' || ' replayed', 'once for its key');
-select * from pg_temp.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'an order of the house is recharged once, by whichever admin', 'authenticated', :'second_admin', pg_temp.takes(:'card', null, '50000', 'cash', 'key-1', 'order-1'));
+select * from fx.refuses('PT409 EXTERNAL_ORDER_ALREADY_PAID', 'an order of the house is recharged once, by whichever admin', 'authenticated', :'second_admin', pg_temp.takes(:'card', null, '50000', 'cash', 'key-1', 'order-1'));
 select ok(pg_temp.take(:'second_admin', :'card', null, 1, 'key-1') !~ 'replayed', 'an admin''s keys are his own');
 select is((select string_agg(concat_ws(' ', e.actor_role, e.params ->> 'amount', coalesce(e.params ->> 'merchant_code', '-')), ', ' order by e.id) from audit.event_log e where e.actor_user_id in (:'admin', :'second_admin')),
   'admin 50000 -, admin 1 -', 'and what he does is audited');

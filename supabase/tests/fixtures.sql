@@ -251,3 +251,16 @@ as $$
     || rules.offline_password(decode(p_device_key, 'hex'), p_step, p_terminal_code)) as c (payload)
 $$;
 comment on function fx.offline_code(text, text, bigint, text) is 'What a phone shows at a step, for one terminal when that is named.';
+
+-- Two tests of pgTAP: the statement is refused with this, and it changed no row.
+create function fx.refuses(p_expected text, p_why text, p_role text, p_user_id uuid, p_statement text)
+returns setof text
+language plpgsql
+as $$
+declare
+  v_before text := (select string_agg(s::text, ',') from fx.state() s);
+begin
+  return next is(fx.refusal_as(p_role, p_user_id, p_statement), p_expected, p_why);
+  return next is((select string_agg(s::text, ',') from fx.state() s), v_before, p_why || ': and nothing changed');
+end;
+$$;

@@ -15,15 +15,6 @@ insert into app.admin_users (user_id) values (:'admin');
 select fx.make_merchant('S1') as s1 \gset
 select fx.make_merchant_user('S1', 'owner') as shop_owner \gset
 
-create function pg_temp.refuses(p_expected text, p_why text, p_role text, p_user uuid, p_statement text)
-returns setof text language plpgsql as $$
-declare
-  v_before text := (select string_agg(s::text, ',') from fx.state() s);
-begin
-  return next is(fx.refusal_as(p_role, p_user, p_statement), p_expected, p_why);
-  return next is((select string_agg(s::text, ',') from fx.state() s), v_before, p_why || ': and nothing changed');
-end;
-$$;
 create function pg_temp.creates(p_card text, p_amount text default '100', p_provider text default 'wechat', p_key text default null)
 returns text language sql as $$
   select format('select public.create_recharge_order(%L, %L, %L, %L)', p_card, p_amount, p_provider, p_key) $$;
@@ -72,20 +63,20 @@ create function pg_temp.expire(p_order text) returns void language sql as $$
   where o.order_no = p_order $$;
 
 -- Ordering.
-select * from pg_temp.refuses('42501 permission denied for function create_recharge_order', 'anon is stopped by the grant', 'anon', null, pg_temp.creates(:'card'));
-select * from pg_temp.refuses('42501 permission denied for function create_recharge_order', 'the service orders nothing', 'service_role', null, pg_temp.creates(:'card'));
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'ordering without a user', 'authenticated', null, pg_temp.creates(:'card'));
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'and nothing is read before the user', 'authenticated', null, pg_temp.creates(null, 'NaN', 'cash', ''));
-select * from pg_temp.refuses('PT400 IDEMPOTENCY_KEY_INVALID', 'a malformed key', 'authenticated', :'owner', pg_temp.creates(:'card', 'NaN', 'wechat', ''));
-select pg_temp.refuses('PT422 INVALID_RECHARGE_AMOUNT', 'an amount of ' || coalesce(a.amount, 'NULL'), 'authenticated', :'owner', pg_temp.creates(:'card', a.amount, 'cash'))
+select * from fx.refuses('42501 permission denied for function create_recharge_order', 'anon is stopped by the grant', 'anon', null, pg_temp.creates(:'card'));
+select * from fx.refuses('42501 permission denied for function create_recharge_order', 'the service orders nothing', 'service_role', null, pg_temp.creates(:'card'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'ordering without a user', 'authenticated', null, pg_temp.creates(:'card'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'and nothing is read before the user', 'authenticated', null, pg_temp.creates(null, 'NaN', 'cash', ''));
+select * from fx.refuses('PT400 IDEMPOTENCY_KEY_INVALID', 'a malformed key', 'authenticated', :'owner', pg_temp.creates(:'card', 'NaN', 'wechat', ''));
+select fx.refuses('PT422 INVALID_RECHARGE_AMOUNT', 'an amount of ' || coalesce(a.amount, 'NULL'), 'authenticated', :'owner', pg_temp.creates(:'card', a.amount, 'cash'))
 from (values ('NaN'), ('Infinity'), ('-Infinity'), ('0'), ('-1'), ('0.99'), ('50000.01'), ('1.001'), ('10.005'), (null)) as a (amount);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a provider ' || coalesce(p.provider, 'NULL'), 'authenticated', :'owner', pg_temp.creates(:'card', '1', p.provider))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a provider ' || coalesce(p.provider, 'NULL'), 'authenticated', :'owner', pg_temp.creates(:'card', '1', p.provider))
 from (values ('cash'), ('WECHAT'), (''), (null)) as p (provider);
-select * from pg_temp.refuses('PT404 MEMBER_NOT_FOUND', 'who is no member orders nothing', 'authenticated', :'nobody', pg_temp.creates(:'card'));
-select * from pg_temp.refuses('PT404 MEMBER_NOT_FOUND', 'an admin who is no member neither', 'authenticated', :'admin', pg_temp.creates(:'card'));
-select * from pg_temp.refuses('PT404 CARD_NOT_FOUND', 'somebody else''s card', 'authenticated', :'other', pg_temp.creates(:'card'));
-select * from pg_temp.refuses('PT404 CARD_NOT_FOUND', 'an unknown card is the same', 'authenticated', :'other', pg_temp.creates(gen_random_uuid()::text));
-select * from pg_temp.refuses('PT404 CARD_NOT_FOUND', 'no card', 'authenticated', :'other', pg_temp.creates(null));
+select * from fx.refuses('PT404 MEMBER_NOT_FOUND', 'who is no member orders nothing', 'authenticated', :'nobody', pg_temp.creates(:'card'));
+select * from fx.refuses('PT404 MEMBER_NOT_FOUND', 'an admin who is no member neither', 'authenticated', :'admin', pg_temp.creates(:'card'));
+select * from fx.refuses('PT404 CARD_NOT_FOUND', 'somebody else''s card', 'authenticated', :'other', pg_temp.creates(:'card'));
+select * from fx.refuses('PT404 CARD_NOT_FOUND', 'an unknown card is the same', 'authenticated', :'other', pg_temp.creates(gen_random_uuid()::text));
+select * from fx.refuses('PT404 CARD_NOT_FOUND', 'no card', 'authenticated', :'other', pg_temp.creates(null));
 
 select fx.act_as(:'owner');
 select * from public.create_recharge_order(:'card', 100, 'wechat', 'key-1') \gset o_
@@ -99,9 +90,9 @@ select is((select concat_ws(' ', e.actor_role, e.object_type, e.params ->> 'amou
 select is((select concat_ws(' ', r.order_no, r.status, r.replayed) from public.create_recharge_order(:'card', 100.00, 'wechat', 'key-1') r),
   concat_ws(' ', :'o_order_no', 'pending', 't'), 'the same key and request is the same order');
 select is((select count(*)::int from app.recharge_orders), 1, 'of which there is one');
-select * from pg_temp.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with another amount', 'authenticated', :'owner', pg_temp.creates(:'card', '100.01', 'wechat', 'key-1'));
-select * from pg_temp.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with another provider', 'authenticated', :'owner', pg_temp.creates(:'card', '100', 'alipay', 'key-1'));
-select * from pg_temp.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with another card', 'authenticated', :'owner', pg_temp.creates(:'other_card', '100', 'wechat', 'key-1'));
+select * from fx.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with another amount', 'authenticated', :'owner', pg_temp.creates(:'card', '100.01', 'wechat', 'key-1'));
+select * from fx.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with another provider', 'authenticated', :'owner', pg_temp.creates(:'card', '100', 'alipay', 'key-1'));
+select * from fx.refuses('PT422 IDEMPOTENCY_KEY_REUSED', 'the key with another card', 'authenticated', :'owner', pg_temp.creates(:'other_card', '100', 'wechat', 'key-1'));
 select fx.act_as(:'other');
 select is((select r.replayed from public.create_recharge_order(:'other_card', 50000, 'alipay', 'key-1') r), false, 'another member''s keys are his own; 50000.00 is the most');
 select fx.act_as(:'owner');
@@ -113,49 +104,49 @@ select fx.make_card('prepaid', 0, null) as shared \gset
 select fx.make_card('corporate', 0, 0.9) as corporate \gset
 select fx.make_card('voucher', 30, null, :'owner') as voucher \gset
 select fx.bind(:'shared', :'owner', 'owner'), fx.bind(:'shared', :'helper', 'member'), fx.bind(:'corporate', :'owner', 'owner'), fx.bind(:'corporate', :'helper', 'admin');
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'a member of a card pays and does not recharge', 'authenticated', :'helper', pg_temp.creates(:'shared'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'a member of a card pays and does not recharge', 'authenticated', :'helper', pg_temp.creates(:'shared'));
 update app.card_bindings set role = 'viewer' where card_id = :'shared' and member_id = fx.member_id(:'helper');
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'nor does a viewer', 'authenticated', :'helper', pg_temp.creates(:'shared'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'nor does a viewer', 'authenticated', :'helper', pg_temp.creates(:'shared'));
 select ok(pg_temp.ordered(:'helper', :'corporate') is not null, 'a card''s admin orders');
 select ok(pg_temp.ordered(:'owner', :'shared') is not null, 'and its owner');
-select * from pg_temp.refuses('PT422 UNSUPPORTED_CARD_TYPE_FOR_RECHARGE', 'a voucher is not recharged', 'authenticated', :'owner', pg_temp.creates(:'voucher'));
+select * from fx.refuses('PT422 UNSUPPORTED_CARD_TYPE_FOR_RECHARGE', 'a voucher is not recharged', 'authenticated', :'owner', pg_temp.creates(:'voucher'));
 
 -- States of card and member.
 update app.cards set status = 'frozen' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_NOT_ACTIVE', 'a frozen card', 'authenticated', :'owner', pg_temp.creates(:'card'));
+select * from fx.refuses('PT409 CARD_NOT_ACTIVE', 'a frozen card', 'authenticated', :'owner', pg_temp.creates(:'card'));
 update app.cards set status = 'lost' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_NOT_ACTIVE', 'a lost card', 'authenticated', :'owner', pg_temp.creates(:'card'));
+select * from fx.refuses('PT409 CARD_NOT_ACTIVE', 'a lost card', 'authenticated', :'owner', pg_temp.creates(:'card'));
 update app.cards set status = 'expired' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_EXPIRED', 'an expired card', 'authenticated', :'owner', pg_temp.creates(:'card'));
+select * from fx.refuses('PT409 CARD_EXPIRED', 'an expired card', 'authenticated', :'owner', pg_temp.creates(:'card'));
 update app.cards set status = 'active', expires_at = now() - interval '1 second' where id = :'card';
-select * from pg_temp.refuses('PT409 CARD_EXPIRED', 'a card past its expiry', 'authenticated', :'owner', pg_temp.creates(:'card'));
+select * from fx.refuses('PT409 CARD_EXPIRED', 'a card past its expiry', 'authenticated', :'owner', pg_temp.creates(:'card'));
 update app.cards set expires_at = null where id = :'card';
 update app.member_profiles set status = 'suspended' where id = fx.member_id(:'owner');
-select * from pg_temp.refuses('PT409 MEMBER_NOT_ACTIVE', 'a suspended member orders nothing', 'authenticated', :'owner', pg_temp.creates(:'card'));
-select * from pg_temp.refuses('PT409 MEMBER_NOT_ACTIVE', 'nor for a shared card', 'authenticated', :'owner', pg_temp.creates(:'shared'));
+select * from fx.refuses('PT409 MEMBER_NOT_ACTIVE', 'a suspended member orders nothing', 'authenticated', :'owner', pg_temp.creates(:'card'));
+select * from fx.refuses('PT409 MEMBER_NOT_ACTIVE', 'nor for a shared card', 'authenticated', :'owner', pg_temp.creates(:'shared'));
 select fx.act_as(:'owner');
 select is((select r.replayed from public.create_recharge_order(:'card', 100, 'wechat', 'key-1') r), true, 'but his old key still answers');
 update app.member_profiles set status = 'active' where id = fx.member_id(:'owner');
 
 -- Completing.
-select * from pg_temp.refuses('42501 permission denied for function complete_recharge_order', 'a member cannot credit his card by a call', 'authenticated', :'owner', pg_temp.completes(:'o_order_no', 'W1'));
-select * from pg_temp.refuses('42501 permission denied for function complete_recharge_order', 'nor can anon', 'anon', null, pg_temp.completes(:'o_order_no', 'W1'));
+select * from fx.refuses('42501 permission denied for function complete_recharge_order', 'a member cannot credit his card by a call', 'authenticated', :'owner', pg_temp.completes(:'o_order_no', 'W1'));
+select * from fx.refuses('42501 permission denied for function complete_recharge_order', 'nor can anon', 'anon', null, pg_temp.completes(:'o_order_no', 'W1'));
 select fx.act_as(:'owner');
 select is(fx.refusal(pg_temp.completes(:'o_order_no', 'W1')), 'PT403 PERMISSION_DENIED', 'the function itself refuses a user');
 select fx.act_as(null);
 select is(fx.refusal(pg_temp.completes(:'o_order_no', 'W1')), 'PT401 NOT_AUTHENTICATED', 'and nobody');
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a payment of provider ' || coalesce(p.provider, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', '100', 'CNY', p.provider))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a payment of provider ' || coalesce(p.provider, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', '100', 'CNY', p.provider))
 from (values ('cash'), (null)) as p (provider);
-select pg_temp.refuses('PT422 INVALID_RECHARGE_AMOUNT', 'a payment of ' || coalesce(a.amount, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', a.amount))
+select fx.refuses('PT422 INVALID_RECHARGE_AMOUNT', 'a payment of ' || coalesce(a.amount, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', a.amount))
 from (values ('NaN'), ('Infinity'), ('0'), ('-100'), ('1.001'), (null)) as a (amount);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a provider''s number ' || coalesce(left(t.tx, 1), 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', t.tx))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a provider''s number ' || coalesce(left(t.tx, 1), 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', t.tx))
 from (values (''), (null), (repeat('x', 129)), (e'W\n1')) as t (tx);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a currency ' || coalesce(c.currency, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', '100', c.currency))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a currency ' || coalesce(c.currency, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', '100', c.currency))
 from (values (''), (null), ('cny'), ('RMBX')) as c (currency);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a payment at ' || coalesce(t.at, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', '100', 'CNY', 'wechat', t.at))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a payment at ' || coalesce(t.at, 'NULL'), 'service_role', null, pg_temp.completes(:'o_order_no', 'W1', '100', 'CNY', 'wechat', t.at))
 from (values ('infinity'), (null)) as t (at);
-select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'an unknown order', 'service_role', null, pg_temp.completes('ORD9999999999', 'W1'));
-select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'no order', 'service_role', null, pg_temp.completes(null, 'W1'));
+select * from fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'an unknown order', 'service_role', null, pg_temp.completes('ORD9999999999', 'W1'));
+select * from fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'no order', 'service_role', null, pg_temp.completes(null, 'W1'));
 
 select is(pg_temp.complete(:'o_order_no', 'W1'), 'completed credited - 100.00', 'a payment that fits is credited');
 select is(pg_temp.balance(:'card'), 110.00, 'onto the card');
@@ -192,7 +183,7 @@ select is(pg_temp.complete(:'provider_no', 'W6', 100, 'CNY', 'wechat'), 'needs_r
 select is(pg_temp.balance(:'card'), 110.00, 'nothing of it is credited');
 select is((select string_agg(e.params ->> 'reason', ' ' order by e.id) from audit.event_log e where e.action = 'recharge.needs_review'),
   'second_payment second_payment wrong_amount second_payment wrong_currency wrong_provider', 'and each has its audit row');
-select * from pg_temp.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'a transaction that paid one order pays no other', 'service_role', null, pg_temp.completes(:'currency_no', 'W1'));
+select * from fx.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'a transaction that paid one order pays no other', 'service_role', null, pg_temp.completes(:'currency_no', 'W1'));
 update app.settings set value = 'USD' where key = 'recharge_currency';
 select pg_temp.ordered(:'owner', :'card', 5) as dollars_no \gset
 select is(pg_temp.complete(:'dollars_no', 'W7', 5, 'CNY'), 'needs_review needs_review wrong_currency 5.00', 'an order has the currency it was made in');
@@ -208,7 +199,7 @@ update app.member_profiles set status = 'active' where id = fx.member_id(:'other
 select fx.credit(:'other_card', -100);
 update app.cards set status = 'closed' where id = :'other_card';
 select is(pg_temp.complete(:'closed_no', 'W9'), 'needs_review needs_review card_closed 100.00', 'a closed card takes nothing');
-select * from pg_temp.refuses('PT409 CARD_NOT_ACTIVE', 'nor can an admin credit it', 'authenticated', :'admin', pg_temp.resolves(:'closed_no', 'W9', 'credit'));
+select * from fx.refuses('PT409 CARD_NOT_ACTIVE', 'nor can an admin credit it', 'authenticated', :'admin', pg_temp.resolves(:'closed_no', 'W9', 'credit'));
 
 -- Time.
 select pg_temp.ordered(:'owner', :'card', 1) as late_no \gset
@@ -217,7 +208,7 @@ select pg_temp.ordered(:'owner', :'card', 3) as pending_no \gset
 select pg_temp.ordered(:'owner', :'card', 4) as slow_no \gset
 select pg_temp.expire(:'late_no'), pg_temp.expire(:'in_time_no'), pg_temp.expire(:'slow_no');
 select is(pg_temp.complete(:'slow_no', 'W10', 4), 'completed credited - late 4.00', 'a late payment is credited and flagged, expired by the cron or not');
-select * from pg_temp.refuses('42501 permission denied for function cron_expire_recharge_orders', 'members expire nothing', 'authenticated', :'owner', 'select public.cron_expire_recharge_orders()');
+select * from fx.refuses('42501 permission denied for function cron_expire_recharge_orders', 'members expire nothing', 'authenticated', :'owner', 'select public.cron_expire_recharge_orders()');
 select fx.act_as(:'admin');
 select is(fx.refusal('select public.cron_expire_recharge_orders()'), 'PT403 PERMISSION_DENIED', 'nor do admins');
 select fx.act_as_service();
@@ -237,27 +228,27 @@ select is(pg_temp.complete(:'edge_no', 'W13', 6, 'CNY', 'wechat', (select o.expi
 select is(pg_temp.balance(:'card'), 123.00, 'all of it once: 110 + 4 + 1 + 2 + 6');
 
 -- Resolving.
-select * from pg_temp.refuses('42501 permission denied for function resolve_recharge_order', 'anon is stopped by the grant', 'anon', null, pg_temp.resolves(:'amount_no', 'W3', 'credit'));
-select * from pg_temp.refuses('42501 permission denied for function resolve_recharge_order', 'the service decides nothing', 'service_role', null, pg_temp.resolves(:'amount_no', 'W3', 'credit'));
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'resolving without a user', 'authenticated', null, pg_temp.resolves(:'amount_no', 'W3', 'credit'));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'a member does not resolve his own', 'authenticated', :'owner', pg_temp.resolves(:'amount_no', 'W3', 'credit'));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'nor does a merchant', 'authenticated', :'shop_owner', pg_temp.resolves(:'amount_no', 'W3', 'credit'));
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a resolution ' || coalesce(r.resolution, 'NULL'), 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W3', r.resolution))
+select * from fx.refuses('42501 permission denied for function resolve_recharge_order', 'anon is stopped by the grant', 'anon', null, pg_temp.resolves(:'amount_no', 'W3', 'credit'));
+select * from fx.refuses('42501 permission denied for function resolve_recharge_order', 'the service decides nothing', 'service_role', null, pg_temp.resolves(:'amount_no', 'W3', 'credit'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'resolving without a user', 'authenticated', null, pg_temp.resolves(:'amount_no', 'W3', 'credit'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'a member does not resolve his own', 'authenticated', :'owner', pg_temp.resolves(:'amount_no', 'W3', 'credit'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'nor does a merchant', 'authenticated', :'shop_owner', pg_temp.resolves(:'amount_no', 'W3', 'credit'));
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a resolution ' || coalesce(r.resolution, 'NULL'), 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W3', r.resolution))
 from (values ('refund'), (''), (null)) as r (resolution);
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a note that is ' || n.why, 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W3', 'credit', n.note))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a note that is ' || n.why, 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W3', 'credit', n.note))
 from (values ('too long', repeat('x', 501)), ('no text', e'a\tb')) as n (why, note);
-select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'an unknown order has no payment', 'authenticated', :'admin', pg_temp.resolves('ORD9999999999', 'W3', 'credit'));
-select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'no order', 'authenticated', :'admin', pg_temp.resolves(null, 'W3', 'credit'));
-select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'a payment of another order', 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W5', 'credit'));
-select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'no payment', 'authenticated', :'admin', pg_temp.resolves(:'amount_no', null, 'credit'));
-select * from pg_temp.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'what was credited is not credited again', 'authenticated', :'admin', pg_temp.resolves(:'o_order_no', 'W1', 'credit'));
-select * from pg_temp.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'nor given back', 'authenticated', :'admin', pg_temp.resolves(:'o_order_no', 'W1', 'refunded_outside'));
-select * from pg_temp.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'other money is never credited', 'authenticated', :'admin', pg_temp.resolves(:'currency_no', 'W5', 'credit'));
+select * from fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'an unknown order has no payment', 'authenticated', :'admin', pg_temp.resolves('ORD9999999999', 'W3', 'credit'));
+select * from fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'no order', 'authenticated', :'admin', pg_temp.resolves(null, 'W3', 'credit'));
+select * from fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'a payment of another order', 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W5', 'credit'));
+select * from fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'no payment', 'authenticated', :'admin', pg_temp.resolves(:'amount_no', null, 'credit'));
+select * from fx.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'what was credited is not credited again', 'authenticated', :'admin', pg_temp.resolves(:'o_order_no', 'W1', 'credit'));
+select * from fx.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'nor given back', 'authenticated', :'admin', pg_temp.resolves(:'o_order_no', 'W1', 'refunded_outside'));
+select * from fx.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'other money is never credited', 'authenticated', :'admin', pg_temp.resolves(:'currency_no', 'W5', 'credit'));
 update app.settings set value = 'USD' where key = 'recharge_currency';
-select * from pg_temp.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'whatever the house''s currency is by then', 'authenticated', :'admin', pg_temp.resolves(:'currency_no', 'W5', 'credit'));
+select * from fx.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'whatever the house''s currency is by then', 'authenticated', :'admin', pg_temp.resolves(:'currency_no', 'W5', 'credit'));
 update app.settings set value = 'CNY' where key = 'recharge_currency';
 select is(pg_temp.complete(:'currency_no', 'W14', 7, 'USD'), 'needs_review needs_review second_payment 7.00', 'a second payment in other money');
-select * from pg_temp.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'is not credited either', 'authenticated', :'admin', pg_temp.resolves(:'currency_no', 'W14', 'credit'));
+select * from fx.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'is not credited either', 'authenticated', :'admin', pg_temp.resolves(:'currency_no', 'W14', 'credit'));
 select is((pg_temp.balance(:'card')), 123.00, 'nothing was credited');
 
 select is(pg_temp.resolve(:'admin', :'amount_no', 'W3', 'credit', '  short by a cent  '), 'completed credited 99.99 booked', 'credit puts what was paid onto the card');
@@ -266,7 +257,7 @@ select is((select concat_ws(', ', p.review_reason, p.resolution_note, p.resolved
   'wrong_amount, short by a cent, t, t, card 99.99, wechat_clearing -99.99', 'with who, when and why');
 select is((select concat_ws(' ', e.actor_role, e.object_id, e.params ->> 'provider_tx_id', e.params ->> 'resolution', e.params ->> 'amount', e.params ->> 'reason') from audit.event_log e where e.action = 'recharge.resolved'),
   concat_ws(' ', 'admin', :'amount_no', 'W3 credit 99.99 wrong_amount'), 'one audit row tells of it');
-select * from pg_temp.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'a review ends once', 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W3', 'credit'));
+select * from fx.refuses('PT409 RECHARGE_ORDER_STATUS_CONFLICT', 'a review ends once', 'authenticated', :'admin', pg_temp.resolves(:'amount_no', 'W3', 'credit'));
 select is(pg_temp.complete(:'amount_no', 'W3', 99.99), 'completed credited wrong_amount 99.99 replayed', 'the notification again credits nothing more');
 select is(pg_temp.resolve(:'admin', :'amount_no', 'W4', 'refunded_outside'), 'completed refunded_outside 100.00', 'the order''s other payment has a review of its own');
 select is(pg_temp.resolve(:'admin', :'provider_no', 'W6', 'credit'), 'completed credited 100.00 booked', 'a payment through another provider can be credited');
@@ -307,11 +298,11 @@ select pg_temp.complete(:'r1', 'R2', 11);
 select pg_temp.complete(:'r3', 'R3', 14);
 select pg_temp.complete(:'r3', 'R4', 13);
 
-select * from pg_temp.refuses('42501 permission denied for function get_recharge_order', 'anon reads no order', 'anon', null, 'select public.get_recharge_order(null)');
-select * from pg_temp.refuses('42501 permission denied for function list_recharge_orders', 'anon lists no orders', 'anon', null, pg_temp.lists());
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'reading without a user', 'authenticated', null, format('select public.get_recharge_order(%L)', :'r1'));
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'listing without a user', 'authenticated', null, pg_temp.lists(null, 'x', 0));
-select pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', w.why, 'authenticated', w.who, format('select public.get_recharge_order(%L)', w.order_no))
+select * from fx.refuses('42501 permission denied for function get_recharge_order', 'anon reads no order', 'anon', null, 'select public.get_recharge_order(null)');
+select * from fx.refuses('42501 permission denied for function list_recharge_orders', 'anon lists no orders', 'anon', null, pg_temp.lists());
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'reading without a user', 'authenticated', null, format('select public.get_recharge_order(%L)', :'r1'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'listing without a user', 'authenticated', null, pg_temp.lists(null, 'x', 0));
+select fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', w.why, 'authenticated', w.who, format('select public.get_recharge_order(%L)', w.order_no))
 from (values
   ('a stranger''s order is not found', :'other'::uuid, :'r1'), ('nor for who is no member', :'nobody', :'r1'), ('an unknown one neither', :'reader', 'ORD9999999999'),
   ('nor none', :'reader', null), ('a member of the card sees not its orders', :'helper', :'r2'), ('a card''s admin not its owner''s other orders', :'keeper', :'r1')) as w (why, who, order_no);
@@ -349,13 +340,13 @@ select is((select count(*)::int from public.list_recharge_orders(null, 'needs_re
 delete from app.card_bindings where card_id = :'club' and member_id = fx.member_id(:'keeper');
 select fx.act_as(:'keeper');
 select is((select o.status from public.get_recharge_order(:'r3') o), 'needs_review', 'what one ordered one reads, without the card too');
-select * from pg_temp.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'but not what others did', 'authenticated', :'keeper', format('select public.get_recharge_order(%L)', :'r2'));
+select * from fx.refuses('PT404 RECHARGE_ORDER_NOT_FOUND', 'but not what others did', 'authenticated', :'keeper', format('select public.get_recharge_order(%L)', :'r2'));
 select fx.act_as(:'reader');
 select ok((select bool_and(l.payments is null) from public.list_recharge_orders() l), 'members see no payments');
-select pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a page of ' || p.rows || ' from ' || coalesce(p.start::text, 'NULL'), 'authenticated', :'reader', pg_temp.lists(null, null, p.rows, p.start))
+select fx.refuses('PT400 MALFORMED_ARGUMENT', 'a page of ' || p.rows || ' from ' || coalesce(p.start::text, 'NULL'), 'authenticated', :'reader', pg_temp.lists(null, null, p.rows, p.start))
 from (values (0, 0), (-1, 0), (201, 0), (1, -1), (1, null)) as p (rows, start);
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'an unknown status', 'authenticated', :'reader', pg_temp.lists(null, 'paid'));
-select pg_temp.refuses('PT404 CARD_NOT_FOUND', w.why, 'authenticated', w.who, pg_temp.lists(w.card))
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'an unknown status', 'authenticated', :'reader', pg_temp.lists(null, 'paid'));
+select fx.refuses('PT404 CARD_NOT_FOUND', w.why, 'authenticated', w.who, pg_temp.lists(w.card))
 from (values ('a stranger''s card', :'reader'::uuid, :'card'), ('a card one only pays with', :'helper', :'club'), ('an unknown card', :'reader', gen_random_uuid()::text)) as w (why, who, card);
 insert into app.recharge_orders (id, card_id, member_id, amount, currency, provider, expires_at, created_at)
 select app.uuid_v7(), :'reader_card', fx.member_id(:'reader'), 1, 'CNY', 'wechat', now() + interval '1 hour', now() from generate_series(1, 250);

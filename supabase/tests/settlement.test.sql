@@ -76,15 +76,6 @@ create function pg_temp.payable(p_merchant uuid) returns numeric language sql as
 create function pg_temp.payout(p_id uuid) returns text language sql as $$
   select string_agg(e.account || ' ' || e.delta, ', ' order by e.entry_no)
   from app.settlements s join app.ledger_entries e on e.tx_id = s.payout_tx_id where s.id = p_id $$;
-create function pg_temp.refuses(p_expected text, p_why text, p_role text, p_user uuid, p_statement text)
-returns setof text language plpgsql as $$
-declare
-  v_before text := (select string_agg(s::text, ',') from fx.state() s);
-begin
-  return next is(fx.refusal_as(p_role, p_user, p_statement), p_expected, p_why);
-  return next is((select string_agg(s::text, ',') from fx.state() s), v_before, p_why || ': and nothing changed');
-end;
-$$;
 create function pg_temp.generate(p_merchant text, p_mode text, p_start text, p_end text) returns text language sql as $$
   select format('select public.generate_settlement(%L, %L, %L, %L)', p_merchant, p_mode, p_start, p_end) $$;
 
@@ -105,23 +96,23 @@ select pg_temp.post(:'s1', :'card', 'recharge', 300, clock_timestamp()) as cash_
 select clock_timestamp() as t1 \gset
 
 -- Who may not, and what may not be asked for.
-select * from pg_temp.refuses('42501 permission denied for function generate_settlement', 'anon is stopped by the grant', 'anon', null, pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'settling without a user', 'authenticated', null, pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'the merchant''s owner settles nothing himself', 'authenticated', :'owner', pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'nor does a member', 'authenticated', :'payer', pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'no merchant', 'authenticated', :'admin', pg_temp.generate(null, 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'no mode', 'authenticated', :'admin', pg_temp.generate(:'s1', null, :'t0', :'t1'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'an unknown mode', 'authenticated', :'admin', pg_temp.generate(:'s1', 'weekly', :'t0', :'t1'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'no start', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', null, :'t1'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a start of minus infinity', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', '-infinity', :'t1'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'no end', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', null));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'an endless period', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', 'infinity'));
-select * from pg_temp.refuses('PT422 INVALID_PERIOD', 'an empty period', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t1', :'t1'));
-select * from pg_temp.refuses('PT422 INVALID_PERIOD', 'a period that ends before it begins', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t1', :'t0'));
-select * from pg_temp.refuses('PT422 INVALID_PERIOD', 'a period that is not over', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', (clock_timestamp() + interval '1 minute')::text));
-select * from pg_temp.refuses('PT404 MERCHANT_NOT_FOUND', 'an unknown merchant', 'authenticated', :'admin', pg_temp.generate(gen_random_uuid()::text, 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'a merchant that sold nothing', 'authenticated', :'admin', pg_temp.generate(:'s2', 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'a period before the first sale', 'authenticated', :'admin', pg_temp.generate(:'s1', 'monthly', '2020-01-01', :'t0'));
+select * from fx.refuses('42501 permission denied for function generate_settlement', 'anon is stopped by the grant', 'anon', null, pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'settling without a user', 'authenticated', null, pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'the merchant''s owner settles nothing himself', 'authenticated', :'owner', pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'nor does a member', 'authenticated', :'payer', pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'no merchant', 'authenticated', :'admin', pg_temp.generate(null, 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'no mode', 'authenticated', :'admin', pg_temp.generate(:'s1', null, :'t0', :'t1'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'an unknown mode', 'authenticated', :'admin', pg_temp.generate(:'s1', 'weekly', :'t0', :'t1'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'no start', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', null, :'t1'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'a start of minus infinity', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', '-infinity', :'t1'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'no end', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', null));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'an endless period', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', 'infinity'));
+select * from fx.refuses('PT422 INVALID_PERIOD', 'an empty period', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t1', :'t1'));
+select * from fx.refuses('PT422 INVALID_PERIOD', 'a period that ends before it begins', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t1', :'t0'));
+select * from fx.refuses('PT422 INVALID_PERIOD', 'a period that is not over', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', (clock_timestamp() + interval '1 minute')::text));
+select * from fx.refuses('PT404 MERCHANT_NOT_FOUND', 'an unknown merchant', 'authenticated', :'admin', pg_temp.generate(gen_random_uuid()::text, 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'a merchant that sold nothing', 'authenticated', :'admin', pg_temp.generate(:'s2', 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'a period before the first sale', 'authenticated', :'admin', pg_temp.generate(:'s1', 'monthly', '2020-01-01', :'t0'));
 
 -- The settlement.
 select pg_temp.settle(:'admin', :'s1', :'t0', :'t1') as first \gset
@@ -135,20 +126,20 @@ select is(pg_temp.sums(:'first'), '1000.00 200.00 300.00 2 1 1 20.00 0.00 480.00
 update app.merchants set fee_bps = 250 where id = :'s1';
 
 -- Overlaps, repeats (regressions) and half-open ends.
-select * from pg_temp.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'the same period again', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
-select * from pg_temp.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'in another mode', 'authenticated', :'admin', pg_temp.generate(:'s1', 'monthly', :'t0', :'t1'));
-select * from pg_temp.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'a period around it', 'service_role', null, pg_temp.generate(:'s1', 'monthly', (:'t0'::timestamptz - interval '1 day')::text, clock_timestamp()::text));
-select * from pg_temp.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'a period that reaches a microsecond into it', 'authenticated', :'admin',
+select * from fx.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'the same period again', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', :'t0', :'t1'));
+select * from fx.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'in another mode', 'authenticated', :'admin', pg_temp.generate(:'s1', 'monthly', :'t0', :'t1'));
+select * from fx.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'a period around it', 'service_role', null, pg_temp.generate(:'s1', 'monthly', (:'t0'::timestamptz - interval '1 day')::text, clock_timestamp()::text));
+select * from fx.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'a period that reaches a microsecond into it', 'authenticated', :'admin',
   pg_temp.generate(:'s1', 'realtime', (:'t1'::timestamptz - interval '1 microsecond')::text, clock_timestamp()::text));
-select * from pg_temp.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'a period that ends a microsecond in it', 'authenticated', :'admin',
+select * from fx.refuses('PT409 SETTLEMENT_ALREADY_EXISTS', 'a period that ends a microsecond in it', 'authenticated', :'admin',
   pg_temp.generate(:'s1', 'realtime', '2020-01-01', (:'t0'::timestamptz + interval '1 microsecond')::text));
-select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'the period after it begins where it ends, with nothing new', 'authenticated', :'admin',
+select * from fx.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'the period after it begins where it ends, with nothing new', 'authenticated', :'admin',
   pg_temp.generate(:'s1', 'realtime', :'t1', clock_timestamp()::text));
-select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'the period before it ends where it begins', 'authenticated', :'admin',
+select * from fx.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'the period before it ends where it begins', 'authenticated', :'admin',
   pg_temp.generate(:'s1', 'realtime', '2020-01-01', :'t0'));
 select clock_timestamp() as t2 \gset
 select pg_temp.post(:'s1', :'card', 'payment', 10, :'t2') as at_the_end \gset
-select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'what is posted at the end of a period belongs to the next', 'authenticated', :'admin',
+select * from fx.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'what is posted at the end of a period belongs to the next', 'authenticated', :'admin',
   pg_temp.generate(:'s1', 'realtime', :'t1', :'t2'));
 
 -- A late one: drawn an hour before, found all the same.
@@ -160,12 +151,12 @@ select public.generate_settlement(:'s1', 't_plus_1', :'t1', clock_timestamp()) a
 select is(pg_temp.sums(:'second'), '40.00 0.00 0.00 2 0 0 1.00 0.00 39.00 pending', 'a later settlement takes what is new, late ones too, and nothing twice');
 
 -- Paying.
-select * from pg_temp.refuses('PT401 NOT_AUTHENTICATED', 'a move without a user', 'authenticated', null, format('select public.update_settlement_status(%L, %L)', :'first', 'settled'));
-select * from pg_temp.refuses('PT403 PERMISSION_DENIED', 'the owner does not pay himself', 'authenticated', :'owner', format('select public.update_settlement_status(%L, %L)', :'first', 'settled'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a move to nowhere', 'authenticated', :'admin', format('select public.update_settlement_status(%L, %L)', :'first', 'done'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a move to NULL', 'authenticated', :'admin', format('select public.update_settlement_status(%L, null)', :'first'));
-select * from pg_temp.refuses('PT400 MALFORMED_ARGUMENT', 'a move of nothing', 'authenticated', :'admin', 'select public.update_settlement_status(null, ''paid'')');
-select * from pg_temp.refuses('PT404 SETTLEMENT_NOT_FOUND', 'a move of what there is not', 'authenticated', :'admin', format('select public.update_settlement_status(%L, %L)', gen_random_uuid(), 'paid'));
+select * from fx.refuses('PT401 NOT_AUTHENTICATED', 'a move without a user', 'authenticated', null, format('select public.update_settlement_status(%L, %L)', :'first', 'settled'));
+select * from fx.refuses('PT403 PERMISSION_DENIED', 'the owner does not pay himself', 'authenticated', :'owner', format('select public.update_settlement_status(%L, %L)', :'first', 'settled'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'a move to nowhere', 'authenticated', :'admin', format('select public.update_settlement_status(%L, %L)', :'first', 'done'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'a move to NULL', 'authenticated', :'admin', format('select public.update_settlement_status(%L, null)', :'first'));
+select * from fx.refuses('PT400 MALFORMED_ARGUMENT', 'a move of nothing', 'authenticated', :'admin', 'select public.update_settlement_status(null, ''paid'')');
+select * from fx.refuses('PT404 SETTLEMENT_NOT_FOUND', 'a move of what there is not', 'authenticated', :'admin', format('select public.update_settlement_status(%L, %L)', gen_random_uuid(), 'paid'));
 create function pg_temp.moves(p_admin uuid, p_id uuid, p_from text) returns text language sql as $$
   select string_agg(fx.refusal_as('authenticated', p_admin, format('select public.update_settlement_status(%L, %L)', p_id, t.status)), ', ' order by t.place)
   from unnest(array['pending', 'settled', 'paid', 'failed']) with ordinality as t (status, place) where t.status = any (string_to_array(p_from, ' ')) $$;
@@ -189,7 +180,7 @@ select is((select count(*)::int from app.transactions where tx_type = 'settlemen
 select is(pg_temp.moves(:'admin', :'first', 'pending settled failed'), 'PT409 SETTLEMENT_STATUS_CONFLICT, PT409 SETTLEMENT_STATUS_CONFLICT, PT409 SETTLEMENT_STATUS_CONFLICT', 'paid is for ever');
 select is((select count(*)::int from audit.event_log e where e.action = 'settlement.status_changed' and e.object_id = (select s.settlement_no from app.settlements s where s.id = :'first')),
   7, 'each move is audited once');
-select * from pg_temp.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'a payout is not settled itself', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', (select s.period_end::text from app.settlements s where s.id = :'second'), clock_timestamp()::text));
+select * from fx.refuses('PT409 NO_TRANSACTIONS_IN_PERIOD', 'a payout is not settled itself', 'authenticated', :'admin', pg_temp.generate(:'s1', 'realtime', (select s.period_end::text from app.settlements s where s.id = :'second'), clock_timestamp()::text));
 
 -- A negative net is carried once; its own fee is booked when it is paid.
 select pg_temp.post(:'s1', :'card', 'payment', 100, clock_timestamp());
