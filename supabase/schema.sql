@@ -79,19 +79,21 @@ COMMENT ON FUNCTION app.admin_scope(p_user_id uuid) IS 'The idempotency scope of
 -- Name: uuid_v7(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.uuid_v7(p_at timestamp with time zone DEFAULT clock_timestamp()) RETURNS uuid
-    LANGUAGE sql PARALLEL SAFE
+    LANGUAGE plpgsql PARALLEL SAFE
     AS $$
-  select encode(
-    set_bit(set_bit(
-      overlay(uuid_send(gen_random_uuid())
-        placing substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) from 1 for 6),
-      52, 1), 53, 1),
-    'hex')::uuid
+declare
+  v_micros bigint := floor(extract(epoch from p_at) * 1000000);
+begin
+  return encode(
+    overlay(uuid_send(gen_random_uuid())
+      placing substr(int8send(v_micros / 1000), 3) || int2send((28672 + v_micros % 1000 * 4096 / 1000)::int2) from 1 for 8),
+    'hex')::uuid;
+end;
 $$;
 
 -- Name: FUNCTION uuid_v7(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.uuid_v7(p_at timestamp with time zone) IS 'A time-ordered UUID of RFC 9562, version 7, of the given moment.';
+COMMENT ON FUNCTION app.uuid_v7(p_at timestamp with time zone) IS 'A time-ordered UUID of RFC 9562, version 7, of the given moment to the microsecond; 62 bits are random.';
 
 -- Name: is_time_zone(text); Type: FUNCTION; Schema: rules; Owner: -
 

@@ -11,7 +11,7 @@ create temporary table held_partition as
   select h.name, i.inhrelid::regclass::text as partition
   from held h join pg_catalog.pg_inherits i on i.inhparent = h.name::regclass;
 
-select plan((select 3 * count(*) from held)::int + (select 3 * count(*) from held_partition)::int + 5);
+select plan((select 3 * count(*) from held)::int + (select 3 * count(*) from held_partition)::int + 8);
 
 select fx.make_merchant('S1');
 select fx.make_merchant_user('S1') as cashier \gset
@@ -48,6 +48,9 @@ from held_partition p;
 select is((select count(*)::int from app.transactions_default), 0, 'the default partition is empty: this month has its own');
 select is((select t.tableoid::regclass::text from app.transactions t where t.id = :'tx_id'),
           'app.transactions_' || to_char(now() at time zone 'UTC', 'YYYYMM'), 'a payment lies in the partition of its month');
+select ok(app.uuid_v7('2026-01-02 03:04:05.678001+00') < app.uuid_v7('2026-01-02 03:04:05.678002+00'), 'ids a microsecond apart follow each other');
+select matches(app.uuid_v7()::text, '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$', 'an id is a UUID of version 7');
+select is(left(app.uuid_v7('2026-01-02 03:04:05.678999+00')::text, 13), left(app.uuid_v7_floor('2026-01-02 03:04:05.678+00')::text, 13), 'that begins with its millisecond');
 select is(app.ensure_partitions(3), 0, 'partitions that exist are not made again');
 select is(app.ensure_partitions(4), (select count(*)::int from app.partitioned_tables), 'one month further makes one partition for each log');
 select is_empty(
