@@ -61,6 +61,24 @@ impl TestDatabase {
         Ok(Member { user, card })
     }
 
+    /// The id of a member, for what names him.
+    ///
+    /// # Errors
+    /// When the fixture fails.
+    pub async fn member_id(&self, member: &Member) -> Result<String> {
+        self.text("select fx.member_id($1::text::uuid)::text", &[&member.user]).await
+    }
+
+    /// A new admin of the house; his user.
+    ///
+    /// # Errors
+    /// When the fixture fails.
+    pub async fn admin(&self, name: &str) -> Result<String> {
+        let make = "with made as (select fx.make_user($1) as id)
+                    insert into app.admin_users (user_id) select id from made returning user_id::text";
+        self.text(make, &[&format!("{name}@fixture.example")]).await
+    }
+
     /// So many new members.
     ///
     /// # Errors

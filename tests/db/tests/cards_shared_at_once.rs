@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 use mps_db_tests::call::{Caller, label};
-use mps_db_tests::scene::Member;
-use mps_db_tests::{Call, TestDatabase, assert_ends, on_a_fresh_database};
+use mps_db_tests::{Call, assert_ends, on_a_fresh_database};
 
 const GUESSES: usize = 50;
 
@@ -16,16 +15,6 @@ fn call(user: &str, rpc: &str, arguments: &[&str]) -> Call {
     Call::new(Caller::User(user.to_owned()), statement, &arguments)
 }
 
-async fn member_id(db: &TestDatabase, member: &Member) -> Result<String> {
-    db.text("select fx.member_id($1::text::uuid)::text", &[&member.user]).await
-}
-
-async fn admin(db: &TestDatabase) -> Result<String> {
-    let make = "with made as (select fx.make_user('admin@fixture.example') as id)
-                insert into app.admin_users (user_id) select id from made returning user_id::text";
-    db.text(make, &[]).await
-}
-
 #[test]
 fn of_fifty_passwords_guessed_at_once_five_are_looked_at() -> Result<()> {
     on_a_fresh_database(async |db| {
@@ -33,7 +22,7 @@ fn of_fifty_passwords_guessed_at_once_five_are_looked_at() -> Result<()> {
         let guesser = db.member("guesser", "0").await?;
         let card = db.shared_card("100.00", std::slice::from_ref(&owner)).await?;
         db.run("update app.card_bindings set role = 'owner'").await?;
-        let id = member_id(db, &guesser).await?;
+        let id = db.member_id(&guesser).await?;
         let calls = (0..GUESSES)
             .map(|guess| {
                 let password = format!("guess {guess}");
@@ -58,7 +47,7 @@ fn of_two_owners_who_leave_at_once_one_stays() -> Result<()> {
         db.run("update app.card_bindings set role = 'owner'").await?;
         let mut calls = Vec::new();
         for owner in &owners {
-            let id = member_id(db, owner).await?;
+            let id = db.member_id(owner).await?;
             calls.push(call(&owner.user, "unbind_member_from_card", &[&card, &id]));
         }
         let outcomes = db.at_once(calls).await?;
@@ -75,13 +64,13 @@ fn of_two_owners_who_leave_at_once_one_stays() -> Result<()> {
 fn a_charge_that_waits_for_an_rpc_hears_what_it_did() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let house = admin(db).await?;
+        let house = db.admin("admin").await?;
         let owner = db.member("owner", "0").await?;
         let payer = db.member("payer", "1000.00").await?;
         let shared = db.shared_card("100.00", &[owner.clone(), payer.clone()]).await?;
         let set_owner = "update app.card_bindings set role = 'owner' where member_id = fx.member_id('";
         db.run(&format!("{set_owner}{}')", owner.user)).await?;
-        let payer_id = member_id(db, &payer).await?;
+        let payer_id = db.member_id(&payer).await?;
         let losses = [
             (&shared, call(&owner.user, "freeze_card", &[&shared]), "PT409 CARD_NOT_ACTIVE"),
             (

@@ -40,16 +40,6 @@ fn bind_identity(member_id: &str, external_id: &str) -> Call {
     )
 }
 
-async fn member_id(db: &TestDatabase, member: &Member) -> Result<String> {
-    db.text("select fx.member_id($1::text::uuid)::text", &[&member.user]).await
-}
-
-async fn admin(db: &TestDatabase, name: &str) -> Result<String> {
-    let make = "with made as (select fx.make_user($1) as id)
-                insert into app.admin_users (user_id) select id from made returning user_id::text";
-    db.text(make, &[&format!("{name}@fixture.example")]).await
-}
-
 async fn give_points(db: &TestDatabase, card: &str, points: i64) -> Result<()> {
     let give = "select app.change_points($1::text::uuid, $2::text::bigint, null, 'fixture', clock_timestamp())::text";
     db.texts(give, &[card, &points.to_string()]).await.map(drop)
@@ -84,7 +74,7 @@ fn nothing_is_paid_after_a_deletion() -> Result<()> {
         let shop = db.shop("SHOP1").await?;
         let (gone, codes) = guest(db, "waiting").await?;
         let house = db.session().await?;
-        assert_eq!(label(&house.leave_open(&delete(&gone.user, &member_id(db, &gone).await?)).await?), "ok");
+        assert_eq!(label(&house.leave_open(&delete(&gone.user, &db.member_id(&gone).await?)).await?), "ok");
         let mut waiting = Vec::new();
         for code in &codes {
             waiting.push(db.start_behind(&house, shop.charge(code, "1.00")).await?);
@@ -106,7 +96,7 @@ async fn assert_charged_or_refused(db: &TestDatabase, shop: &Shop, name: &str) -
     let (gone, codes) = guest(db, name).await?;
     let paid_before = db.payments().await?;
     let mut calls: Vec<Call> = codes.iter().map(|code| shop.charge(code, "1.00").into()).collect();
-    calls.insert(PAYERS / 2, delete(&gone.user, &member_id(db, &gone).await?));
+    calls.insert(PAYERS / 2, delete(&gone.user, &db.member_id(&gone).await?));
     let mut outcomes = db.at_once(calls).await?;
     assert_eq!(label(&outcomes.remove(PAYERS / 2)), "ok");
     let paid = tally(&outcomes).get("ok").copied().unwrap_or_default();
@@ -125,12 +115,12 @@ fn assert_ends_only(outcomes: &[Outcome], allowed: &[&str]) -> Result<()> {
 #[test]
 fn a_deletion_loses_no_balance() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         for round in 0..ROUNDS {
             let member = db.member(&format!("member{round}"), "0").await?;
             let credit = "adjust_card_balance($1::text::uuid, 10.00, 'race')";
             let credit = call(Caller::User(house.clone()), credit, &[&member.card]);
-            let delete = delete(&member.user, &member_id(db, &member).await?);
+            let delete = delete(&member.user, &db.member_id(&member).await?);
             let outcomes = db.at_once(vec![credit, delete]).await?;
 
             let ends: Vec<String> = outcomes.iter().map(label).collect();
@@ -157,14 +147,14 @@ fn a_deletion_and_a_binding_hear_of_each_other() -> Result<()> {
         let session = db.session().await?;
 
         let first = db.member("first", "0").await?;
-        let id = member_id(db, &first).await?;
+        let id = db.member_id(&first).await?;
         assert_eq!(label(&session.leave_open(&bind(&id)).await?), "ok");
         let waiting = db.start_behind(&session, delete(&first.user, &id)).await?;
         session.commit().await?;
         assert_eq!(label(&waiting.outcome().await?), "ok");
 
         let second = db.member("second", "0").await?;
-        let id = member_id(db, &second).await?;
+        let id = db.member_id(&second).await?;
         assert_eq!(label(&session.leave_open(&delete(&second.user, &id)).await?), "ok");
         let waiting = db.start_behind(&session, bind(&id)).await?;
         session.commit().await?;
@@ -184,7 +174,7 @@ fn a_deletion_waits_for_a_card_it_was_bound_to_meanwhile() -> Result<()> {
     on_a_fresh_database(async |db| {
         let owner = db.member("owner", "0").await?;
         let gone = db.member("gone", "0").await?;
-        let id = member_id(db, &gone).await?;
+        let id = db.member_id(&gone).await?;
         let card = db.shared_card("100.00", std::slice::from_ref(&owner)).await?;
         let (house, till) = (db.session().await?, db.session().await?);
         let bind = "with made as (
@@ -220,12 +210,12 @@ fn an_identity_is_bound_to_one_of_many_members() -> Result<()> {
         let members = db.members(PAYERS, "0").await?;
         let mut calls = Vec::new();
         for member in &members {
-            calls.push(bind_identity(&member_id(db, member).await?, "openid"));
+            calls.push(bind_identity(&db.member_id(member).await?, "openid"));
         }
         let outcomes = db.at_once(calls).await?;
         assert_ends(&outcomes, &[("ok", 1), ("PT409 EXTERNAL_ID_ALREADY_BOUND", PAYERS - 1)]);
 
-        let other = member_id(db, &db.member("other", "0").await?).await?;
+        let other = db.member_id(&db.member("other", "0").await?).await?;
         let calls = (0..PAYERS).map(|number| bind_identity(&other, &format!("openid-{number}"))).collect();
         assert_ends(&db.at_once(calls).await?, &[("ok", 1), ("PT409 EXTERNAL_ID_ALREADY_BOUND", PAYERS - 1)]);
         assert_eq!(count(db, "app.external_identities").await?, "2");
@@ -236,10 +226,10 @@ fn an_identity_is_bound_to_one_of_many_members() -> Result<()> {
 #[test]
 fn a_phone_is_given_to_one_of_many_members() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let mut calls = Vec::new();
         for member in db.members(PAYERS, "0").await? {
-            let id = member_id(db, &member).await?;
+            let id = db.member_id(&member).await?;
             let statement = "select to_jsonb(r)::text
                 from public.update_member_profile($1::text::uuid, null, '+886900000001') r";
             calls.push(Call::new(Caller::User(member.user), statement, &[Some(&id)]));
@@ -256,7 +246,7 @@ fn a_phone_is_given_to_one_of_many_members() -> Result<()> {
 #[test]
 fn a_user_is_linked_or_registered_but_one_member() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         for round in 0..ROUNDS {
             let make = "select (app.make_member('Known', null, null, null)).id::text";
             let known = db.text(make, &[]).await?;
@@ -278,7 +268,7 @@ fn a_user_is_linked_or_registered_but_one_member() -> Result<()> {
 fn a_charge_that_read_the_old_levels_is_moved_to_the_new() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let member = db.member("member", "100.00").await?;
         give_points(db, &member.card, 990).await?;
         let code = db.code(&member.user, &member.card).await?;
@@ -296,7 +286,7 @@ fn a_charge_that_read_the_old_levels_is_moved_to_the_new() -> Result<()> {
 fn a_charge_that_waits_for_new_levels_follows_them() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let member = db.member("member", "100.00").await?;
         let priced = db.shared_card("100.00", std::slice::from_ref(&member)).await?;
         db.run("update app.cards set fixed_discount = 0.9 where card_type = 'prepaid'").await?;
@@ -332,7 +322,7 @@ fn a_charge_that_waits_for_new_levels_follows_them() -> Result<()> {
 fn charges_go_on_while_new_levels_wait_for_a_reader() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let member = db.member("member", "100.00").await?;
         give_points(db, &member.card, 990).await?;
         let charge = shop.charge(&db.code(&member.user, &member.card).await?, "10.00");
@@ -354,7 +344,7 @@ fn charges_go_on_while_new_levels_wait_for_a_reader() -> Result<()> {
 fn new_levels_and_charges_that_hold_a_card_do_not_wait_for_each_other_for_ever() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let friends = db.members(PAYERS, "0").await?;
         let card = db.shared_card("100.00", &friends).await?;
         give_points(db, &card, 990).await?;
@@ -380,7 +370,7 @@ fn new_levels_and_charges_that_hold_a_card_do_not_wait_for_each_other_for_ever()
 fn levels_are_right_after_being_set_amid_charges() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let admins = [admin(db, "one").await?, admin(db, "two").await?];
+        let admins = [db.admin("one").await?, db.admin("two").await?];
         let members = db.members(2 * PAYERS, "1000.00").await?;
         for member in &members {
             give_points(db, &member.card, 985).await?;

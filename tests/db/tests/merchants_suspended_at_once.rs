@@ -18,12 +18,6 @@ fn call(user: &str, rpc: &str, arguments: &[&str]) -> Call {
     Call::new(Caller::User(user.to_owned()), statement, &arguments)
 }
 
-async fn admin(db: &TestDatabase, name: &str) -> Result<String> {
-    let make = "with made as (select fx.make_user($1 || '@fixture.example') as id)
-                insert into app.admin_users (user_id) select id from made returning user_id::text";
-    db.text(make, &[name]).await
-}
-
 async fn merchant_id(db: &TestDatabase, code: &str) -> Result<String> {
     db.text("select id::text from app.merchants where code = $1", &[code]).await
 }
@@ -74,7 +68,7 @@ async fn assert_charges_that_wait_are_refused(
 fn nothing_is_charged_after_a_suspension() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let id = merchant_id(db, "SHOP1").await?;
         assert_charges_that_wait_are_refused(db, &shop, &house, &id).await?;
 
@@ -104,7 +98,7 @@ fn a_suspension_waits_for_its_own_charges_only() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
         let other = db.shop("OTHER").await?;
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let codes = codes(db, "payer").await?;
         let here = db.session().await?;
         let there = db.session().await?;
@@ -124,7 +118,7 @@ fn a_suspension_waits_for_its_own_charges_only() -> Result<()> {
 fn a_refund_goes_on_after_it_waited_for_a_suspension() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;
-        let house = admin(db, "admin").await?;
+        let house = db.admin("admin").await?;
         let id = merchant_id(db, "SHOP1").await?;
         let payer = db.member("payer", "10.00").await?;
         let code = db.code(&payer.user, &payer.card).await?;
@@ -192,7 +186,7 @@ const ADMINS: &str = "select count(*)::text from app.admin_users";
 #[test]
 fn of_two_admins_who_leave_at_once_one_stays() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let [one, two] = [admin(db, "one").await?, admin(db, "two").await?];
+        let [one, two] = [db.admin("one").await?, db.admin("two").await?];
         let first = call(&one, "remove_admin_user", &[&one]);
         let second = call(&two, "remove_admin_user", &[&two]);
         assert_eq!(end_behind(db, first, second).await?, "PT409 CANNOT_REMOVE_LAST_ADMIN");
@@ -204,7 +198,7 @@ fn of_two_admins_who_leave_at_once_one_stays() -> Result<()> {
 #[test]
 fn of_two_admins_who_remove_each_other_at_once_one_stays() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let [one, two] = [admin(db, "one").await?, admin(db, "two").await?];
+        let [one, two] = [db.admin("one").await?, db.admin("two").await?];
         let first = call(&one, "remove_admin_user", &[&two]);
         let second = call(&two, "remove_admin_user", &[&one]);
         assert_eq!(end_behind(db, first, second).await?, "PT403 PERMISSION_DENIED");
@@ -216,7 +210,7 @@ fn of_two_admins_who_remove_each_other_at_once_one_stays() -> Result<()> {
 #[test]
 fn admins_go_on_reading_while_admins_change() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let [one, two] = [admin(db, "one").await?, admin(db, "two").await?];
+        let [one, two] = [db.admin("one").await?, db.admin("two").await?];
         let session = db.session().await?;
         assert_eq!(label(&session.leave_open(&call(&one, "remove_admin_user", &[&two])).await?), "ok");
         // Until that commits, the other is an admin and need not wait.

@@ -47,12 +47,6 @@ fn close(admin: &str, card: &str) -> Call {
 /// For a call that must not wait: one that does is refused instead of never ending.
 const IMPATIENT: &str = "set lock_timeout = '10s'";
 
-async fn admin(db: &TestDatabase) -> Result<String> {
-    let make = "with made as (select fx.make_user('admin@fixture.example') as id)
-                insert into app.admin_users (user_id) select id from made returning user_id::text";
-    db.text(make, &[]).await
-}
-
 /// A member without money and an order of 100.00.
 async fn ordered(db: &TestDatabase, name: &str) -> Result<(Member, String)> {
     let member = db.member(name, "0").await?;
@@ -170,7 +164,7 @@ fn expiring_goes_past_an_order_that_is_being_paid() -> Result<()> {
 #[test]
 fn a_card_that_closes_is_credited_before_or_not_at_all() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let house = admin(db).await?;
+        let house = db.admin("admin").await?;
         for round in 0..10 {
             let (member, order) = ordered(db, &format!("payer{round}")).await?;
             let calls = vec![complete(&order, &format!("W{round}"), "100.00"), close(&house, &member.card)];
@@ -188,7 +182,7 @@ fn a_card_that_closes_is_credited_before_or_not_at_all() -> Result<()> {
 #[test]
 fn a_payment_that_waited_for_a_closing_card_waits_for_an_admin() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let house = admin(db).await?;
+        let house = db.admin("admin").await?;
         let (member, order) = ordered(db, "payer").await?;
         let closing = db.session().await?;
         assert_eq!(label(&closing.leave_open(&close(&house, &member.card)).await?), "ok");
@@ -204,7 +198,7 @@ fn a_payment_that_waited_for_a_closing_card_waits_for_an_admin() -> Result<()> {
 #[test]
 fn a_review_ends_once() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let house = admin(db).await?;
+        let house = db.admin("admin").await?;
         let (member, order) = ordered(db, "payer").await?;
         assert_ends(&[db.call(complete(&order, "W1", "99.00")).await?], &[("ok", 1)]);
         let mut calls = vec![resolve(&house, &order, "W1", "credit"); 10];
@@ -285,7 +279,7 @@ fn a_cashier_takes_no_more_than_the_cap_of_the_day() -> Result<()> {
 #[test]
 fn a_shop_that_is_suspended_meanwhile_takes_no_cash() -> Result<()> {
     on_a_fresh_database(async |db| {
-        let house = admin(db).await?;
+        let house = db.admin("admin").await?;
         let (shop, member) = (db.shop("SHOP1").await?, db.member("payer", "0").await?);
         let id = db.text("select id::text from app.merchants", &[]).await?;
         let suspending = db.session().await?;

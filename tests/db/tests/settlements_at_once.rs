@@ -19,12 +19,7 @@ async fn scene(db: &TestDatabase) -> Result<Scene> {
     let shop = db.shop("SHOP1").await?;
     db.run("update app.merchants set fee_bps = 150").await?;
     let merchant = db.text("select id::text from app.merchants", &[]).await?;
-    let admin = db.text("select fx.make_user('admin@fixture.example')::text", &[]).await?;
-    db.text(
-        "insert into app.admin_users (user_id) values ($1::text::uuid) returning user_id::text",
-        &[&admin],
-    )
-    .await?;
+    let admin = db.admin("admin").await?;
     let payers = db.members(PAYERS, "10000.00").await?;
     Ok(Scene { shop, merchant, admin, payers })
 }

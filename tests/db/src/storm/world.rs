@@ -92,10 +92,9 @@ impl World {
         }
         let mut members = Vec::new();
         for member in &people {
-            members.push(db.text("select fx.member_id($1::text::uuid)::text", &[&member.user]).await?);
+            members.push(db.member_id(member).await?);
         }
-        let admin = db.text("select fx.make_user('storm-admin@fixture.example')::text", &[]).await?;
-        db.run(&format!("insert into app.admin_users (user_id) values ('{admin}')")).await?;
+        let admin = db.admin("admin").await?;
         let mut phones = Vec::new();
         for person in &people {
             let device = db.device(&person.user, &person.card).await?;
