@@ -48,7 +48,7 @@ from held_partition p;
 select is((select count(*)::int from app.transactions_default), 0, 'the default partition is empty: this month has its own');
 select is((select t.tableoid::regclass::text from app.transactions t where t.id = :'tx_id'),
           'app.transactions_' || to_char(now() at time zone 'UTC', 'YYYYMM'), 'a payment lies in the partition of its month');
-select ok(app.uuid_v7('2026-01-02 03:04:05.678001+00') < app.uuid_v7('2026-01-02 03:04:05.678002+00'), 'ids a microsecond apart follow each other');
+select ok(left(app.uuid_v7('2026-01-02 03:04:05.678001+00')::text, 18) < left(app.uuid_v7('2026-01-02 03:04:05.678002+00')::text, 18), 'ids a microsecond apart follow each other');
 select matches(app.uuid_v7()::text, '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$', 'an id is a UUID of version 7');
 select is(left(app.uuid_v7('2026-01-02 03:04:05.678999+00')::text, 13), left(app.uuid_v7_floor('2026-01-02 03:04:05.678+00')::text, 13), 'that begins with its millisecond');
 select is(app.ensure_partitions(3), 0, 'partitions that exist are not made again');
