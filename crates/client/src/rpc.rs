@@ -1,12 +1,17 @@
 //! Every RPC in `public`: its arguments, its reply, and whether it may be sent twice.
 
 mod codes;
+mod crons;
 mod ids;
 mod members;
 mod ops;
 mod payments;
 
 pub use codes::{IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
+pub use crons::{
+    CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronGenerateSettlements, CronPurge,
+    CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
+};
 pub use ids::{CardId, MemberId};
 pub use members::{
     GetMemberCards, GetUserProfile, MemberCard, MerchantOfUser, Profile, RegisterMember, RegisteredMember,
