@@ -1,10 +1,13 @@
 # The Worker on plain workerd: the same build and the same names as wrangler.toml.
-#   workerd serve edge/workerd.capnp --socket-addr http=127.0.0.1:8787
+#   workerd serve edge/workerd.capnp --socket-addr http=127.0.0.1:8787 --directory-path state=/var/lib/mps
+# `cargo xtask serve` does that and fires the jobs, which workerd does not.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [
     (name = "edge", worker = .edge),
+    # Durable Objects: counters of the metrics and of the limits.
+    (name = "state", disk = (path = "../.mps/edge-state", writable = true)),
     (name = "internet", network = (
       allow = ["public", "private"],
       tlsOptions = (trustBrowserCas = true),
@@ -27,5 +30,18 @@ const edge :Workerd.Worker = (
     (name = "JWT_AUDIENCE", fromEnvironment = "JWT_AUDIENCE"),
     (name = "JWT_ISSUER", fromEnvironment = "JWT_ISSUER"),
     (name = "CORS_ALLOWED_ORIGINS", fromEnvironment = "CORS_ALLOWED_ORIGINS"),
+    (name = "TRUSTED_ADDRESS_HEADER", fromEnvironment = "TRUSTED_ADDRESS_HEADER"),
+    (name = "RATE_LIMIT_USER", fromEnvironment = "RATE_LIMIT_USER"),
+    (name = "RATE_LIMIT_PAYMENT", fromEnvironment = "RATE_LIMIT_PAYMENT"),
+    (name = "RATE_LIMIT_ADDRESS", fromEnvironment = "RATE_LIMIT_ADDRESS"),
+    (name = "OPS_TOKEN", fromEnvironment = "OPS_TOKEN"),
+    (name = "METRICS_TOKEN", fromEnvironment = "METRICS_TOKEN"),
+    (name = "LIMITER", durableObjectNamespace = "LimiterObject"),
+    (name = "METRICS", durableObjectNamespace = "MetricsObject"),
   ],
+  durableObjectNamespaces = [
+    (className = "LimiterObject", uniqueKey = "mps-limiter"),
+    (className = "MetricsObject", uniqueKey = "mps-metrics"),
+  ],
+  durableObjectStorage = (localDisk = "state"),
 );

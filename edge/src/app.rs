@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use mps_client::retry::{self, Policy};
@@ -14,10 +16,21 @@ use tower_service::Service;
 
 use crate::auth::{Claims, Hs256Verifier, TokenRefused, Verified};
 use crate::config::{Config, ConfigError};
+use crate::limits::{Limits, Standings};
+use crate::metrics::Metrics;
+use crate::operator::OperatorTokens;
 use crate::platform::{Host, Patience, on_one_thread};
 use crate::problem::{self, Failure};
 use crate::telemetry::{self, Note, RouteTemplate};
-use crate::{headers, routes};
+use crate::{crons, headers, panics, routes};
+
+/// A job may read all books, and nobody waits for its answer. It is called again by its next run.
+const PATIENT: Policy = Policy {
+    attempts_max: 1,
+    budget: Duration::from_mins(5),
+    attempt_max: Duration::from_mins(5),
+    ..Policy::HOUSE
+};
 
 /// What every handler shares.
 #[derive(Clone)]
@@ -27,6 +40,9 @@ struct Shared {
     client: Client,
     verifier: Hs256Verifier,
     host: Arc<dyn Host>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    operator: OperatorTokens,
 }
 
 impl App {
@@ -39,18 +55,71 @@ impl App {
     where
         C: Call,
     {
+        self.call_under(Policy::HOUSE, context, call).await
+    }
+
+    /// Makes one RPC call that may take minutes.
+    pub(crate) async fn call_patiently<C>(&self, context: CallContext, call: C) -> Result<C::Reply, RpcError>
+    where
+        C: Call,
+    {
+        self.call_under(PATIENT, context, call).await
+    }
+
+    async fn call_under<C: Call>(
+        &self,
+        policy: Policy,
+        context: CallContext,
+        call: C,
+    ) -> Result<C::Reply, RpcError> {
         let patience = Patience(self.0.host.clone());
-        on_one_thread(retry::call_repeatedly(&self.0.client, &context, &call, Policy::HOUSE, &patience)).await
+        let started_at = self.0.host.unix_time();
+        let work = retry::call_repeatedly(&self.0.client, &context, &call, policy, &patience);
+        let result = on_one_thread(work).await;
+        let labels = [("rpc", C::RPC), ("outcome", outcome(&result))];
+        let length = self.0.host.unix_time().saturating_sub(started_at);
+        self.0.metrics.time("upstream_rpc_duration_seconds", &labels, length);
+        result
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        self.0.host.as_ref()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn operator(&self) -> &OperatorTokens {
+        &self.0.operator
+    }
+}
+
+/// Who must act on a call's result; a metrics label.
+fn outcome<T>(result: &Result<T, RpcError>) -> &'static str {
+    match result {
+        Ok(_) => "ok",
+        Err(RpcError::Refused(_)) => "refused",
+        Err(RpcError::Contention(_)) => "contention",
+        Err(RpcError::Unavailable(_)) => "unavailable",
+        Err(RpcError::Drift(_)) => "drift",
+        Err(RpcError::Bug(_)) => "bug",
     }
 }
 
 /// Stands before the routes. Without a right configuration it refuses everything.
 pub(crate) struct Front {
     host: Arc<dyn Host>,
+    metrics: Arc<Metrics>,
     opened: Result<Opened, ConfigError>,
 }
 
 struct Opened {
+    app: App,
     router: Router,
     allowed_origins: Vec<String>,
 }
@@ -58,17 +127,26 @@ struct Opened {
 impl Front {
     /// Reads the configuration and builds the routes; once an isolate.
     pub(crate) fn open(variable: &dyn Fn(&str) -> Option<String>, host: Arc<dyn Host>) -> Self {
+        let metrics = Arc::new(Metrics::new(host.clone()));
         let opened = Config::read(variable).map(|config| {
             let client = Client::new(&config.supabase_url, config.publishable_key, Some(config.secret_key));
             let verifier = Hs256Verifier::new(&config.tokens);
-            let app = App(Arc::new(Shared { client, verifier, host: host.clone() }));
-            let router = routes::all().layer(middleware::from_fn(note_route)).with_state(app);
-            Opened { router, allowed_origins: config.allowed_origins }
+            let limits = Limits { rules: config.limits, host: host.clone(), metrics: metrics.clone() };
+            let app = App(Arc::new(Shared {
+                client,
+                verifier,
+                host: host.clone(),
+                limits,
+                metrics: metrics.clone(),
+                operator: config.operator,
+            }));
+            let router = routes::all().layer(middleware::from_fn(note_route)).with_state(app.clone());
+            Opened { app, router, allowed_origins: config.allowed_origins }
         });
         if let Err(error) = opened {
             host.log(&telemetry::line_of_refused_start(host.unix_time(), error));
         }
-        Self { host, opened }
+        Self { host, metrics, opened }
     }
 
     /// Answers one request, whatever it is.
@@ -77,10 +155,13 @@ impl Front {
         let request_id = headers::request_id(request.headers(), self.host.random_bytes());
         let (method, is_api) = (request.method().clone(), request.uri().path().starts_with("/api/"));
         request.extensions_mut().insert(request_id.clone());
+        let standings = Standings::default();
+        request.extensions_mut().insert(standings.clone());
         let (response, origin) = match &self.opened {
             Ok(opened) => {
                 let origin = headers::allowed_origin(&request, &opened.allowed_origins);
-                (opened.route(request).await, origin)
+                let answered = panics::caught(opened.route(request, &standings)).await;
+                (answered.unwrap_or_else(|_| Failure::from(ErrorCode::Internal).into_response()), origin)
             }
             Err(error) => {
                 let failure = Failure::with_param(ErrorCode::NotConfigured, "what", error.name);
@@ -88,9 +169,10 @@ impl Front {
             }
         };
         let mut response = problem::write_document(response, &request_id);
+        standings.write(&mut response);
         headers::finish(&mut response, &request_id, is_api, origin);
         let ended_at = self.host.unix_time();
-        self.host.log(&telemetry::line(&telemetry::Answered {
+        let answered = telemetry::Answered {
             ended_at,
             duration: ended_at.checked_sub(started_at).unwrap_or(Duration::ZERO),
             request_id: &request_id,
@@ -99,15 +181,36 @@ impl Front {
             status: response.status(),
             note: response.extensions().get::<Note>(),
             failure: response.extensions().get::<Failure>(),
-        }));
+        };
+        self.host.log(&telemetry::line(&answered));
+        self.metrics.record(&answered, headers::is_replayed(&response));
+        self.metrics.send_later();
         response
+    }
+
+    /// Runs the jobs of one time of wrangler.toml.
+    pub(crate) async fn run_schedule(&self, schedule: &str) {
+        let request_id = headers::request_id(&HeaderMap::new(), self.host.random_bytes());
+        let count = match &self.opened {
+            Ok(opened) => crons::run_schedule(&opened.app, schedule, &request_id).await,
+            Err(_) => 0,
+        };
+        if count == 0 {
+            self.host.log(&telemetry::line_of_idle_schedule(self.host.unix_time()));
+        }
+        self.metrics.send().await;
     }
 }
 
 impl Opened {
-    async fn route(&self, request: Request) -> Response {
+    async fn route(&self, request: Request, standings: &Standings) -> Response {
         if headers::is_preflight(&request) {
             return headers::preflight();
+        }
+        if is_anonymous(&request)
+            && let Err(failure) = self.app.limits().admit_address(request.headers(), standings).await
+        {
+            return failure.into_response();
         }
         // A Router is always ready and never fails.
         match self.router.clone().call(request).await {
@@ -115,6 +218,14 @@ impl Opened {
             Err(never) => match never {},
         }
     }
+}
+
+/// Whether it asks for the API without saying who asks. Providers notify without a token of ours: their signature counts.
+fn is_anonymous(request: &Request) -> bool {
+    let path = request.uri().path();
+    path.starts_with("/api/")
+        && !path.starts_with("/api/webhooks/")
+        && !request.headers().contains_key(AUTHORIZATION)
 }
 
 /// Leaves the route's template on the response, for the log: the path itself may hold anything.

@@ -12,9 +12,15 @@ pub(crate) struct Verified<T>(T);
 /// The parts of an access token that the edge needs.
 pub(crate) struct Claims {
     token: AccessToken,
+    subject: String,
 }
 
 impl Verified<Claims> {
+    /// The user's id.
+    pub(crate) fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
     /// Calls made with this are the user's own.
     pub(crate) fn into_caller(self) -> Caller {
         Caller::User(self.0.token)

@@ -2,11 +2,17 @@
 
 use std::fmt;
 
-use axum::http::Uri;
+use axum::http::{HeaderName, Uri};
 use mps_client::ApiKey;
+
+use crate::limits::{LimitRules, Quota};
+use crate::operator::OperatorTokens;
 
 /// HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, 3.2).
 const JWT_SECRET_BYTES_MIN: usize = 32;
+
+/// Long enough that guessing is hopeless.
+const OPERATOR_TOKEN_BYTES_MIN: usize = 32;
 
 const JWT_AUDIENCE_DEFAULT: &str = "authenticated";
 
@@ -22,6 +28,10 @@ pub(crate) struct Config {
     pub(crate) tokens: TokenRules,
     /// `CORS_ALLOWED_ORIGINS`, separated by commas: the origins whose pages may read our answers.
     pub(crate) allowed_origins: Vec<String>,
+    /// How much one caller may ask.
+    pub(crate) limits: LimitRules,
+    /// What opens /ops and /metrics.
+    pub(crate) operator: OperatorTokens,
 }
 
 /// What an access token must be.
@@ -70,7 +80,40 @@ impl Config {
             allowed_origins: optional("CORS_ALLOWED_ORIGINS")
                 .map_or(Some(Vec::new()), |list| parse_origins(&list))
                 .ok_or(ConfigError { name: "CORS_ALLOWED_ORIGINS" })?,
+            limits: read_limits(&optional)?,
+            operator: OperatorTokens {
+                ops: read_operator_token(&optional, "OPS_TOKEN")?,
+                metrics: read_operator_token(&optional, "METRICS_TOKEN")?,
+            },
         })
+    }
+}
+
+fn read_limits(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<LimitRules, ConfigError> {
+    let quota = |name, default| match optional(name) {
+        Some(text) => Quota::parse(&text).ok_or(ConfigError { name }),
+        None => Ok(Some(default)),
+    };
+    let name = "TRUSTED_ADDRESS_HEADER";
+    let header = optional(name).map(|text| text.parse::<HeaderName>()).transpose();
+    Ok(LimitRules {
+        user: quota("RATE_LIMIT_USER", Quota::USER)?,
+        payment: quota("RATE_LIMIT_PAYMENT", Quota::PAYMENT)?,
+        address: quota("RATE_LIMIT_ADDRESS", Quota::ADDRESS)?,
+        address_header: header.map_err(|_| ConfigError { name })?,
+    })
+}
+
+fn read_operator_token(
+    optional: &dyn Fn(&'static str) -> Option<String>,
+    name: &'static str,
+) -> Result<Option<String>, ConfigError> {
+    let is_strong = |token: &String| {
+        token.len() >= OPERATOR_TOKEN_BYTES_MIN && token.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    match optional(name) {
+        Some(token) if !is_strong(&token) => Err(ConfigError { name }),
+        token => Ok(token),
     }
 }
 
@@ -130,6 +173,12 @@ mod tests {
             ("SUPABASE_PUBLISHABLE_KEY", "two words"),
             ("SUPABASE_SECRET_KEY", "line\nbreak"),
             ("SUPABASE_JWT_SECRET", "short"),
+            ("RATE_LIMIT_USER", "1000"),
+            ("RATE_LIMIT_PAYMENT", "50 / 10"),
+            ("RATE_LIMIT_ADDRESS", "none"),
+            ("TRUSTED_ADDRESS_HEADER", "x real ip"),
+            ("OPS_TOKEN", "a-token-of-31-characters-only!!"),
+            ("METRICS_TOKEN", "a token of more than 32 characters with spaces"),
             ("CORS_ALLOWED_ORIGINS", "*"),
             ("CORS_ALLOWED_ORIGINS", "https://*.example"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example,"),
@@ -147,6 +196,11 @@ mod tests {
         assert_eq!(config.tokens.audience, "authenticated");
         assert_eq!(config.tokens.issuer, None);
         assert!(config.allowed_origins.is_empty());
+        assert_eq!(config.limits.user, Some(Quota::USER));
+        assert_eq!(config.limits.payment, Some(Quota::PAYMENT));
+        assert_eq!(config.limits.address, Some(Quota::ADDRESS));
+        assert_eq!(read(&[("RATE_LIMIT_USER", "off")])?.limits.user, None);
+        assert!(config.operator.ops.is_none() && config.operator.metrics.is_none());
         Ok(())
     }
 

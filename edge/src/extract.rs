@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::app::App;
 use crate::headers::IDEMPOTENCY_KEY;
+use crate::limits::Standings;
 use crate::problem::Failure;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -34,14 +35,21 @@ impl FromRequestParts<App> for Authenticated {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(ErrorCode::NotAuthenticated.into());
         };
-        let token = header.to_str().ok().and_then(bearer_token).ok_or_else(Failure::invalid_token)?;
-        let verified = app.verify_token(token).map_err(|_| Failure::invalid_token())?;
+        // What is no bearer token is verified, and refused, like a wrong one.
+        let token = header.to_str().ok().and_then(bearer_token).unwrap_or_default();
+        let standings = parts.extensions.get::<Standings>().cloned().unwrap_or_default();
+        let Ok(verified) = app.verify_token(token) else {
+            // A wrong token is as good as none, and costs more to look at.
+            app.limits().admit_address(&parts.headers, &standings).await?;
+            return Err(Failure::invalid_token());
+        };
+        app.limits().admit_user(verified.subject(), parts.uri.path(), &standings).await?;
         Ok(Self(CallContext { caller: verified.into_caller(), request_id: request_id(parts)? }))
     }
 }
 
 /// The scheme's name is case-insensitive (RFC 9110, 11.1).
-fn bearer_token(header: &str) -> Option<&str> {
+pub(crate) fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }

@@ -17,7 +17,8 @@ pub(crate) const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
 const ALLOWED_METHODS: &str = "GET, POST";
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
-const EXPOSED_HEADERS: &str = "date, idempotency-replayed, x-request-id";
+const EXPOSED_HEADERS: &str =
+    "date, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";
 const PREFLIGHT_SECONDS: &str = "600";
 
 /// The caller's request id when it is well-formed, else a new one from 16 random bytes.
@@ -29,6 +30,11 @@ pub(crate) fn request_id(headers: &HeaderMap, random_bytes: [u8; 16]) -> Request
 fn new_request_id(random_bytes: [u8; 16]) -> RequestId {
     let id = uuid::Builder::from_random_bytes(random_bytes).into_uuid().hyphenated().to_string();
     RequestId::parse(&id).unwrap_or_else(|_| unreachable!("a UUID is a request id"))
+}
+
+/// Whether it repeats an earlier answer.
+pub(crate) fn is_replayed(response: &Response) -> bool {
+    response.headers().contains_key(IDEMPOTENCY_REPLAYED)
 }
 
 /// The `Origin` of the request when its pages may read our answers.

@@ -1,10 +1,16 @@
-//! The Worker: builds the App once an isolate and hands every request over. What it answers is in `app` and `routes`.
+//! The Worker: builds the App once an isolate and hands every event over. What it answers is in `app` and `routes`.
 
 mod app;
 mod auth;
 mod config;
+mod crons;
+mod durable;
 mod extract;
 mod headers;
+mod limits;
+mod metrics;
+mod operator;
+mod panics;
 mod platform;
 mod problem;
 mod routes;
@@ -14,19 +20,27 @@ use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::http::Response;
-use worker::{Context, Env, HttpRequest, event};
+use worker::{Context, Env, HttpRequest, ScheduleContext, ScheduledEvent, event};
 
 use crate::app::Front;
 use crate::platform::WorkerHost;
 
 static FRONT: OnceLock<Front> = OnceLock::new();
 
+fn front(env: &Env) -> &'static Front {
+    FRONT.get_or_init(|| {
+        platform::log_panics();
+        let variable = |name: &str| platform::variable(env, name);
+        Front::open(&variable, Arc::new(WorkerHost::new(env.clone())))
+    })
+}
+
 #[event(fetch)]
 async fn fetch(request: HttpRequest, env: Env, _context: Context) -> worker::Result<Response<Body>> {
-    let front = FRONT.get_or_init(|| {
-        platform::log_panics();
-        let variable = |name: &str| platform::variable(&env, name);
-        Front::open(&variable, Arc::new(WorkerHost))
-    });
-    Ok(front.answer(request.map(Body::new)).await)
+    Ok(front(&env).answer(request.map(Body::new)).await)
+}
+
+#[event(scheduled)]
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    front(&env).run_schedule(&event.cron()).await;
 }

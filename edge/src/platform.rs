@@ -1,18 +1,30 @@
-//! The host's powers: variables, the clock, chance, waiting, the log. Beside lib.rs the only file that knows `worker`.
+//! The host's powers: variables, the clock, chance, waiting, the log, work after the reply, objects shared by all isolates.
+//! Beside lib.rs and durable objects the only place that knows `worker`.
+
+mod objects;
 
 use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use mps_client::retry;
-use worker::js_sys::Reflect;
+use worker::js_sys::futures::future_to_promise;
+use worker::js_sys::{Promise, Reflect};
 use worker::send::SendFuture;
 use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Date, Delay, Env, console_error, console_log};
 
+use self::objects::{ObjectCollector, ObjectLimiter, ShieldLimiter};
+use crate::limits::Limiter;
+use crate::metrics::Collector;
 use crate::telemetry;
+
+/// Work that ends with a `T`.
+pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What only the process that hosts us can do. Time and chance come from here and nowhere else.
 pub(crate) trait Host: Send + Sync + 'static {
@@ -26,11 +38,41 @@ pub(crate) trait Host: Send + Sync + 'static {
     fn log(&self, line: &str);
 
     /// Waits.
-    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    fn sleep(&self, length: Duration) -> Work<()>;
+
+    /// Lets work go on when the reply has left.
+    fn after_reply(&self, work: Work<()>);
+
+    /// Who counts requests, in the order they are asked.
+    fn limiters(&self) -> &[Box<dyn Limiter>];
+
+    /// Where counts and timings are added up.
+    fn collector(&self) -> &dyn Collector;
 }
 
 /// Cloudflare Workers and workerd.
-pub(crate) struct WorkerHost;
+pub(crate) struct WorkerHost {
+    limiters: Vec<Box<dyn Limiter>>,
+    collector: ObjectCollector,
+}
+
+impl WorkerHost {
+    pub(crate) fn new(env: Env) -> Self {
+        let mut limiters: Vec<Box<dyn Limiter>> = Vec::new();
+        if ShieldLimiter::is_bound(&env) {
+            limiters.push(Box::new(ShieldLimiter(env.clone())));
+        }
+        limiters.push(Box::new(ObjectLimiter(env.clone())));
+        Self { limiters, collector: ObjectCollector(env) }
+    }
+}
+
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, js_sys = worker::js_sys, module = "cloudflare:workers")]
+extern "C" {
+    /// Of the event that is being handled.
+    #[wasm_bindgen(js_name = waitUntil, catch)]
+    fn wait_until(promise: &Promise) -> Result<(), JsValue>;
+}
 
 impl Host for WorkerHost {
     fn unix_time(&self) -> Duration {
@@ -45,8 +87,25 @@ impl Host for WorkerHost {
         console_log!("{line}");
     }
 
-    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn sleep(&self, length: Duration) -> Work<()> {
         Box::pin(SendFuture::new(Delay::from(length)))
+    }
+
+    fn after_reply(&self, work: Work<()>) {
+        let promise = future_to_promise(AssertUnwindSafe(async {
+            work.await;
+            Ok(JsValue::UNDEFINED)
+        }));
+        // The work has begun; at worst the host ends it with the reply.
+        let _ = wait_until(&promise);
+    }
+
+    fn limiters(&self) -> &[Box<dyn Limiter>] {
+        &self.limiters
+    }
+
+    fn collector(&self) -> &dyn Collector {
+        &self.collector
     }
 }
 

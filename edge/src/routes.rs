@@ -1,9 +1,13 @@
 //! All routes: one file a noun. An address without a route and a wrong method are refused here.
 
 mod codes;
+mod crons;
 mod members;
+mod metrics;
 mod ops;
 mod payments;
+#[cfg(feature = "test-panic")]
+mod test_panic;
 
 use axum::Router;
 use axum::body::Body;
@@ -23,13 +27,16 @@ const PATH_CHARS_MAX: usize = 256;
 type Answer = Result<Response, Failure>;
 
 pub(crate) fn all() -> Router<App> {
-    Router::new()
+    let routes = Router::new()
         .merge(codes::routes())
+        .merge(crons::routes())
         .merge(members::routes())
+        .merge(metrics::routes())
         .merge(ops::routes())
-        .merge(payments::routes())
-        .fallback(refuse_address)
-        .method_not_allowed_fallback(refuse_method)
+        .merge(payments::routes());
+    #[cfg(feature = "test-panic")]
+    let routes = routes.merge(test_panic::routes());
+    routes.fallback(refuse_address).method_not_allowed_fallback(refuse_method)
 }
 
 async fn refuse_address(request: Request) -> Failure {

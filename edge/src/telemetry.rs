@@ -14,6 +14,8 @@ use crate::problem::Failure;
 pub(crate) struct Note {
     pub(crate) tx_no: Option<String>,
     pub(crate) merchant_code: Option<String>,
+    /// Of a recharge order: `wechat` or `alipay`.
+    pub(crate) provider: Option<&'static str>,
 }
 
 /// The template of the route that answered, as a response extension.
@@ -82,6 +84,43 @@ pub(crate) fn line_of_refused_start(now: Duration, error: ConfigError) -> String
         .to_string()
 }
 
+/// The line of a request that passed because a limiter did not answer.
+pub(crate) fn line_of_lost_limiter(now: Duration) -> String {
+    serde_json::json!({"time": rfc3339(now), "level": "error", "category": "security", "event": "limiter_lost"}).to_string()
+}
+
+/// The line of a scheduled event that started no job.
+pub(crate) fn line_of_idle_schedule(now: Duration) -> String {
+    serde_json::json!({"time": rfc3339(now), "level": "error", "category": "cron", "event": "no_job"})
+        .to_string()
+}
+
+/// One run of a scheduled job.
+pub(crate) struct CronEnded<'a> {
+    pub(crate) ended_at: Duration,
+    pub(crate) duration: Duration,
+    pub(crate) request_id: &'a RequestId,
+    pub(crate) name: &'static str,
+    pub(crate) total: Option<u64>,
+    pub(crate) failure: Option<&'a Failure>,
+}
+
+/// Its line.
+pub(crate) fn line_of_cron(cron: &CronEnded<'_>) -> String {
+    serde_json::json!({
+        "time": rfc3339(cron.ended_at),
+        "level": if cron.failure.is_some() { "error" } else { "info" },
+        "request_id": cron.request_id.as_str(),
+        "category": "cron",
+        "cron": cron.name,
+        "duration_ms": cron.duration.as_millis(),
+        "total": cron.total,
+        "error_code": cron.failure.map(|failure| failure.code().as_str()),
+        "upstream_code": cron.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
+    })
+    .to_string()
+}
+
 /// The line of a panic, without a time: a panic must not ask the host for one.
 pub(crate) fn line_of_panic(place: &str) -> String {
     serde_json::json!({"level": "error", "category": "panic", "error_code": "INTERNAL", "place": place})
@@ -96,7 +135,7 @@ fn is_name(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'))
 }
 
-fn known_method(method: &Method) -> &str {
+pub(crate) fn known_method(method: &Method) -> &str {
     let known = [
         Method::GET,
         Method::POST,
@@ -112,16 +151,17 @@ fn known_method(method: &Method) -> &str {
 fn level(status: StatusCode) -> &'static str {
     match status.as_u16() {
         500.. => "error",
-        401 | 403 => "warn",
+        401 | 403 | 429 => "warn",
         _ => "info",
     }
 }
 
 fn category(route: &str, status: StatusCode) -> &'static str {
     match status.as_u16() {
-        401 | 403 => "security",
+        401 | 403 | 429 => "security",
         _ if route.starts_with("/api/payment/") => "payment",
         _ if route.starts_with("/api/qr/") => "qr",
+        _ if route.starts_with("/api/recharge/") || route.starts_with("/api/webhooks/") => "recharge",
         _ => "http",
     }
 }
@@ -153,7 +193,11 @@ mod tests {
 
     #[test]
     fn a_line_says_what_happened() {
-        let note = Note { tx_no: Some("PAY0000000001".into()), merchant_code: Some("SHOP001".into()) };
+        let note = Note {
+            tx_no: Some("PAY0000000001".into()),
+            merchant_code: Some("SHOP001".into()),
+            ..Note::default()
+        };
         let expected = serde_json::json!({
             "time": "2027-01-15T08:00:00.123Z", "level": "info", "request_id": "req-1", "method": "POST",
             "route": "/api/payment/charge", "status": 200, "duration_ms": 7, "category": "payment",
@@ -166,7 +210,7 @@ mod tests {
     fn a_payment_code_or_an_address_in_the_place_of_a_name_is_not_written() {
         for text in ["701234567890123456789017", "ming@demo.example", "+886912345678", "shop\n{}", "A B", ""]
         {
-            let note = Note { tx_no: Some(text.into()), merchant_code: Some(text.into()) };
+            let note = Note { tx_no: Some(text.into()), merchant_code: Some(text.into()), ..Note::default() };
             let line = line_with(&note);
             assert!(
                 line.is_some_and(|line| line.get("tx_no").or(line.get("merchant_code")).is_none()),

@@ -10,6 +10,7 @@ mod process;
 mod report;
 mod repository;
 mod schema;
+mod serve;
 mod services;
 mod setup;
 mod test;
@@ -34,6 +35,7 @@ enum Command {
     Setup(setup::Options),
     Build(build::Options),
     Dev(dev::Options),
+    Serve(serve::Options),
     Test(test::Options),
     Storm(long::Storm),
     DiffRules(long::DiffRules),
@@ -67,6 +69,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup(options) => setup::run(&repository, &options),
         Command::Build(options) => build::run(&repository, &options),
+        Command::Serve(options) => serve::run(&repository, &options),
         Command::Dev(options) => dev::run(&repository, &options),
         Command::Storm(options) => long::storm(&repository, &options),
         Command::DiffRules(options) => long::diff_rules(&repository, &options),

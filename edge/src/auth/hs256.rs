@@ -85,7 +85,7 @@ impl Hs256Verifier {
             return Err(TokenRefused);
         }
         let token = AccessToken::parse(token).map_err(|_| TokenRefused)?;
-        Ok(Verified(Claims { token }))
+        Ok(Verified(Claims { token, subject: payload.sub.clone() }))
     }
 }
 

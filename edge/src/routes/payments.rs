@@ -86,7 +86,7 @@ async fn charge(
             .headers_mut()
             .insert(HeaderName::from_static(IDEMPOTENCY_REPLAYED), HeaderValue::from_static("true"));
     }
-    let note = Note { tx_no: Some(charge.tx_no), merchant_code: Some(body.merchant_code) };
+    let note = Note { tx_no: Some(charge.tx_no), merchant_code: Some(body.merchant_code), ..Note::default() };
     response.extensions_mut().insert(note);
     Ok(response)
 }
@@ -99,7 +99,7 @@ async fn detail(
     let Path(tx_no) = tx_no.map_err(|_| Failure::from(ErrorCode::TxNotFound))?;
     let detail = app.call(context, GetTransactionDetail { tx_no: &tx_no }).await?;
     let mut response = json(&detail)?;
-    let note = Note { tx_no: Some(detail.tx_no), merchant_code: detail.merchant_code };
+    let note = Note { tx_no: Some(detail.tx_no), merchant_code: detail.merchant_code, ..Note::default() };
     response.extensions_mut().insert(note);
     Ok(response)
 }

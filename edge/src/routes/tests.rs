@@ -1,6 +1,8 @@
 //! The routes without a Worker and without a database.
 
 mod bench;
+mod limits;
+mod operations;
 
 use std::sync::Arc;
 

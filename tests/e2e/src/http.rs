@@ -26,6 +26,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body as JSON; `null` when it is none.
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
 }
 
 impl Answer {
@@ -51,7 +53,8 @@ pub fn answer_of(status: u16, code: &Value) -> (u16, String) {
     (status, code.as_str().unwrap_or("no code").to_owned())
 }
 
-pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+/// Sends one request and waits for its answer.
+pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -67,5 +70,6 @@ pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: serde_json::from_str(&text).unwrap_or(Value::Null),
+        text,
     }
 }

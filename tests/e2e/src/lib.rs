@@ -4,10 +4,12 @@
 mod database;
 mod http;
 mod token;
+mod upstream;
 
 pub use database::{Shop, State};
-pub use http::{Answer, answer_of};
+pub use http::{Answer, answer_of, send};
 pub use token::Token;
+pub use upstream::{HeldCall, Upstream};
 
 use std::cell::RefCell;
 use std::{env, fs, thread};
@@ -100,6 +102,25 @@ impl Stack {
     /// Any request to the edge.
     pub fn edge(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         http::send(method, &format!("{}{path}", self.edge_url), headers, body)
+    }
+
+    /// A request to the edge that has limits, and nothing else to do.
+    pub fn limited_edge(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        http::send(method, &format!("{}{path}", variable("MPS_E2E_LIMITED_EDGE_URL")), headers, body)
+    }
+
+    /// A request with the operator's token.
+    pub fn operate(&self, method: &str, path: &str) -> Answer {
+        let token = self.keep_secret(&variable("MPS_E2E_OPS_TOKEN"));
+        self.edge(method, path, &[("authorization", &format!("Bearer {token}"))], "")
+    }
+
+    /// A counter of the edge; 0 when it has not counted yet.
+    pub fn metric(&self, series: &str) -> u64 {
+        let page = self.operate("GET", "/metrics");
+        assert_eq!(page.status, 200, "{}", page.text);
+        let line = page.text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().expect("a whole number"))
     }
 
     /// A signed-in GET.

@@ -1,10 +1,11 @@
 //! The edge on workerd, as it is self-hosted.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::process::Service;
 use crate::repository::Repository;
@@ -22,6 +23,15 @@ pub(crate) struct Settings<'a> {
     pub(crate) origins: &'a str,
 }
 
+/// The command that serves edge/build: where it listens, and its folder of counters.
+pub(crate) fn workerd(repository: &Repository, listen: &str, state: &Path) -> Command {
+    let mut command = Command::new(repository.npm_bin("workerd"));
+    command.current_dir(repository.join("edge")).args(["serve", "workerd.capnp"]);
+    command.arg(format!("--socket-addr=http={listen}"));
+    command.arg(format!("--directory-path=state={}", state.display()));
+    command
+}
+
 /// A running edge.
 pub(crate) struct Edge {
     service: Service,
@@ -30,12 +40,30 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) fn start(repository: &Repository, settings: &Settings, log: PathBuf) -> Result<Self> {
-        let mut command = Command::new(repository.npm_bin("workerd"));
-        command.current_dir(repository.join("edge")).args(["serve", "workerd.capnp", "--verbose"]);
-        command.arg(format!("--socket-addr=http=127.0.0.1:{}", settings.port));
+        Self::start_with(repository, settings, &[], log)
+    }
+
+    /// With more variables, or others.
+    pub(crate) fn start_with(
+        repository: &Repository,
+        settings: &Settings,
+        variables: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Result<Self> {
+        // Counters of its own, new at every start.
+        let state = log.with_extension("state");
+        let _ = fs::remove_dir_all(&state);
+        fs::create_dir_all(&state).with_context(|| format!("cannot make {}", state.display()))?;
+        let mut command = workerd(repository, &format!("127.0.0.1:{}", settings.port), &state);
+        command.arg("--verbose");
         settings.keys.apply(&mut command);
         command.env("SUPABASE_URL", settings.supabase_url).env("CORS_ALLOWED_ORIGINS", settings.origins);
         command.env("JWT_AUDIENCE", "authenticated");
+        // Many users of a test are one address, and races ask more than any person.
+        for limit in ["RATE_LIMIT_USER", "RATE_LIMIT_PAYMENT", "RATE_LIMIT_ADDRESS"] {
+            command.env(limit, "off");
+        }
+        command.envs(variables.iter().copied());
         Ok(Self { service: Service::start("the edge", &mut command, log)?, port: settings.port })
     }
 

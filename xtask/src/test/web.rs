@@ -19,6 +19,14 @@ use crate::setup::chromium;
 
 const E2E_DATABASE: &str = "mps_e2e";
 
+/// Quotas that a test uses up in a moment, in windows that outlast it.
+const LIMITS: &[(&str, &str)] = &[
+    ("RATE_LIMIT_USER", "200/60"),
+    ("RATE_LIMIT_PAYMENT", "50/60"),
+    ("RATE_LIMIT_ADDRESS", "50/60"),
+    ("TRUSTED_ADDRESS_HEADER", "X-Real-IP"),
+];
+
 /// The edge and Supabase Lite on the private PostgreSQL, so that tests can look into the tables and race.
 pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let repository = bench.repository;
@@ -32,7 +40,14 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let project = Project::on_postgres(repository, folder.path(), free_port(0)?, &keys, &database)?;
     cluster.execute_file(E2E_DATABASE, &repository.join("supabase/tests/fixtures.sql"))?;
 
-    let mut backend = Backend::start(repository, &project, &keys, "e2e", "")?;
+    let ops_token = Keys::random()?.jwt_secret;
+    let operator = [("OPS_TOKEN", ops_token.as_str())];
+    let mut backend = Backend::start(repository, &project, &keys, "e2e", "", &operator)?;
+    let limited =
+        Settings { port: free_port(0)?, supabase_url: &backend.lite.url(), keys: &keys, origins: "" };
+    let log = repository.logs()?.join("e2e-limited-edge.log");
+    let mut limited = Edge::start_with(repository, &limited, LIMITS, log)?;
+    limited.wait_until_ready()?;
     let environment = [
         ("MPS_E2E_EDGE_URL", backend.edge.url()),
         ("MPS_E2E_SUPABASE_URL", backend.lite.url()),
@@ -40,6 +55,9 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
         ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
         ("MPS_E2E_DATABASE_URL", database),
+        ("MPS_E2E_LIMITED_EDGE_URL", limited.url()),
+        ("MPS_E2E_OPS_TOKEN", ops_token),
+        ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ];
     let tally = runner::rust_tests(repository, &["mps-e2e"], &environment)?;
@@ -61,7 +79,7 @@ pub(super) fn browser(bench: &Bench) -> Result<Tally> {
     let project = Project::on_pglite(repository, folder.path(), free_port(0)?, &keys, true)?;
     let www_port = free_port(0)?;
     let www_url = format!("http://127.0.0.1:{www_port}");
-    let mut backend = Backend::start(repository, &project, &keys, "browser", &www_url)?;
+    let mut backend = Backend::start(repository, &project, &keys, "browser", &www_url, &[])?;
     let config = www::config(&backend.edge.url(), &keys.publishable, &[]);
     www::serve(repository.join("www/dist"), www_port, config, &backend.lite.url())?;
     let environment = [
@@ -90,11 +108,13 @@ impl Backend {
         keys: &Keys,
         stage: &str,
         origins: &str,
+        variables: &[(&str, &str)],
     ) -> Result<Self> {
         let logs = repository.logs()?;
         let lite = project.start(logs.join(format!("{stage}-supabase.log")))?;
         let settings = Settings { port: free_port(0)?, supabase_url: &lite.url(), keys, origins };
-        let edge = Edge::start(repository, &settings, logs.join(format!("{stage}-edge.log")))?;
+        let log = logs.join(format!("{stage}-edge.log"));
+        let edge = Edge::start_with(repository, &settings, variables, log)?;
         let mut backend = Self { edge, lite };
         backend.lite.wait_until_ready()?;
         backend.edge.wait_until_ready()?;

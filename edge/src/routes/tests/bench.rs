@@ -1,8 +1,8 @@
 //! The edge with everything around it: a stopped clock, and a PostgREST that answers what each test tells it to.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +16,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::app::Front;
-use crate::platform::{self, Host};
+use crate::limits::window::Windows;
+use crate::limits::{Demand, Limiter, LimiterLost, Standing};
+use crate::metrics::{Batch, Collector, CollectorLost};
+use crate::platform::{self, Host, Work};
 
 const SECRET: &str = "a-secret-of-more-than-32-characters";
 const NOW: u64 = 1_800_000_000;
@@ -24,15 +27,86 @@ pub(super) const CODE: &str = "701234567890123456789017";
 pub(super) const CARD: &str = "0193b5a0-0000-7000-8000-00000000000a";
 pub(super) const ORIGIN: &str = "https://wallet.example";
 
-/// A clock that stands still: waiting is over at once, a time limit is never reached.
+/// A clock that only tests move: waiting is over at once, a time limit is never reached.
 #[derive(Default)]
 pub(super) struct TestHost {
     pub(super) log: Mutex<Vec<String>>,
+    pub(super) passed: Mutex<Duration>,
+    pub(super) after: Mutex<Vec<Work<()>>>,
+    pub(super) objects: Objects,
+    limiters: OnceLock<Vec<Box<dyn Limiter>>>,
+}
+
+/// What Durable Objects are to the edge.
+#[derive(Clone, Default)]
+pub(super) struct Objects(Arc<Shared>);
+
+#[derive(Default)]
+pub(super) struct Shared {
+    windows: Mutex<Windows>,
+    now_millis: AtomicU64,
+    totals: Mutex<Batch>,
+    /// Answers with an error, or not at all.
+    pub(super) is_broken: AtomicBool,
+    pub(super) is_silent: AtomicBool,
+    pub(super) batches: AtomicU64,
+}
+
+impl std::ops::Deref for Objects {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Objects {
+    /// A counter's sum.
+    pub(super) fn count(&self, series: &str) -> u64 {
+        *self.totals.lock().expect("no panic holds it").counts.get(series).unwrap_or(&0)
+    }
+}
+
+impl Limiter for Objects {
+    fn take(&self, demands: Vec<Demand>) -> Work<Result<Vec<Standing>, LimiterLost>> {
+        if self.is_silent.load(Relaxed) {
+            return Box::pin(std::future::pending());
+        }
+        if self.is_broken.load(Relaxed) {
+            return Box::pin(std::future::ready(Err(LimiterLost)));
+        }
+        let mut windows = self.windows.lock().expect("no panic holds it");
+        Box::pin(std::future::ready(Ok(windows.take(&demands, self.now_millis.load(Relaxed)))))
+    }
+}
+
+impl Collector for Objects {
+    fn add(&self, batch: Batch) -> Work<Result<(), CollectorLost>> {
+        if self.is_broken.load(Relaxed) {
+            return Box::pin(std::future::ready(Err(CollectorLost)));
+        }
+        self.batches.fetch_add(1, Relaxed);
+        self.totals.lock().expect("no panic holds it").merge(&batch);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn totals(&self) -> Work<Result<Batch, CollectorLost>> {
+        let totals = self.totals.lock().expect("no panic holds it").clone();
+        Box::pin(std::future::ready(Ok(totals)))
+    }
+}
+
+impl TestHost {
+    pub(super) fn pass(&self, length: Duration) {
+        *self.passed.lock().expect("no panic holds it") += length;
+        let millis = u64::try_from(length.as_millis()).expect("a short time");
+        self.objects.now_millis.fetch_add(millis, Relaxed);
+    }
 }
 
 impl Host for TestHost {
     fn unix_time(&self) -> Duration {
-        Duration::from_secs(NOW)
+        Duration::from_secs(NOW) + *self.passed.lock().expect("no panic holds it")
     }
 
     fn random_bytes(&self) -> [u8; 16] {
@@ -43,12 +117,24 @@ impl Host for TestHost {
         self.log.lock().expect("no panic holds it").push(line.to_owned());
     }
 
-    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn sleep(&self, length: Duration) -> Work<()> {
         if length < Duration::from_secs(1) {
             Box::pin(std::future::ready(()))
         } else {
             Box::pin(std::future::pending())
         }
+    }
+
+    fn after_reply(&self, work: Work<()>) {
+        self.after.lock().expect("no panic holds it").push(work);
+    }
+
+    fn limiters(&self) -> &[Box<dyn Limiter>] {
+        self.limiters.get_or_init(|| vec![Box::new(self.objects.clone())])
+    }
+
+    fn collector(&self) -> &dyn Collector {
+        &self.objects
     }
 }
 
@@ -62,12 +148,21 @@ pub(super) struct Bench {
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    pub(super) text: String,
     pub(super) body: Value,
 }
 
 impl Bench {
     /// PostgREST gives `answers` (status line, body) in turn, and then none.
     pub(super) async fn new(answers: Vec<(&'static str, String)>) -> Self {
+        Self::with(answers, &[]).await
+    }
+
+    /// The same with more variables.
+    pub(super) async fn with(
+        answers: Vec<(&'static str, String)>,
+        variables: &'static [(&'static str, &'static str)],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -79,7 +174,7 @@ impl Bench {
             "SUPABASE_SECRET_KEY" => Some("sb_secret_y".to_owned()),
             "SUPABASE_JWT_SECRET" => Some(SECRET.to_owned()),
             "CORS_ALLOWED_ORIGINS" => Some(ORIGIN.to_owned()),
-            _ => None,
+            _ => variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
         };
         Self { front: Front::open(&variable, host.clone()), host, received }
     }
@@ -89,7 +184,16 @@ impl Bench {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, body }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Reply { status: parts.status, headers: parts.headers, text, body }
+    }
+
+    /// Does what was left for after the replies.
+    pub(super) async fn finish(&self) {
+        let after = std::mem::take(&mut *self.host.after.lock().expect("no panic holds it"));
+        for work in after {
+            work.await;
+        }
     }
 
     pub(super) fn received(&self) -> Vec<String> {

@@ -1,0 +1,55 @@
+//! Whoever runs this service, known by a token of his own: for /metrics and /ops.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use mps_core::ErrorCode;
+use subtle::ConstantTimeEq;
+
+use crate::app::App;
+use crate::extract::bearer_token;
+use crate::problem::Failure;
+
+/// The operator's tokens; each opens its own door, and that of the metrics opens with both.
+pub(crate) struct OperatorTokens {
+    /// `OPS_TOKEN`.
+    pub(crate) ops: Option<String>,
+    /// `METRICS_TOKEN`.
+    pub(crate) metrics: Option<String>,
+}
+
+/// May start jobs.
+pub(crate) struct Operator;
+
+/// May read metrics.
+pub(crate) struct MetricsReader;
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        check(parts, &[&app.operator().ops], "OPS_TOKEN").map(|()| Self)
+    }
+}
+
+impl FromRequestParts<App> for MetricsReader {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let tokens = app.operator();
+        check(parts, &[&tokens.metrics, &tokens.ops], "METRICS_TOKEN").map(|()| Self)
+    }
+}
+
+fn check(parts: &Parts, allowed: &[&Option<String>], name: &str) -> Result<(), Failure> {
+    let allowed: Vec<&String> = allowed.iter().filter_map(|token| token.as_ref()).collect();
+    if allowed.is_empty() {
+        return Err(Failure::with_param(ErrorCode::NotConfigured, "what", name));
+    }
+    let Some(header) = parts.headers.get(AUTHORIZATION) else {
+        return Err(ErrorCode::NotAuthenticated.into());
+    };
+    let given = header.to_str().ok().and_then(bearer_token).unwrap_or_default();
+    let is_right = allowed.iter().any(|token| bool::from(token.as_bytes().ct_eq(given.as_bytes())));
+    if is_right { Ok(()) } else { Err(Failure::invalid_token()) }
+}

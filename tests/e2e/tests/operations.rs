@@ -1,0 +1,84 @@
+//! Metrics and jobs on the running edge.
+
+use mps_e2e::{Stack, fresh};
+use serde_json::json;
+
+const JOBS: &[&str] = &[
+    "query_recharge_orders",
+    "expire_recharge_orders",
+    "seal",
+    "verify_seals",
+    "rotate_qr_tokens",
+    "expire_cards",
+    "generate_settlements",
+    "ensure_partitions",
+    "purge",
+    "verify_ledger",
+];
+
+#[test]
+fn what_happened_is_counted_exactly_once() {
+    let stack = Stack::new();
+    let health = r#"http_requests_total{method="GET",route="/health",status="200"}"#;
+    let other = r#"http_requests_total{method="GET",route="other",status="404"}"#;
+    let (health_before, other_before) = (stack.metric(health), stack.metric(other));
+    for _ in 0..20 {
+        stack.edge("GET", "/health", &[], "");
+        stack.edge("GET", &format!("/{}", fresh("x")), &[], "");
+    }
+    assert_eq!(stack.metric(health) - health_before, 20);
+    assert_eq!(stack.metric(other) - other_before, 20);
+}
+
+#[test]
+fn a_payment_and_its_replay_are_counted_as_such() {
+    let stack = Stack::new();
+    let paid =
+        |status| stack.metric(&format!(r#"payment_transactions_total{{type="payment",status="{status}"}}"#));
+    let spent = r#"qr_codes_total{status="spent"}"#;
+    let before = (paid("ok"), paid("replayed"), paid("refused"), stack.metric(spent));
+    let shop = stack.open_shop("100.00");
+    let request = shop.request(&stack.code(&shop), "10.00");
+    let key = stack.fresh_key();
+    assert_eq!(stack.charge(&shop.cashier, &key, &request).status, 200);
+    assert_eq!(stack.charge(&shop.cashier, &key, &request).header("idempotency-replayed"), "true");
+    assert_eq!(stack.charge(&shop.cashier, &stack.fresh_key(), &request).status / 100, 4);
+    let after = (paid("ok"), paid("replayed"), paid("refused"), stack.metric(spent));
+    assert_eq!(after, (before.0 + 1, before.1 + 1, before.2 + 1, before.3 + 1));
+}
+
+#[test]
+fn every_job_runs_by_post_and_is_counted() {
+    let stack = Stack::new();
+    let runs = |name: &str| stack.metric(&format!(r#"cron_runs_total{{name="{name}",outcome="ok"}}"#));
+    let list = stack.operate("GET", "/ops/cron");
+    let names: Vec<&str> =
+        list.body.as_array().expect("a list").iter().filter_map(|job| job["name"].as_str()).collect();
+    assert_eq!(names, JOBS);
+    for name in JOBS {
+        let before = runs(name);
+        let run = stack.operate("POST", &format!("/ops/cron/{name}"));
+        assert_eq!(
+            (run.status, &run.body["name"], &run.body["is_done"]),
+            (200, &json!(name), &json!(true)),
+            "{}",
+            run.text
+        );
+        assert_eq!(runs(name), before + 1, "{name}");
+    }
+    let log = stack.edge_log();
+    assert!(JOBS.iter().all(|name| log.contains(&format!(r#""cron":"{name}""#))));
+}
+
+#[test]
+fn nobody_but_the_operator_runs_a_job_or_reads_metrics() {
+    let stack = Stack::new();
+    let admin = stack.sign_in("admin@demo.example");
+    for (method, path) in [("POST", "/ops/cron/seal"), ("GET", "/ops/cron"), ("GET", "/metrics")] {
+        assert_eq!(stack.edge(method, path, &[], "").status, 401, "{path}");
+        let headers = [("authorization", format!("Bearer {admin}"))];
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(stack.edge(method, path, &headers, "").status, 401, "{path}");
+    }
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask serve` as an operator uses it, before a PostgREST that this test plays.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use mps_e2e::{Upstream, fresh, send};
+
+const OPS_TOKEN: &str = "an-operator-s-token-of-32-letters-or-more";
+
+fn xtask() -> Command {
+    let program = env::var("MPS_E2E_XTASK").expect("run these tests with `cargo xtask test --only e2e`");
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", env::var_os("HOME").unwrap_or_default());
+    command.args(["serve", "--no-build"]);
+    command
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn start(port: u16, upstream: &str, state: &str) -> Child {
+    let mut command = xtask();
+    command.args(["--listen", &format!("127.0.0.1:{port}"), "--state", state]);
+    command.env("SUPABASE_URL", upstream).env("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x");
+    command.env("SUPABASE_SECRET_KEY", "sb_secret_x").env("OPS_TOKEN", OPS_TOKEN);
+    command.env("SUPABASE_JWT_SECRET", "a-secret-of-more-than-32-characters");
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output"));
+    let mut said = String::new();
+    while !said.contains("the edge listens") {
+        assert!(lines.read_line(&mut said).expect("its output") > 0, "it ended: {said}");
+    }
+    // Whoever reads no further would stop it at a full pipe.
+    thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+    child
+}
+
+fn terminate(child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+}
+
+fn health_count(port: u16) -> u64 {
+    let authorization = format!("Bearer {OPS_TOKEN}");
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    let page = send("GET", &url, &[("authorization", &authorization)], "").text;
+    let series = r#"http_requests_total{method="GET",route="/health",status="200"} "#;
+    page.lines().find_map(|line| line.strip_prefix(series)?.parse().ok()).unwrap_or_default()
+}
+
+#[test]
+fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters() {
+    let (port, upstream) = (free_port(), Upstream::start("127.0.0.1:0"));
+    let state = env::temp_dir().join(fresh("mps-serve-"));
+    let state_text = state.to_str().expect("a path in UTF-8");
+    let mut child = start(port, &upstream.url, state_text);
+    for _ in 0..7 {
+        assert_eq!(send("GET", &format!("http://127.0.0.1:{port}/health"), &[], "").status, 200);
+    }
+    let counted = health_count(port);
+    assert!(counted >= 7, "{counted}");
+
+    // Within a minute, by the clock.
+    upstream.next("/rpc/cron_seal").answer("0");
+
+    let slow = thread::spawn(move || send("GET", &format!("http://127.0.0.1:{port}/ready"), &[], ""));
+    let call = upstream.next("/rpc/test_connection");
+    terminate(&child);
+    let begun = Instant::now();
+    // The signal was taken when nobody new is let in.
+    while TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it still lets requests in");
+        thread::yield_now();
+    }
+    assert!(child.try_wait().expect("a child").is_none(), "it did not wait for the request");
+    call.answer(r#"[{"ok":true,"server_time":"2026-11-23T01:06:00+00:00","schema_version":"1"}]"#);
+    let answered = slow.join().expect("no panic");
+    assert_eq!(answered.refusal(), (503, "NOT_CONFIGURED".to_owned()), "it was cut off");
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+
+    let mut again = start(port, &upstream.url, state_text);
+    assert!(health_count(port) >= counted, "the counters are gone");
+    terminate(&again);
+    assert_eq!(again.wait().expect("an end").code(), Some(0));
+    fs::remove_dir_all(&state).expect("its state");
+}
+
+#[test]
+fn a_missing_or_malformed_variable_is_named_and_nothing_runs() {
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let none = xtask().output().expect("the program");
+    assert_eq!(none.status.code(), Some(1));
+    assert!(said(&none).contains("not set: SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY"), "{}", said(&none));
+
+    let file = env::temp_dir().join(fresh("mps-env-"));
+    let text = "SUPABASE_URL=ftp://x\nSUPABASE_PUBLISHABLE_KEY=x\nSUPABASE_SECRET_KEY=y\nSUPABASE_JWT_SECRET=a-secret-of-more-than-32-characters\n";
+    fs::write(&file, text).expect("a file");
+    let state = env::temp_dir().join(fresh("mps-serve-"));
+    let mut command = xtask();
+    command.arg("--env-file").arg(&file).arg("--state").arg(&state);
+    let wrong =
+        command.args(["--listen", &format!("127.0.0.1:{}", free_port())]).output().expect("the program");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(said(&wrong).contains("SUPABASE_URL is missing or malformed"), "{}", said(&wrong));
+    assert!(!said(&wrong).contains("ftp://x"));
+    fs::remove_file(&file).expect("the file");
+    fs::remove_dir_all(&state).expect("its state");
+}

@@ -1,0 +1,146 @@
+//! What the edge is told: its variables from the environment and a file, looked at before anything starts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{env, fs};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+const OPS_TOKEN: &str = "OPS_TOKEN";
+
+/// The names that workerd.capnp reads.
+const CONFIG: &str = include_str!("../../../edge/workerd.capnp");
+
+const REQUIRED: &[&str] =
+    &["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET"];
+
+/// The variables of one run. There is no `Debug`: they are secrets.
+pub(super) struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    /// The environment wins over the file.
+    pub(super) fn read(file: Option<&Path>) -> Result<Self> {
+        let text = match file {
+            Some(path) => {
+                fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
+            None => String::new(),
+        };
+        let mut settings = Self::from(&text, |name| env::var(name).ok())?;
+        if !settings.0.contains_key(OPS_TOKEN) {
+            // The jobs need one; nobody else then knows it.
+            settings.0.insert(OPS_TOKEN.to_owned(), random_token()?);
+        }
+        Ok(settings)
+    }
+
+    fn from(file: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut values = parse(file)?;
+        for name in names() {
+            if let Some(value) = environment(name) {
+                values.insert(name.to_owned(), value);
+            }
+        }
+        values.retain(|_, value| !value.is_empty());
+        let missing: Vec<&str> =
+            REQUIRED.iter().copied().filter(|name| !values.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            bail!(
+                "not set: {}. Put them into the environment or a file for --env-file; edge/README.md says what they are",
+                missing.join(", ")
+            );
+        }
+        Ok(Self(values))
+    }
+
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+
+    pub(super) fn ops_token(&self) -> &str {
+        self.0.get(OPS_TOKEN).map_or("", String::as_str)
+    }
+}
+
+/// Every name that the edge is given from the environment.
+fn names() -> impl Iterator<Item = &'static str> {
+    CONFIG.split("fromEnvironment = \"").skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+fn parse(file: &str) -> Result<BTreeMap<String, String>> {
+    let mut values = BTreeMap::new();
+    for (index, line) in file.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line itself may hold a secret.
+        let wrong = || anyhow!("line {} of the file of variables is not NAME=value", index + 1);
+        let (name, value) = line.split_once('=').ok_or_else(wrong)?;
+        let name = name.trim_start_matches("export ").trim();
+        if !names().any(|known| known == name) {
+            bail!("line {}: {name} is no variable of the edge", index + 1);
+        }
+        let value = value.trim();
+        let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        values.insert(name.to_owned(), quoted.unwrap_or(value).to_owned());
+    }
+    Ok(values)
+}
+
+fn random_token() -> Result<String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
+    Ok(bytes.iter().map(|byte| char::from(b'a' + byte % 16)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# keys\nSUPABASE_URL=https://x.supabase.co\nexport SUPABASE_PUBLISHABLE_KEY=\"a=b\"\n\nSUPABASE_SECRET_KEY = c\n";
+
+    fn error(file: &str) -> String {
+        Settings::from(file, |_| None).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        assert!(error(FILE).starts_with("not set: SUPABASE_JWT_SECRET."));
+        assert!(error("").contains("SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY"));
+        assert!(error("SUPABASE_URL=").contains("SUPABASE_URL"));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() -> Result<()> {
+        let environment = |name: &str| match name {
+            "SUPABASE_JWT_SECRET" => Some("from the environment".to_owned()),
+            "SUPABASE_URL" => Some("https://y.supabase.co".to_owned()),
+            "HOME" => Some("/root".to_owned()),
+            _ => None,
+        };
+        let settings = Settings::from(FILE, environment)?;
+        let value = |name: &str| settings.0.get(name).cloned().unwrap_or_default();
+        assert_eq!(value("SUPABASE_URL"), "https://y.supabase.co");
+        assert_eq!(value("SUPABASE_PUBLISHABLE_KEY"), "a=b");
+        assert_eq!(value("SUPABASE_SECRET_KEY"), "c");
+        assert_eq!(value("HOME"), "");
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_by_its_number_and_its_text_is_not_told() {
+        assert!(error("SUPABASE_URL=x\nsecret").contains("line 2"));
+        assert!(!error("sb_secret_x").contains("sb_secret_x"));
+        assert!(error("SUPABASE_SECRET=x").contains("SUPABASE_SECRET is no variable"));
+    }
+
+    #[test]
+    fn every_variable_is_in_the_readme() {
+        let readme = include_str!("../../../edge/README.md");
+        for name in names() {
+            assert!(readme.contains(&format!("`{name}`")), "{name}");
+        }
+        assert!(names().count() >= REQUIRED.len());
+    }
+}
