@@ -2,9 +2,10 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 use std::{env, fs, thread};
 
 use mps_e2e::{Upstream, fresh, send};
@@ -25,26 +26,38 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-fn start(port: u16, upstream: &str, state: &str) -> Child {
+/// The program and the lines it writes.
+struct Running {
+    child: Child,
+    said: Receiver<String>,
+}
+
+impl Running {
+    fn wait_for(&self, text: &str) {
+        let has = |line: String| line.contains(text);
+        while !has(self.said.recv_timeout(Duration::from_mins(1)).expect("it says so")) {}
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    }
+}
+
+fn start(port: u16, upstream: &str, state: &str) -> Running {
     let mut command = xtask();
     command.args(["--listen", &format!("127.0.0.1:{port}"), "--state", state]);
     command.env("SUPABASE_URL", upstream).env("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x");
     command.env("SUPABASE_SECRET_KEY", "sb_secret_x").env("OPS_TOKEN", OPS_TOKEN);
     command.env("SUPABASE_JWT_SECRET", "a-secret-of-more-than-32-characters");
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output"));
-    let mut said = String::new();
-    while !said.contains("the edge listens") {
-        assert!(lines.read_line(&mut said).expect("its output") > 0, "it ended: {said}");
-    }
-    // Whoever reads no further would stop it at a full pipe.
-    thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-    child
-}
-
-fn terminate(child: &Child) {
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    let lines = BufReader::new(child.stdout.take().expect("its output"));
+    let (sender, said) = channel();
+    // It is read to its end: a full pipe would stop the program.
+    thread::spawn(move || lines.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+    let running = Running { child, said };
+    running.wait_for("the edge listens");
+    running
 }
 
 fn health_count(port: u16) -> u64 {
@@ -60,7 +73,7 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     let (port, upstream) = (free_port(), Upstream::start("127.0.0.1:0"));
     let state = env::temp_dir().join(fresh("mps-serve-"));
     let state_text = state.to_str().expect("a path in UTF-8");
-    let mut child = start(port, &upstream.url, state_text);
+    let mut running = start(port, &upstream.url, state_text);
     for _ in 0..7 {
         assert_eq!(send("GET", &format!("http://127.0.0.1:{port}/health"), &[], "").status, 200);
     }
@@ -72,23 +85,18 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
 
     let slow = thread::spawn(move || send("GET", &format!("http://127.0.0.1:{port}/ready"), &[], ""));
     let call = upstream.next("/rpc/test_connection");
-    terminate(&child);
-    let begun = Instant::now();
-    // The signal was taken when nobody new is let in.
-    while TcpStream::connect(("127.0.0.1", port)).is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it still lets requests in");
-        thread::yield_now();
-    }
-    assert!(child.try_wait().expect("a child").is_none(), "it did not wait for the request");
+    running.terminate();
+    running.wait_for("stopping");
+    assert!(running.child.try_wait().expect("a child").is_none(), "it did not wait for the request");
     call.answer(r#"[{"ok":true,"server_time":"2026-11-23T01:06:00+00:00","schema_version":"1"}]"#);
     let answered = slow.join().expect("no panic");
     assert_eq!(answered.refusal(), (503, "NOT_CONFIGURED".to_owned()), "it was cut off");
-    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert_eq!(running.child.wait().expect("an end").code(), Some(0));
 
     let mut again = start(port, &upstream.url, state_text);
     assert!(health_count(port) >= counted, "the counters are gone");
-    terminate(&again);
-    assert_eq!(again.wait().expect("an end").code(), Some(0));
+    again.terminate();
+    assert_eq!(again.child.wait().expect("an end").code(), Some(0));
     fs::remove_dir_all(&state).expect("its state");
 }
 
