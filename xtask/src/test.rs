@@ -2,6 +2,7 @@
 
 mod checks;
 pub(crate) mod database;
+mod deploy;
 pub(crate) mod runner;
 mod tally;
 mod web;
@@ -56,6 +57,8 @@ enum Stage {
     Lint,
     /// The npm package in Node.js
     Pkg,
+    /// wrangler takes the edge as it would deploy it, and it is small enough
+    Deploy,
     /// The edge and the database over HTTP
     E2e,
     /// The web site in Chromium
@@ -150,6 +153,7 @@ impl Stage {
             Self::Clippy => &[WasmTarget],
             Self::Db | Self::Schema => &[Postgres],
             Self::Lint | Self::Pkg => Need::BUILD,
+            Self::Deploy => &[WasmTarget, WasmTools, Npm],
             Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres],
             Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
         }
@@ -166,6 +170,7 @@ impl Stage {
             Self::Schema => checks::schema(bench),
             Self::Lint => checks::lint(bench),
             Self::Pkg => package(bench),
+            Self::Deploy => deploy::stage(bench),
             Self::E2e => web::e2e(bench),
             Self::Browser => web::browser(bench),
         }
