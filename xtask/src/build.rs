@@ -48,6 +48,10 @@ const EDGE: Step = Step {
     outputs: &["edge/build/index.js"],
 };
 
+/// The same with the route that panics, beside the one that is deployed.
+const EDGE_PANICKING: Step =
+    Step { name: "edge that panics", inputs: EDGE.inputs, outputs: &["edge/build-panic/index.js"] };
+
 /// The site contains the package, so its stamp does too.
 const WWW: Step = Step {
     name: "web site",
@@ -90,13 +94,25 @@ pub(crate) fn package(repository: &Repository) -> Result<()> {
     })
 }
 
-/// Builds the Worker.
+/// Builds the Worker that is deployed.
 pub(crate) fn edge(repository: &Repository) -> Result<()> {
+    worker(repository, &EDGE, &["--release", "--panic-unwind"])
+}
+
+/// Builds a Worker for the tests that can be made to panic; beyond the first it compiles the edge's own crate only.
+pub(crate) fn panicking_edge(repository: &Repository) -> Result<()> {
+    const OPTIONS: &[&str] =
+        &["--release", "--panic-unwind", "--out-dir", "build-panic", "--features", "test-panic"];
+    worker(repository, &EDGE_PANICKING, OPTIONS)
+}
+
+fn worker(repository: &Repository, step: &Step, options: &[&str]) -> Result<()> {
     let toolchain = Toolchain::require()?;
-    EDGE.ensure(repository, &toolchain.version()?, || {
+    step.ensure(repository, &format!("{} {options:?}", toolchain.version()?), || {
         let mut command = Command::new(tools::WORKER_BUILD.program(repository)?);
-        command.arg("--release").current_dir(repository.join("edge")).env("PATH", path(repository)?);
+        command.args(options).current_dir(repository.join("edge")).env("PATH", path(repository)?);
         with_wasm_tools(repository, &toolchain, &mut command)?;
+        toolchain.pose_as_nightly(repository, &mut command)?;
         Ok(command)
     })
 }

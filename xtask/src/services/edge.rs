@@ -32,6 +32,13 @@ pub(crate) fn workerd(repository: &Repository, listen: &str, state: &Path) -> Co
     command
 }
 
+/// A configuration like workerd.capnp for the build that can be made to panic.
+fn write_panicking_config(repository: &Repository) -> Result<()> {
+    let text = fs::read_to_string(repository.join("edge/workerd.capnp")).context("no edge/workerd.capnp")?;
+    fs::write(repository.join("edge/build-panic/workerd.capnp"), text.replace("\"build/", "\""))
+        .context("cannot write edge/build-panic/workerd.capnp")
+}
+
 /// A running edge.
 pub(crate) struct Edge {
     service: Service,
@@ -43,6 +50,16 @@ impl Edge {
         Self::start_with(repository, settings, &[], log)
     }
 
+    /// The build that can be made to panic.
+    pub(crate) fn start_panicking(
+        repository: &Repository,
+        settings: &Settings,
+        log: PathBuf,
+    ) -> Result<Self> {
+        write_panicking_config(repository)?;
+        Self::launch(repository, settings, &[], true, log)
+    }
+
     /// With more variables, or others.
     pub(crate) fn start_with(
         repository: &Repository,
@@ -50,11 +67,24 @@ impl Edge {
         variables: &[(&str, &str)],
         log: PathBuf,
     ) -> Result<Self> {
+        Self::launch(repository, settings, variables, false, log)
+    }
+
+    fn launch(
+        repository: &Repository,
+        settings: &Settings,
+        variables: &[(&str, &str)],
+        is_panicking: bool,
+        log: PathBuf,
+    ) -> Result<Self> {
         // Counters of its own, new at every start.
         let state = log.with_extension("state");
         let _ = fs::remove_dir_all(&state);
         fs::create_dir_all(&state).with_context(|| format!("cannot make {}", state.display()))?;
         let mut command = workerd(repository, &format!("127.0.0.1:{}", settings.port), &state);
+        if is_panicking {
+            command.current_dir(repository.join("edge/build-panic"));
+        }
         command.arg("--verbose");
         settings.keys.apply(&mut command);
         command.env("SUPABASE_URL", settings.supabase_url).env("CORS_ALLOWED_ORIGINS", settings.origins);

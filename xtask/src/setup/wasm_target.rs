@@ -1,6 +1,9 @@
 //! The standard library for wasm32: by rustup; where it cannot download, Debian's compiler and a library built here.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -56,6 +59,28 @@ impl Toolchain {
             command.env("RUSTUP_TOOLCHAIN", DEBIAN).env_remove("RUSTC").env_remove("CARGO");
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
+    }
+
+    /// Lets a command that asks for `+nightly`, as worker-build does to unwind panics, have it. rustup downloads one; Debian's
+    /// compiler stands in for it, with the library's source that it brings, by three programs that come first on PATH.
+    pub(crate) fn pose_as_nightly(&self, repository: &Repository, command: &mut Command) -> Result<()> {
+        if matches!(self, Self::Active) {
+            return Ok(());
+        }
+        let folder = repository.state("nightly");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        for name in ["cargo", "rustc", "rustup"] {
+            let program = on_path(name).with_context(|| format!("{name} is not on PATH"))?;
+            let stand_in = folder.join(name);
+            fs::write(&stand_in, stand_in_for(name, &program))
+                .with_context(|| format!("cannot write {}", stand_in.display()))?;
+            fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755))?;
+        }
+        let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
+        let path = path.map(OsStr::to_os_string).or_else(|| env::var_os("PATH")).unwrap_or_default();
+        let folders = std::iter::once(folder).chain(env::split_paths(&path));
+        command.env("PATH", env::join_paths(folders).context("PATH is malformed")?);
+        Ok(())
     }
 
     /// The compiler's version, for stamps.
@@ -147,6 +172,19 @@ fn build_std(scratch: &Path, destination: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A shell script that answers for one program.
+fn stand_in_for(name: &str, program: &Path) -> String {
+    let rule = if name == "rustup" {
+        // worker-build wants to know whether it must download the library's source.
+        r#"case "$*" in *"component list"*) echo "rust-src (installed)"; exit 0 ;; esac"#.to_owned()
+    } else {
+        format!(
+            r#"if [ "$1" = +nightly ]; then shift; export RUSTUP_TOOLCHAIN={DEBIAN} RUSTC_BOOTSTRAP=1; fi"#
+        )
+    };
+    format!("#!/bin/sh\n{rule}\nexec '{}' \"$@\"\n", program.display())
 }
 
 fn sysroot() -> Result<PathBuf> {

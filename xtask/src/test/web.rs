@@ -48,6 +48,13 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let log = repository.logs()?.join("e2e-limited-edge.log");
     let mut limited = Edge::start_with(repository, &limited, LIMITS, log)?;
     limited.wait_until_ready()?;
+    build::panicking_edge(repository)?;
+    let upstream = format!("127.0.0.1:{}", free_port(0)?);
+    let upstream_url = format!("http://{upstream}");
+    let panicking = Settings { port: free_port(0)?, supabase_url: &upstream_url, keys: &keys, origins: "" };
+    let log = repository.logs()?.join("e2e-panicking-edge.log");
+    let mut panicking = Edge::start_panicking(repository, &panicking, log)?;
+    panicking.wait_until_ready()?;
     let environment = [
         ("MPS_E2E_EDGE_URL", backend.edge.url()),
         ("MPS_E2E_SUPABASE_URL", backend.lite.url()),
@@ -57,6 +64,8 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_DATABASE_URL", database),
         ("MPS_E2E_LIMITED_EDGE_URL", limited.url()),
         ("MPS_E2E_OPS_TOKEN", ops_token),
+        ("MPS_E2E_PANIC_EDGE_URL", panicking.url()),
+        ("MPS_E2E_PANIC_UPSTREAM", upstream),
         ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ];
