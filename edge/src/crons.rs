@@ -17,7 +17,6 @@ const CALLS_MAX: u32 = 100;
 /// A job. Its name is that of its RPC without `cron_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Job {
-    QueryRechargeOrders,
     ExpireRechargeOrders,
     Seal,
     VerifySeals,
@@ -57,9 +56,8 @@ const fn cron(name: &'static str, schedule: &'static str, is_repeated: bool, job
     Cron { name, schedule, is_repeated, job }
 }
 
-/// All jobs. Those of one time run in this order: an order is queried at its provider before it expires.
+/// All jobs. Those of one time run in this order.
 pub(crate) const ALL: &[Cron] = &[
-    cron("query_recharge_orders", "* * * * *", false, Job::QueryRechargeOrders),
     cron("expire_recharge_orders", "* * * * *", true, Job::ExpireRechargeOrders),
     cron("seal", "* * * * *", true, Job::Seal),
     cron("verify_seals", "*/5 * * * *", false, Job::VerifySeals),
@@ -120,7 +118,6 @@ async fn repeat(app: &App, cron: &'static Cron, request_id: &RequestId) -> Resul
 async fn call(app: &App, job: Job, request_id: &RequestId) -> Result<u32, Failure> {
     let context = CallContext { caller: Caller::Service, request_id: request_id.clone() };
     let answer = match job {
-        Job::QueryRechargeOrders => return query_recharge_orders(app, request_id).await,
         Job::ExpireRechargeOrders => app.call_patiently(context, CronExpireRechargeOrders {}).await?,
         Job::Seal => app.call_patiently(context, CronSeal {}).await?,
         Job::VerifySeals => app.call_patiently(context, CronVerifySeals {}).await?,
@@ -132,13 +129,6 @@ async fn call(app: &App, job: Job, request_id: &RequestId) -> Result<u32, Failur
         Job::VerifyLedger => app.call_patiently(context, CronVerifyLedger {}).await?,
     };
     Ok(answer)
-}
-
-/// Asks the providers about pending orders, before they expire; answers how many changed. No provider is built in yet, so
-/// there is nobody to ask.
-#[expect(clippy::unused_async, reason = "asking a provider waits")]
-async fn query_recharge_orders(_app: &App, _request_id: &RequestId) -> Result<u32, Failure> {
-    Ok(0)
 }
 
 #[cfg(test)]
@@ -158,14 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn every_job_has_a_name_of_its_own_and_orders_are_queried_before_they_expire() {
-        let names: BTreeSet<&str> = ALL.iter().map(|cron| cron.name).collect();
-        assert_eq!(names.len(), ALL.len());
-        let place = |name| ALL.iter().position(|cron| cron.name == name);
-        assert!(place("query_recharge_orders") < place("expire_recharge_orders"));
-        assert_eq!(
-            find("query_recharge_orders").map(|cron| cron.schedule),
-            find("expire_recharge_orders").map(|cron| cron.schedule)
-        );
+    fn every_cron_rpc_is_one_job() {
+        let text = include_str!("../../docs/rpcs.md");
+        let mut rpcs: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## cron_")).collect();
+        let mut jobs: Vec<&str> = ALL.iter().map(|cron| cron.name).collect();
+        rpcs.sort_unstable();
+        jobs.sort_unstable();
+        assert_eq!(jobs, rpcs);
     }
 }

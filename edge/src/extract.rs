@@ -1,7 +1,7 @@
 //! What handlers take from a request: the caller, the body, the idempotency key. Nothing is trusted before it went through here.
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
@@ -10,8 +10,10 @@ use mps_client::{CallContext, RequestId};
 use mps_core::{ErrorCode, IdempotencyKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::api::Way;
 use crate::app::App;
 use crate::headers::IDEMPOTENCY_KEY;
 use crate::limits::Standings;
@@ -54,14 +56,10 @@ pub(crate) fn bearer_token(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }
 
-/// The `Idempotency-Key` as it came. A fault of the body goes first, so that it is looked at in [`KeyHeader::required`].
-pub(crate) struct KeyHeader(Result<IdempotencyKey, ErrorCode>);
+/// The `Idempotency-Key` header.
+struct KeyHeader;
 
 impl KeyHeader {
-    pub(crate) fn required(self) -> Result<IdempotencyKey, Failure> {
-        self.0.map_err(Failure::from)
-    }
-
     fn read(headers: &HeaderMap) -> Result<IdempotencyKey, ErrorCode> {
         let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
         let value = values.next().ok_or(ErrorCode::IdempotencyKeyRequired)?;
@@ -73,31 +71,104 @@ impl KeyHeader {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for KeyHeader {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        Ok(Self(Self::read(&parts.headers)))
+/// The input of a route: the names in its path, and its query or its JSON body of at most 64 KiB; no field is unknown or given
+/// twice. A body that is none goes before a missing key, a missing key before a value that its type refuses.
+pub(crate) async fn read_input<T: DeserializeOwned>(
+    parts: &mut Parts,
+    body: Body,
+    way: Way,
+) -> Result<T, Failure> {
+    let in_path = RawPathParams::from_request_parts(parts, &()).await;
+    let in_path = in_path.map_err(|_| Failure::from(ErrorCode::MalformedArgument))?;
+    let mut given: Vec<(&str, &str)> = in_path.iter().collect();
+    if !way.has_body() {
+        return parse_query(&given, parts.uri.query().unwrap_or_default());
+    }
+    if parts.uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(unknown_query(parts.uri.query().unwrap_or_default()));
+    }
+    let bytes = read_json(parts, body).await?;
+    if !way.is_keyed() {
+        return parse_json(&with_fields(&given, bytes));
+    }
+    let key = KeyHeader::read(&parts.headers);
+    if let Ok(key) = &key {
+        given.push(("idempotency_key", key.as_str()));
+    }
+    let parsed = parse_json(&with_fields(&given, bytes));
+    match (parsed, key) {
+        (Err(failure), _) if failure.code() == ErrorCode::MalformedBody => Err(failure),
+        (_, Err(code)) => Err(code.into()),
+        (parsed, Ok(_)) => parsed,
     }
 }
 
-/// A JSON object of at most 64 KiB with the fields of `T` and no others.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+/// A route with a body has nothing in its query.
+fn unknown_query(query: &str) -> Failure {
+    let name = query.split(['=', '&']).next().unwrap_or_default();
+    Failure::with_param(ErrorCode::MalformedArgument, "field", bounded(name))
+}
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
-    type Rejection = Failure;
+fn bounded(field: &str) -> String {
+    field.chars().take(FIELD_CHARS_MAX).collect()
+}
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        let (parts, body) = request.into_parts();
-        if announced_length(&parts.headers).is_some_and(|length| length > BODY_BYTES_MAX) {
-            return Err(too_large());
-        }
-        if !is_json(&parts.headers) {
-            return Err(ErrorCode::UnsupportedMediaType.into());
-        }
-        let bytes = read_body(body).await?;
-        parse_json(&bytes).map(Self)
+fn parse_query<T: DeserializeOwned>(in_path: &[(&str, &str)], query: &str) -> Result<T, Failure> {
+    let nul = in_path.iter().find(|(_, value)| value.contains('\0')).map(|(name, _)| (*name).to_owned());
+    let nul = nul.or_else(|| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(_, value)| value.contains('\0')).map(|(name, _)| name.into_owned())
+    });
+    if let Some(field) = nul {
+        return Err(Failure::with_param(ErrorCode::MalformedArgument, "field", bounded(&field)));
     }
+    let mut pairs = form_urlencoded::Serializer::new(String::new());
+    pairs.extend_pairs(in_path);
+    pairs.extend_pairs(form_urlencoded::parse(query.as_bytes()));
+    let text = pairs.finish();
+    let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let (path, message) = (error.path().to_string(), error.into_inner().to_string());
+        let field = field_named_in(&message).unwrap_or(path);
+        Failure::with_param(
+            code_in(&message).unwrap_or(ErrorCode::MalformedArgument),
+            "field",
+            bounded(&field),
+        )
+    })
+}
+
+/// The body, and `{}` for none at all: not every POST has something to say.
+async fn read_json(parts: &Parts, body: Body) -> Result<Vec<u8>, Failure> {
+    if announced_length(&parts.headers).is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    if is_json(&parts.headers) {
+        return read_body(body).await;
+    }
+    let bytes = if parts.headers.contains_key(CONTENT_TYPE) { None } else { Some(read_body(body).await?) };
+    match bytes {
+        Some(bytes) if bytes.is_empty() => Ok(b"{}".to_vec()),
+        _ => Err(ErrorCode::UnsupportedMediaType.into()),
+    }
+}
+
+/// The object with more fields in front; a field that it has too is then there twice, which is refused.
+fn with_fields(fields: &[(&str, &str)], object: Vec<u8>) -> Vec<u8> {
+    let start = object.iter().position(|byte| !byte.is_ascii_whitespace());
+    let Some(start) = start.filter(|start| object[*start] == b'{' && !fields.is_empty()) else {
+        return object;
+    };
+    let rest = &object[start + 1..];
+    let is_empty = rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'}');
+    let mut text = b"{".to_vec();
+    for (number, (name, value)) in fields.iter().enumerate() {
+        let separator = if number == 0 { "" } else { "," };
+        text.extend(format!("{separator}{}:{}", Value::from(*name), Value::from(*value)).bytes());
+    }
+    text.extend(if is_empty { &b""[..] } else { &b","[..] });
+    text.extend(rest);
+    text
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<usize> {
@@ -123,13 +194,33 @@ async fn read_body(body: Body) -> Result<Vec<u8>, Failure> {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    if has_nul(bytes) {
+        return Err(malformed(""));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        malformed(&field_named_in(&error.into_inner().to_string()).unwrap_or(path))
+        let (path, message) = (error.path().to_string(), error.into_inner().to_string());
+        match code_in(&message) {
+            Some(code) => Failure::with_param(code, "field", bounded(&path)),
+            None => malformed(&field_named_in(&message).unwrap_or(path)),
+        }
     })?;
     deserializer.end().map_err(|_| malformed(""))?;
     Ok(value)
+}
+
+/// Whether a text in it has the character that PostgreSQL cannot keep: `\u0000`, its backslash not escaped itself.
+fn has_nul(json: &[u8]) -> bool {
+    let escape = b"\\u0000";
+    let places = json.windows(escape.len()).enumerate().filter(|(_, window)| window == escape);
+    places
+        .map(|(place, _)| json[..place].iter().rev().take_while(|byte| **byte == b'\\').count())
+        .any(|before| before % 2 == 0)
+}
+
+/// A type that refuses a text does so with a code of the catalogue as its message.
+fn code_in(message: &str) -> Option<ErrorCode> {
+    message.split(' ').next()?.parse().ok()
 }
 
 /// serde names a field that is missing or doubled in its message only; the path then ends at its parent.
@@ -140,7 +231,7 @@ fn field_named_in(message: &str) -> Option<String> {
 }
 
 fn malformed(field: &str) -> Failure {
-    let field: String = field.chars().take(FIELD_CHARS_MAX).collect();
+    let field = bounded(field);
     if field.is_empty() || field == "." || field == "?" {
         return ErrorCode::MalformedBody.into();
     }
@@ -149,6 +240,21 @@ fn malformed(field: &str) -> Failure {
 
 /// An amount as it was written: a JSON string's contents or a JSON number's own text. What it must be says the core.
 pub(crate) struct AmountText(pub(crate) String);
+
+#[cfg(test)]
+impl schemars::JsonSchema for AmountText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AmountText".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,2})?$"})
+    }
+}
 
 impl<'de> Deserialize<'de> for AmountText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -15,7 +15,7 @@ pub(crate) const X_REQUEST_ID: &str = "x-request-id";
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(crate) const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
-const ALLOWED_METHODS: &str = "GET, POST";
+const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
 const EXPOSED_HEADERS: &str =
     "date, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";

@@ -1,5 +1,6 @@
 //! The Worker: builds the App once an isolate and hands every event over. What it answers is in `app` and `routes`.
 
+mod api;
 mod app;
 mod auth;
 mod config;

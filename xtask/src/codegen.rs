@@ -7,10 +7,14 @@ mod typescript;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use spec::Spec;
+
+use crate::process;
+use crate::repository::Repository;
 
 /// What mends a stale copy.
 const REMEDY: &str = "run `cargo xtask codegen` and commit what it wrote";
@@ -47,6 +51,16 @@ pub(crate) fn codegen(root: &Path, check: bool) -> Result<()> {
         println!("wrote {}", copy.path);
     }
     Ok(())
+}
+
+/// Writes edge/openapi.json. Only the edge's own test knows the types behind it; that test checks it in every run.
+///
+/// # Errors
+/// When the edge does not build, or the document cannot be written.
+pub(crate) fn openapi(repository: &Repository) -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(repository.root()).args(["test", "--quiet", "-p", "mps-edge", "--lib", "openapi"]);
+    process::must(cargo.env("MPS_CODEGEN", "1")).map(drop).context("cannot write edge/openapi.json")
 }
 
 fn copies(root: &Path, spec: &Spec) -> Result<Vec<Copy>> {

@@ -77,6 +77,9 @@ fn run(command: Command) -> Result<()> {
         Command::Schema(options) => schema::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),
         Command::Tidy => tidy::run(&repository),
-        Command::Codegen { check } => codegen::codegen(repository.root(), check),
+        Command::Codegen { check } => {
+            codegen::codegen(repository.root(), check)?;
+            if check { Ok(()) } else { codegen::openapi(&repository) }
+        }
     }
 }

@@ -136,6 +136,17 @@ pub struct CallContext {
     pub request_id: RequestId,
 }
 
+/// When a call may be sent again although nobody knows whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// A read, or a write that says what shall be.
+    Always,
+    /// With an idempotency key.
+    Keyed,
+    /// A write that is done as often as it is sent.
+    Never,
+}
+
 /// One RPC: a struct of its arguments, serialised under their SQL names.
 pub trait Call: Serialize {
     /// What it answers.
@@ -143,6 +154,14 @@ pub trait Call: Serialize {
 
     /// The function's name in `public`.
     const RPC: &'static str;
+
+    /// When it may be sent again.
+    const REPEAT: Repeat;
+
+    /// The arguments as a JSON object under their SQL names; `None` when they cannot be written.
+    fn arguments(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
 
     /// Whether sending it twice does the work at most once: a read, or a write with an idempotency key.
     fn is_repeatable(&self) -> bool;
@@ -173,7 +192,7 @@ impl Client {
     /// [`RpcError`], by who must act.
     pub async fn call<C: Call>(&self, context: &CallContext, call: &C) -> Result<C::Reply, RpcError> {
         let bug = |what: &str| RpcError::Bug(UpstreamCode::new(what));
-        let arguments = serde_json::to_string(call).map_err(|_| bug("ARGUMENTS"))?;
+        let arguments = call.arguments().ok_or_else(|| bug("ARGUMENTS"))?;
         let builder = self.postgrest.rpc(C::RPC, arguments);
         let (builder, key) = match &context.caller {
             Caller::Anonymous => (builder, Some(&self.publishable_key)),

@@ -6,6 +6,7 @@
 //! No business rule lives here, no clock and no randomness: who calls brings them ([`retry::Host`]).
 #![forbid(unsafe_code)]
 
+pub mod argument;
 pub mod classify;
 mod connection;
 mod error;
@@ -14,6 +15,6 @@ pub mod rpc;
 pub mod wire;
 
 pub use connection::{
-    AccessToken, ApiKey, Call, CallContext, Caller, CallerKind, Client, MalformedHeader, RequestId,
+    AccessToken, ApiKey, Call, CallContext, Caller, CallerKind, Client, MalformedHeader, Repeat, RequestId,
 };
 pub use error::{Params, Refusal, RpcError, UpstreamCode};

@@ -1,13 +1,16 @@
 //! Reading PostgREST's values: numbers from their text and never through a float, instants of PostgreSQL.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use mps_core::{Discount, Money};
+use mps_core::{Discount, ErrorCode, Money};
 use rust_decimal::Decimal;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::argument::two_places;
 
 /// A JSON number or a JSON string with a plain decimal; extra zeros after the point do not count.
 fn decimal_from_json(text: &str) -> Option<Decimal> {
@@ -29,12 +32,6 @@ pub(crate) fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money,
 
 pub(crate) fn discount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Discount, D::Error> {
     Discount::try_from_decimal(decimal(deserializer)?).map_err(D::Error::custom)
-}
-
-pub(crate) fn maybe_money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
-    let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else { return Ok(None) };
-    let value = decimal_from_json(raw.get()).ok_or_else(|| D::Error::custom("no plain decimal"))?;
-    Money::try_from_decimal(value).map(Some).map_err(D::Error::custom)
 }
 
 /// Types of the core that are written and read as their text.
@@ -88,8 +85,96 @@ impl Serialize for Instant {
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("no instant"))
+        Self::parse(&text).ok_or_else(|| D::Error::custom(ErrorCode::MalformedArgument))
     }
+}
+
+/// An amount of the house as a reply has it: two decimals, below zero with a minus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount(Decimal);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        two_places(decimal(deserializer)?).map(Self).ok_or_else(|| D::Error::custom("no amount"))
+    }
+}
+
+/// A multiplier from 0 to 1 with three decimals, as an argument and in a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Multiplier(Discount);
+
+impl Serialize for Multiplier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Multiplier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let value = decimal_from_json(raw.get()).and_then(|value| Discount::try_from_decimal(value).ok());
+        value.map(Self).ok_or_else(|| D::Error::custom(ErrorCode::MalformedArgument))
+    }
+}
+
+/// Any JSON, as it was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(pub Box<RawValue>);
+
+/// `p_` before each name, as the SQL functions have them. What is null is left out, so that the function's own default
+/// counts, unless null is a value of its own there.
+pub(crate) fn arguments<T: Serialize>(call: &T, keeps_nulls: bool) -> Option<String> {
+    let plain = serde_json::to_string(call).ok()?;
+    let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&plain).ok()?;
+    let named: BTreeMap<String, Box<RawValue>> = fields
+        .into_iter()
+        .filter(|(_, value)| keeps_nulls || value.get() != "null")
+        .map(|(name, value)| (format!("p_{name}"), value))
+        .collect();
+    serde_json::to_string(&named).ok()
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    macro_rules! schema {
+        ($name:ident, $($json:tt)+) => {
+            impl JsonSchema for super::$name {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!($($json)+)
+                }
+            }
+        };
+    }
+
+    schema!(Instant, {"type": "string", "format": "date-time"});
+    schema!(Amount, {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2}$"});
+    schema!(Multiplier, {"type": "string", "pattern": r"^[01]\.[0-9]{3}$"});
+    schema!(Json, {});
 }
 
 #[cfg(test)]

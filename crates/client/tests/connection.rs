@@ -2,7 +2,8 @@
 #![allow(clippy::expect_used)]
 
 use mps_client::rpc::{
-    CardId, GetMemberCards, MerchantChargeByQr, QuotePayment, RevokeCardQr, TestConnection, ValidateQrPlain,
+    CardId, Changed, GetMemberCards, MerchantChargeByQr, QuotePayment, RevokeCardQr, TestConnection,
+    ValidateQrPlain,
 };
 use mps_client::{AccessToken, ApiKey, Call, CallContext, Caller, Client, RequestId, RpcError};
 use mps_core::{ErrorCode, Money};
@@ -102,8 +103,8 @@ async fn a_charge_sends_its_amount_as_text_and_reads_numbers_from_theirs() {
 #[tokio::test]
 async fn a_scalar_is_read_bare() {
     let card_id = CardId::parse(CARD).expect("an id");
-    let (_, was_live) = exchange(user(), &RevokeCardQr { card_id: &card_id }, "200 OK", "true").await;
-    assert_eq!(was_live, Ok(true));
+    let (_, was_live) = exchange(user(), &RevokeCardQr { card_id: card_id.clone() }, "200 OK", "true").await;
+    assert_eq!(was_live, Ok(Changed { changed: true }));
     let call = ValidateQrPlain { qr_plain: CODE, terminal_code: None };
     let (_, found) = exchange(user(), &call, "200 OK", &format!("\"{CARD}\"")).await;
     assert_eq!(found, Ok(card_id));

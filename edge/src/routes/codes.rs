@@ -1,42 +1,35 @@
 //! Payment codes: issue, revoke, look up.
 
-use axum::Router;
-use axum::extract::State;
-use axum::routing::post;
-use mps_client::rpc::{CardId, RevokeCardQr, RotateCardQr, ValidateQrPlain};
+use mps_client::CallContext;
+use mps_client::rpc::{CardId, IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
 use mps_core::limits::code::{LIFETIME_SECONDS_MAX, LIFETIME_SECONDS_MIN};
 use mps_core::{ErrorCode, PaymentCode};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
-use super::{Answer, json};
+use crate::api::{Outcome, Routes, Way, done};
 use crate::app::App;
-use crate::extract::{Authenticated, JsonBody, argument};
 use crate::problem::Failure;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/qr/rotate", post(rotate))
-        .route("/api/qr/revoke", post(revoke))
-        .route("/api/qr/validate", post(validate))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .handle::<RotateCardQr<'_>, _, _, _, _>(Way::Post, "/api/qr/rotate", "rotateCode", rotate)
+        .handle::<RevokeCardQr, _, _, _, _>(Way::Post, "/api/qr/revoke", "revokeCode", revoke)
+        .handle::<ValidateQrPlain<'_>, _, _, _, _>(Way::Post, "/api/qr/validate", "validateCode", validate)
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Rotate {
-    card_id: String,
+    /// The card.
+    card_id: CardId,
+    /// 60 to 86400; 900 when left out.
     ttl_seconds: Option<i64>,
 }
 
-async fn rotate(
-    State(app): State<App>,
-    Authenticated(context): Authenticated,
-    JsonBody(body): JsonBody<Rotate>,
-) -> Answer {
-    let card_id = argument("card_id", CardId::parse(&body.card_id))?;
-    let ttl_seconds = body.ttl_seconds.map(parse_ttl).transpose()?;
-    let issued = app.call(context, RotateCardQr { card_id: &card_id, ttl_seconds }).await?;
-    json(&issued)
+async fn rotate(app: App, context: CallContext, input: Rotate) -> Outcome<IssuedCode> {
+    let ttl_seconds = input.ttl_seconds.map(parse_ttl).transpose()?;
+    Ok(done(app.call(context, RotateCardQr { card_id: &input.card_id, ttl_seconds }).await?))
 }
 
 fn parse_ttl(seconds: i64) -> Result<i32, Failure> {
@@ -47,36 +40,38 @@ fn parse_ttl(seconds: i64) -> Result<i32, Failure> {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revoke {
-    card_id: String,
+/// Whether there was a live code.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Revoked {
+    /// `false`: there was none.
+    revoked: bool,
 }
 
-async fn revoke(
-    State(app): State<App>,
-    Authenticated(context): Authenticated,
-    JsonBody(body): JsonBody<Revoke>,
-) -> Answer {
-    let card_id = argument("card_id", CardId::parse(&body.card_id))?;
-    let revoked = app.call(context, RevokeCardQr { card_id: &card_id }).await?;
-    json(&json!({ "revoked": revoked }))
+async fn revoke(app: App, context: CallContext, call: RevokeCardQr) -> Outcome<Revoked> {
+    Ok(done(Revoked { revoked: app.call(context, call).await?.changed }))
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Validate {
+    /// 24 digits.
     qr_plain: String,
+    /// Where it was shown; a code 72 wants it.
     terminal_code: Option<String>,
 }
 
-async fn validate(
-    State(app): State<App>,
-    Authenticated(context): Authenticated,
-    JsonBody(body): JsonBody<Validate>,
-) -> Answer {
-    let code = PaymentCode::parse(&body.qr_plain)?;
-    let call = ValidateQrPlain { qr_plain: code.reveal(), terminal_code: body.terminal_code.as_deref() };
-    let card_id = app.call(context, call).await?;
-    json(&json!({ "card_id": card_id }))
+/// The card behind a code.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct CardOfCode {
+    /// Its id.
+    card_id: CardId,
+}
+
+async fn validate(app: App, context: CallContext, input: Validate) -> Outcome<CardOfCode> {
+    let code = PaymentCode::parse(&input.qr_plain)?;
+    let call = ValidateQrPlain { qr_plain: code.reveal(), terminal_code: input.terminal_code.as_deref() };
+    Ok(done(CardOfCode { card_id: app.call(context, call).await? }))
 }

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
 use mps_core::ErrorCode;
 
-use super::{Answer, json};
+use crate::api::{Answer, json};
 use crate::app::App;
 use crate::crons;
 use crate::extract;

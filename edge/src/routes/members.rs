@@ -1,45 +1,21 @@
-//! Members: who am I, register, my cards.
+//! Members: who am I, register, my profile, my transactions.
 
-use axum::Router;
-use axum::extract::State;
-use axum::routing::{get, post};
-use mps_client::rpc::{GetMemberCards, GetUserProfile, RegisterMember};
-use serde::Deserialize;
+use mps_client::rpc::{
+    DeleteMember, GetMemberDetail, GetMemberTransactions, GetMemberTransactionsPage, GetUserProfile,
+    ListMembershipLevels, RegisterMember, UnbindExternalIdentity, UpdateMemberProfile,
+};
 
-use super::{Answer, json};
-use crate::app::App;
-use crate::extract::{Authenticated, JsonBody};
+use crate::api::{Routes, Way};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/member/me", get(me))
-        .route("/api/member/register", post(register))
-        .route("/api/member/cards", get(cards))
-}
-
-async fn me(State(app): State<App>, Authenticated(context): Authenticated) -> Answer {
-    let profile = app.call(context, GetUserProfile {}).await?;
-    json(&profile)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Register {
-    name: String,
-    phone: Option<String>,
-}
-
-async fn register(
-    State(app): State<App>,
-    Authenticated(context): Authenticated,
-    JsonBody(body): JsonBody<Register>,
-) -> Answer {
-    let call = RegisterMember { name: &body.name, phone: body.phone.as_deref() };
-    let member = app.call(context, call).await?;
-    json(&member)
-}
-
-async fn cards(State(app): State<App>, Authenticated(context): Authenticated) -> Answer {
-    let cards = app.call(context, GetMemberCards { member_id: None }).await?;
-    json(&cards)
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .rpc::<GetUserProfile>(Way::Get, "/api/member/me", "getMe")
+        .rpc::<RegisterMember>(Way::Post, "/api/member/register", "register")
+        .rpc::<GetMemberDetail>(Way::Get, "/api/member/profile", "getProfile")
+        .rpc::<UpdateMemberProfile>(Way::Patch, "/api/member/profile", "updateProfile")
+        .rpc::<DeleteMember>(Way::Delete, "/api/member/profile", "deleteMember")
+        .rpc::<UnbindExternalIdentity>(Way::Delete, "/api/member/identities/{provider}", "unbindIdentity")
+        .rpc::<GetMemberTransactions>(Way::Get, "/api/member/transactions", "listMemberTransactions")
+        .rpc::<GetMemberTransactionsPage>(Way::Get, "/api/member/transactions/page", "pageMemberTransactions")
+        .rpc::<ListMembershipLevels>(Way::Get, "/api/member/levels", "listLevels")
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use mps_core::ErrorCode;
 
-use super::Answer;
+use crate::api::Answer;
 use crate::app::App;
 use crate::metrics::text;
 use crate::operator::MetricsReader;

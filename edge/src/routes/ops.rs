@@ -1,24 +1,38 @@
 //! Operations: is the process up, is everything it needs there.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
 use axum::routing::get;
 use mps_client::rpc::TestConnection;
 use mps_client::{CallContext, Caller};
 use mps_core::{ErrorCode, limits};
 use serde_json::json;
 
-use super::{Answer, json};
+use crate::api::{Answer, json};
 use crate::app::App;
 use crate::extract;
 use crate::problem::Failure;
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/health", get(health)).route("/ready", get(ready))
+    Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/openapi.json", get(openapi))
 }
 
 async fn health() -> Answer {
     json(&json!({"status": "ok"}))
+}
+
+/// Everything the edge offers, for programs that read; held against the routes by a test.
+async fn openapi() -> Response {
+    let mut response = Response::new(Body::from(include_str!("../../openapi.json")));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 async fn ready(State(app): State<App>, request: Request) -> Answer {

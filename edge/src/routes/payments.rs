@@ -1,105 +1,108 @@
-//! Payments: quote, charge, look up.
+//! Payments: quote, charge, refund, look up.
 
-use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue};
-use axum::routing::{get, post};
-use mps_client::rpc::{GetTransactionDetail, MerchantChargeByQr, QuotePayment};
-use mps_core::{ErrorCode, Money, PaymentCode};
+use mps_client::CallContext;
+use mps_client::rpc::{
+    Charge as Charged, GetTransactionDetail, MerchantChargeByQr, MerchantRefundTx, Quote as Quoted,
+    QuotePayment, Refund, TransactionDetail,
+};
+use mps_client::wire::Json;
+use mps_core::{Money, PaymentCode};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::{Answer, json};
+use crate::api::{Outcome, Routes, Way, done};
 use crate::app::App;
-use crate::extract::{AmountText, Authenticated, JsonBody, KeyHeader, argument};
-use crate::headers::IDEMPOTENCY_REPLAYED;
-use crate::problem::Failure;
+use crate::extract::{AmountText, argument};
 use crate::telemetry::Note;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/payment/quote", post(quote))
-        .route("/api/payment/charge", post(charge))
-        .route("/api/payment/{tx_no}", get(detail))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .handle::<QuotePayment<'_>, _, _, _, _>(Way::Post, "/api/payment/quote", "quotePayment", quote)
+        .handle::<MerchantChargeByQr<'_>, _, _, _, _>(Way::PostKeyed, "/api/payment/charge", "charge", charge)
+        .handle::<MerchantRefundTx, _, _, _, _>(Way::PostKeyed, "/api/payment/refund", "refund", refund)
+        .handle::<GetTransactionDetail, _, _, _, _>(Way::Get, "/api/payment/{tx_no}", "getPayment", detail)
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Quote {
+    /// The merchant that would charge.
     merchant_code: String,
+    /// 24 digits.
     qr_plain: String,
+    /// Before the discount.
     raw_amount: AmountText,
+    /// Where the code was shown; a code 72 wants it.
     terminal_code: Option<String>,
 }
 
-async fn quote(
-    State(app): State<App>,
-    Authenticated(context): Authenticated,
-    JsonBody(body): JsonBody<Quote>,
-) -> Answer {
-    let raw_amount = argument("raw_amount", Money::parse_price(&body.raw_amount.0))?;
-    let code = PaymentCode::parse(&body.qr_plain)?;
+async fn quote(app: App, context: CallContext, input: Quote) -> Outcome<Quoted> {
+    let raw_amount = argument("raw_amount", Money::parse_price(&input.raw_amount.0))?;
+    let code = PaymentCode::parse(&input.qr_plain)?;
     let call = QuotePayment {
-        merchant_code: &body.merchant_code,
+        merchant_code: &input.merchant_code,
         qr_plain: code.reveal(),
         raw_amount,
-        terminal_code: body.terminal_code.as_deref(),
+        terminal_code: input.terminal_code.as_deref(),
     };
-    let quote = app.call(context, call).await?;
-    json(&quote)
+    Ok(done(app.call(context, call).await?))
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Charge {
+    /// The merchant that charges.
     merchant_code: String,
+    /// 24 digits.
     qr_plain: String,
+    /// Before the discount.
     raw_amount: AmountText,
+    /// Where the code was shown; a code 72 wants it.
     terminal_code: Option<String>,
-    tag: Option<Box<RawValue>>,
+    /// A JSON object of the merchant's, at most 4096 bytes.
+    tag: Option<Json>,
+    /// The merchant's own order; it is paid once.
     external_order_id: Option<String>,
+    idempotency_key: Option<String>,
 }
 
-async fn charge(
-    State(app): State<App>,
-    Authenticated(context): Authenticated,
-    key: KeyHeader,
-    JsonBody(body): JsonBody<Charge>,
-) -> Answer {
-    let key = key.required()?;
-    let raw_amount = argument("raw_amount", Money::parse_price(&body.raw_amount.0))?;
-    let code = PaymentCode::parse(&body.qr_plain)?;
+async fn charge(app: App, context: CallContext, input: Charge) -> Outcome<Charged> {
+    let raw_amount = argument("raw_amount", Money::parse_price(&input.raw_amount.0))?;
+    let code = PaymentCode::parse(&input.qr_plain)?;
     let call = MerchantChargeByQr {
-        merchant_code: &body.merchant_code,
+        merchant_code: &input.merchant_code,
         qr_plain: code.reveal(),
         raw_amount,
-        idempotency_key: Some(key.as_str()),
-        tag: body.tag.as_deref(),
-        external_order_id: body.external_order_id.as_deref(),
-        terminal_code: body.terminal_code.as_deref(),
+        idempotency_key: input.idempotency_key.as_deref(),
+        tag: input.tag.as_ref().map(|tag| &*tag.0),
+        external_order_id: input.external_order_id.as_deref(),
+        terminal_code: input.terminal_code.as_deref(),
     };
-    let charge = app.call(context, call).await?;
-    let mut response = json(&charge)?;
-    if charge.replayed {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(IDEMPOTENCY_REPLAYED), HeaderValue::from_static("true"));
-    }
-    let note = Note { tx_no: Some(charge.tx_no), merchant_code: Some(body.merchant_code), ..Note::default() };
-    response.extensions_mut().insert(note);
-    Ok(response)
+    let charged = app.call(context, call).await?;
+    let note = Note {
+        tx_no: Some(charged.tx_no.clone()),
+        merchant_code: Some(input.merchant_code),
+        ..Note::default()
+    };
+    let is_replay = charged.replayed;
+    Ok(done(charged).replayed(is_replay).noting(note))
 }
 
-async fn detail(
-    State(app): State<App>,
-    Authenticated(context): Authenticated,
-    tx_no: Result<Path<String>, PathRejection>,
-) -> Answer {
-    let Path(tx_no) = tx_no.map_err(|_| Failure::from(ErrorCode::TxNotFound))?;
-    let detail = app.call(context, GetTransactionDetail { tx_no: &tx_no }).await?;
-    let mut response = json(&detail)?;
-    let note = Note { tx_no: Some(detail.tx_no), merchant_code: detail.merchant_code, ..Note::default() };
-    response.extensions_mut().insert(note);
-    Ok(response)
+async fn refund(app: App, context: CallContext, call: MerchantRefundTx) -> Outcome<Refund> {
+    let merchant_code = Some(call.merchant_code.clone());
+    let refund = app.call(context, call).await?;
+    let note = Note { tx_no: Some(refund.refund_tx_no.clone()), merchant_code, ..Note::default() };
+    let is_replay = refund.replayed;
+    Ok(done(refund).replayed(is_replay).noting(note))
+}
+
+async fn detail(app: App, context: CallContext, call: GetTransactionDetail) -> Outcome<TransactionDetail> {
+    let detail = app.call(context, call).await?;
+    let note = Note {
+        tx_no: Some(detail.tx_no.clone()),
+        merchant_code: detail.merchant_code.clone(),
+        ..Note::default()
+    };
+    Ok(done(detail).noting(note))
 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 
-use super::Answer;
+use crate::api::Answer;
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {

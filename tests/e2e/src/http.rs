@@ -59,7 +59,7 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> An
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let sent = if method == "POST" {
+    let sent = if matches!(method, "POST" | "PUT" | "PATCH") {
         AGENT.run(request.body(body.to_owned()).expect("a request"))
     } else {
         AGENT.run(request.body(()).expect("a request"))

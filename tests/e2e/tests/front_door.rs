@@ -36,7 +36,8 @@ fn a_wrong_address_a_wrong_method_and_a_wrong_body_have_their_statuses() {
     let text = stack.edge("POST", "/api/qr/rotate", &[signed_in, ("content-type", "text/plain")], "{}");
     assert_eq!(text.refusal(), answer_of(415, &json!("UNSUPPORTED_MEDIA_TYPE")));
 
-    let unknown = stack.edge("POST", "/api/qr/revoke", &[signed_in, is_json], r#"{"card_id":"x","pin":1}"#);
+    let body = r#"{"card_id":"0193b5a0-0000-7000-8000-00000000000a","pin":1}"#;
+    let unknown = stack.edge("POST", "/api/qr/revoke", &[signed_in, is_json], body);
     assert_eq!(unknown.refusal(), answer_of(400, &json!("MALFORMED_BODY")));
     assert_eq!(unknown.body["params"], json!({"field": "pin"}));
 }

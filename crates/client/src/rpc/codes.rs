@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CardId, read_row, read_scalar};
-use crate::connection::Call;
+use super::{CardId, Changed, read_changed, read_row, read_scalar};
+use crate::connection::{Call, Repeat};
 use crate::wire::Instant;
 
 /// `rotate_card_qr`: a fresh code of the caller for a card he may pay with; ends his earlier one.
@@ -19,6 +19,7 @@ pub struct RotateCardQr<'a> {
 
 /// The answer of [`RotateCardQr`]. `Debug` does not show the code.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IssuedCode {
     /// 24 digits; returned once, stored nowhere.
     pub qr_plain: String,
@@ -35,6 +36,7 @@ impl std::fmt::Debug for IssuedCode {
 impl Call for RotateCardQr<'_> {
     type Reply = IssuedCode;
     const RPC: &'static str = "rotate_card_qr";
+    const REPEAT: Repeat = Repeat::Never;
 
     fn is_repeatable(&self) -> bool {
         false
@@ -45,24 +47,11 @@ impl Call for RotateCardQr<'_> {
     }
 }
 
-/// `revoke_card_qr`: ends the caller's live code of a card; answers whether there was one.
-#[derive(Debug, Serialize)]
-pub struct RevokeCardQr<'a> {
-    /// Which card.
-    #[serde(rename = "p_card_id")]
-    pub card_id: &'a CardId,
-}
-
-impl Call for RevokeCardQr<'_> {
-    type Reply = bool;
-    const RPC: &'static str = "revoke_card_qr";
-
-    fn is_repeatable(&self) -> bool {
-        false
-    }
-
-    fn read_reply(body: &[u8]) -> Option<bool> {
-        read_scalar(body)
+rpc! {
+    /// `revoke_card_qr`: ends the caller's live code of a card; unchanged when there was none.
+    RevokeCardQr = "revoke_card_qr", never, read_changed -> Changed {
+        /// Which card.
+        card_id: CardId,
     }
 }
 
@@ -80,6 +69,7 @@ pub struct ValidateQrPlain<'a> {
 impl Call for ValidateQrPlain<'_> {
     type Reply = CardId;
     const RPC: &'static str = "validate_qr_plain";
+    const REPEAT: Repeat = Repeat::Always;
 
     fn is_repeatable(&self) -> bool {
         true

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::read_scalar;
-use crate::connection::Call;
+use crate::connection::{Call, Repeat};
 
 macro_rules! crons {
     ($($(#[$doc:meta])* $name:ident = $rpc:literal;)*) => {$(
@@ -14,6 +14,7 @@ macro_rules! crons {
         impl Call for $name {
             type Reply = u32;
             const RPC: &'static str = $rpc;
+            const REPEAT: Repeat = Repeat::Always;
 
             fn is_repeatable(&self) -> bool {
                 true

@@ -37,6 +37,21 @@ macro_rules! id {
                 Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "format": "uuid"})
+            }
+        }
     };
 }
 
@@ -47,6 +62,26 @@ id! {
 id! {
     /// A member.
     MemberId
+}
+id! {
+    /// A merchant.
+    MerchantId
+}
+id! {
+    /// A user of Supabase Auth.
+    UserId
+}
+id! {
+    /// A settlement.
+    SettlementId
+}
+id! {
+    /// A transaction.
+    TransactionId
+}
+id! {
+    /// A row of a log.
+    RowId
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{read_row, read_rows};
-use crate::connection::Call;
+use crate::connection::{Call, Repeat};
 use crate::wire::Instant;
 
 /// `test_connection`: anyone may ask.
@@ -24,6 +24,7 @@ pub struct ServerStatus {
 impl Call for TestConnection {
     type Reply = ServerStatus;
     const RPC: &'static str = "test_connection";
+    const REPEAT: Repeat = Repeat::Always;
 
     fn is_repeatable(&self) -> bool {
         true
@@ -34,12 +35,14 @@ impl Call for TestConnection {
     }
 }
 
-/// `verify_ledger`: a row for each violation of the books' rules; none when all is well. Admins and the service.
-#[derive(Debug, Serialize)]
-pub struct VerifyLedger {}
+rpc! {
+    /// `verify_ledger`: a row for each violation of the books' rules; none when all is well. Admins and the service.
+    VerifyLedger = "verify_ledger", always, read_rows -> Vec<Violation> {}
+}
 
 /// A row of [`VerifyLedger`].
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Violation {
     /// Which rule.
     pub rule: String,
@@ -47,17 +50,4 @@ pub struct Violation {
     pub object: String,
     /// What is wrong.
     pub detail: String,
-}
-
-impl Call for VerifyLedger {
-    type Reply = Vec<Violation>;
-    const RPC: &'static str = "verify_ledger";
-
-    fn is_repeatable(&self) -> bool {
-        true
-    }
-
-    fn read_reply(body: &[u8]) -> Option<Vec<Violation>> {
-        read_rows(body)
-    }
 }

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{CardId, read_row};
-use crate::connection::Call;
+use crate::connection::{Call, Repeat};
 use crate::wire::{self, Instant};
 
 /// Where a payment's multiplier came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum DiscountSource {
     /// The level of the card's own points.
     Level,
@@ -41,22 +42,27 @@ pub struct QuotePayment<'a> {
 
 /// The answer of [`QuotePayment`].
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quote {
     /// The card behind the code.
     pub card_id: CardId,
     /// `standard`, `prepaid`, `corporate` or `voucher`.
     #[serde(with = "wire::text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub card_type: CardType,
     /// Before the discount.
     #[serde(deserialize_with = "wire::money")]
+    #[cfg_attr(feature = "schema", schemars(with = "wire::Amount"))]
     pub raw_amount: Money,
     /// The multiplier.
     #[serde(deserialize_with = "wire::discount")]
+    #[cfg_attr(feature = "schema", schemars(with = "wire::Multiplier"))]
     pub discount: Discount,
     /// Where it came from.
     pub discount_source: DiscountSource,
     /// What the card would pay.
     #[serde(deserialize_with = "wire::money")]
+    #[cfg_attr(feature = "schema", schemars(with = "wire::Amount"))]
     pub final_amount: Money,
     /// What the card would earn.
     pub points_earned: i64,
@@ -65,6 +71,7 @@ pub struct Quote {
 impl Call for QuotePayment<'_> {
     type Reply = Quote;
     const RPC: &'static str = "quote_payment";
+    const REPEAT: Repeat = Repeat::Always;
 
     fn is_repeatable(&self) -> bool {
         true
@@ -103,6 +110,7 @@ pub struct MerchantChargeByQr<'a> {
 
 /// The answer of [`MerchantChargeByQr`].
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Charge {
     /// The payment's id.
     pub tx_id: String,
@@ -112,9 +120,11 @@ pub struct Charge {
     pub card_id: CardId,
     /// What the card paid.
     #[serde(deserialize_with = "wire::money")]
+    #[cfg_attr(feature = "schema", schemars(with = "wire::Amount"))]
     pub final_amount: Money,
     /// The multiplier.
     #[serde(deserialize_with = "wire::discount")]
+    #[cfg_attr(feature = "schema", schemars(with = "wire::Multiplier"))]
     pub discount: Discount,
     /// What the card earned.
     pub points_earned: i64,
@@ -122,6 +132,7 @@ pub struct Charge {
     pub discount_source: DiscountSource,
     /// Before the discount.
     #[serde(deserialize_with = "wire::money")]
+    #[cfg_attr(feature = "schema", schemars(with = "wire::Amount"))]
     pub raw_amount: Money,
     /// When it was posted.
     pub created_at: Instant,
@@ -132,79 +143,13 @@ pub struct Charge {
 impl Call for MerchantChargeByQr<'_> {
     type Reply = Charge;
     const RPC: &'static str = "merchant_charge_by_qr";
+    const REPEAT: Repeat = Repeat::Keyed;
 
     fn is_repeatable(&self) -> bool {
         self.idempotency_key.is_some()
     }
 
     fn read_reply(body: &[u8]) -> Option<Charge> {
-        read_row(body)
-    }
-}
-
-/// `get_transaction_detail`: one transaction, for those who may see it.
-#[derive(Debug, Serialize)]
-pub struct GetTransactionDetail<'a> {
-    /// Its number.
-    #[serde(rename = "p_tx_no")]
-    pub tx_no: &'a str,
-}
-
-/// The answer of [`GetTransactionDetail`].
-#[derive(Debug, Serialize, Deserialize)]
-pub struct TransactionDetail {
-    /// The transaction's id.
-    pub tx_id: String,
-    /// The transaction's number.
-    pub tx_no: String,
-    /// `payment`, `refund`, …
-    pub tx_type: String,
-    /// Whose till it was.
-    pub merchant_code: Option<String>,
-    /// The merchant's name.
-    pub merchant_name: Option<String>,
-    /// The card.
-    pub card_id: Option<CardId>,
-    /// The card's number.
-    pub card_no: Option<String>,
-    /// Before the discount.
-    #[serde(deserialize_with = "wire::money")]
-    pub raw_amount: Money,
-    /// The multiplier.
-    #[serde(deserialize_with = "wire::discount")]
-    pub discount: Discount,
-    /// Where it came from.
-    pub discount_source: DiscountSource,
-    /// What moved.
-    #[serde(deserialize_with = "wire::money")]
-    pub final_amount: Money,
-    /// What the card earned.
-    pub points_earned: i64,
-    /// Of this moment; only of a payment.
-    #[serde(deserialize_with = "wire::maybe_money")]
-    pub refunded_amount: Option<Money>,
-    /// Of this moment; only of a payment.
-    #[serde(deserialize_with = "wire::maybe_money")]
-    pub remaining_amount: Option<Money>,
-    /// The merchant's JSON object.
-    pub tag: Option<Box<RawValue>>,
-    /// The merchant's own order.
-    pub external_order_id: Option<String>,
-    /// Where the code was shown.
-    pub terminal_code: Option<String>,
-    /// When it was posted.
-    pub created_at: Instant,
-}
-
-impl Call for GetTransactionDetail<'_> {
-    type Reply = TransactionDetail;
-    const RPC: &'static str = "get_transaction_detail";
-
-    fn is_repeatable(&self) -> bool {
-        true
-    }
-
-    fn read_reply(body: &[u8]) -> Option<TransactionDetail> {
         read_row(body)
     }
 }

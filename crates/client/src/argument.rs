@@ -1,0 +1,171 @@
+//! Arguments that a route reads from its request: amounts from their text and never through a float, secrets. A text that is
+//! none is refused with the code of that argument, as the message of the error that serde reports.
+
+use std::fmt;
+use std::str::FromStr;
+
+use mps_core::{ErrorCode, Money};
+use rust_decimal::Decimal;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+/// The contents of a JSON string, or a JSON number's own text.
+fn amount_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    let text = raw.get();
+    if text.starts_with('"') {
+        return serde_json::from_str(text).map_err(D::Error::custom);
+    }
+    if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err(D::Error::custom("an amount is a string or a number"))
+}
+
+macro_rules! amount {
+    ($(#[$doc:meta])* $name:ident, $code:ident, $parse:expr, $pattern:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads it from its text.
+            ///
+            /// # Errors
+            #[doc = concat!("[`ErrorCode::", stringify!($code), "`].")]
+            pub fn parse(text: &str) -> Result<Self, ErrorCode> {
+                let parse: fn(&str) -> Option<String> = $parse;
+                parse(text).map(Self).ok_or(ErrorCode::$code)
+            }
+
+            /// With two decimals.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&amount_text(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "pattern": $pattern})
+            }
+        }
+    };
+}
+
+fn positive(text: &str) -> Option<String> {
+    Money::parse_price(text).ok().map(|amount| amount.to_string())
+}
+
+amount! {
+    /// A price: a plain decimal above zero with at most two decimals.
+    Price, InvalidPrice, positive, r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+}
+amount! {
+    /// What goes back: as a price.
+    RefundAmount, InvalidRefundAmount, positive, r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+}
+amount! {
+    /// What is put onto a card: as a price.
+    RechargeAmount, InvalidRechargeAmount, positive, r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+}
+amount! {
+    /// What a new card begins with: as a price, or zero.
+    InitialBalance, InvalidPrice, |text| Money::parse(text).ok().map(|amount| amount.to_string()), r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+}
+amount! {
+    /// What an admin credits, or debits when it begins with a minus; never zero.
+    AdjustmentAmount, InvalidPrice, adjustment, r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
+}
+
+fn adjustment(text: &str) -> Option<String> {
+    match text.strip_prefix('-') {
+        Some(debit) => positive(debit).map(|amount| format!("-{amount}")),
+        None => positive(text),
+    }
+}
+
+/// A password. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The schema of a field that must be there and may be null: left out, it would be taken for null.
+#[cfg(feature = "schema")]
+pub(crate) fn nullable<T: schemars::JsonSchema>(
+    generator: &mut schemars::SchemaGenerator,
+) -> schemars::Schema {
+    generator.subschema_for::<Option<T>>()
+}
+
+/// A decimal with two places, whatever zeros were printed; `None` when it has more.
+pub(crate) fn two_places(value: Decimal) -> Option<Decimal> {
+    let mut plain = value.normalize();
+    if plain.scale() > 2 {
+        return None;
+    }
+    plain.rescale(2);
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_amount_is_read_from_its_text_with_the_code_of_that_amount() {
+        for json in ["\"10\"", "10", "10.00", "\"10.0\""] {
+            assert_eq!(read::<Price>(json).map(|price| price.0), Ok("10.00".to_owned()), "{json}");
+        }
+        for json in ["0", "-1", "1e3", "\"\"", "\"1.001\"", "\"NaN\""] {
+            assert!(read::<Price>(json).is_err_and(|message| message.starts_with("INVALID_PRICE")), "{json}");
+            let refund = read::<RefundAmount>(json);
+            assert!(refund.is_err_and(|message| message.starts_with("INVALID_REFUND_AMOUNT")), "{json}");
+        }
+        assert_eq!(read::<InitialBalance>("0").map(|amount| amount.0), Ok("0.00".to_owned()));
+        assert_eq!(read::<AdjustmentAmount>("\"-5\"").map(|amount| amount.0), Ok("-5.00".to_owned()));
+        for json in ["\"--5\"", "\"-0\"", "0", "\"-\""] {
+            assert!(read::<AdjustmentAmount>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let secret: Result<Secret, String> = read("\"hush-hush\"");
+        assert_eq!(secret.map(|secret| format!("{secret:?}")), Ok("Secret(…)".to_owned()));
+    }
+}

@@ -1,0 +1,171 @@
+//! Money onto cards and back: recharge orders, cash, refunds.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CardId, TransactionId, read_row, read_rows};
+use crate::argument::{RechargeAmount, RefundAmount};
+use crate::wire::{Amount, Instant, Json};
+
+rpc! {
+    /// `get_recharge_order`: A recharge order: one's own or of a card one owns or administers; any for admins
+    /// and the service, who also see the payments reported.
+    GetRechargeOrder = "get_recharge_order", always, read_row -> RechargeOrder {
+        /// The number of the order.
+        order_no: String,
+    }
+}
+
+rpc! {
+    /// `list_recharge_orders`: Recharge orders, newest first, 50 a page and at most 200: one's own, those of a
+    /// card one owns or administers, all for admins. For an admin, `needs_review` names every order with a
+    /// payment that waits, one completed before too.
+    ListRechargeOrders = "list_recharge_orders", always, read_rows -> Vec<RechargeOrder> {
+        /// The card.
+        card_id: Option<CardId>,
+        /// Which status.
+        status: Option<String>,
+        /// Rows of the page, 1 to 200; 50 when left out.
+        limit: Option<i32>,
+        /// Rows before the page.
+        offset: Option<i32>,
+    }
+}
+
+/// A recharge order.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RechargeOrder {
+    /// The number of the order.
+    pub order_no: String,
+    /// The card.
+    pub card_id: CardId,
+    /// In the house currency.
+    pub amount: Amount,
+    /// ISO 4217.
+    pub currency: String,
+    /// `wechat`, `alipay` or, of identities, `line`.
+    pub provider: String,
+    /// Which status.
+    pub status: String,
+    /// Whether it was paid after it expired.
+    pub is_late: bool,
+    /// The number of the transaction.
+    pub tx_no: Option<String>,
+    /// When it ends; never when null.
+    pub expires_at: Instant,
+    /// When it was made.
+    pub created_at: Instant,
+    /// What the provider reported; for admins.
+    pub payments: Option<Json>,
+}
+
+rpc! {
+    /// `resolve_recharge_order`: Admin: ends the review of one payment of an order: credit puts what was paid
+    /// onto the card, `refunded_outside` says that the provider gave it back; `p_note`, at most 500 characters, is
+    /// kept with it.
+    ResolveRechargeOrder = "resolve_recharge_order", never, read_row -> ResolvedPayment {
+        /// The number of the order.
+        order_no: String,
+        /// The number that the provider gave the payment.
+        provider_tx_id: String,
+        /// `credit` or `refunded_outside`.
+        resolution: String,
+        /// Kept with it.
+        note: Option<String>,
+    }
+}
+
+/// The answer of [`ResolveRechargeOrder`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ResolvedPayment {
+    /// The number of the order.
+    pub order_no: String,
+    /// The status of the order.
+    pub order_status: String,
+    /// The status of the payment.
+    pub payment_status: String,
+    /// In the house currency.
+    pub amount: Amount,
+    /// The number of the transaction.
+    pub tx_no: Option<String>,
+}
+
+rpc! {
+    /// `user_recharge_card`: Cash that was taken for a card, 1.00 to 50000.00: with `p_merchant_code` by a
+    /// merchant's user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day;
+    /// without it by an admin. A member can credit no card. The same key and request: the first answer.
+    UserRechargeCard = "user_recharge_card", keyed, read_row -> CashRecharge {
+        /// The card.
+        card_id: CardId,
+        /// In the house currency.
+        amount: RechargeAmount,
+        /// `cash`.
+        payment_method: Option<String>,
+        /// The merchant's own JSON object.
+        tag: Option<Json>,
+        /// Names this request for ever.
+        idempotency_key: Option<String>,
+        /// The merchant's own order.
+        external_order_id: Option<String>,
+        /// The code of the merchant.
+        merchant_code: Option<String>,
+    }
+}
+
+/// The answer of [`UserRechargeCard`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CashRecharge {
+    /// The id of the transaction.
+    pub tx_id: TransactionId,
+    /// The number of the transaction.
+    pub tx_no: String,
+    /// The card.
+    pub card_id: CardId,
+    /// In the house currency.
+    pub amount: Amount,
+    /// The code of the merchant.
+    pub merchant_code: Option<String>,
+    /// The merchant's own order.
+    pub external_order_id: Option<String>,
+    /// When it was made.
+    pub created_at: Instant,
+    /// Whether this answers an earlier request with the same key.
+    pub replayed: bool,
+}
+
+rpc! {
+    /// `merchant_refund_tx`: Refunds a payment, wholly or in parts, onto its card; a voucher's refund is a new
+    /// voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals.
+    MerchantRefundTx = "merchant_refund_tx", keyed, read_row -> Refund {
+        /// The code of the merchant.
+        merchant_code: String,
+        /// The payment to refund.
+        original_tx_no: String,
+        /// How much goes back.
+        refund_amount: RefundAmount,
+        /// The merchant's own JSON object.
+        tag: Option<Json>,
+        /// Names this request for ever.
+        idempotency_key: Option<String>,
+    }
+}
+
+/// The answer of [`MerchantRefundTx`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Refund {
+    /// The id of the refund.
+    pub refund_tx_id: TransactionId,
+    /// The number of the refund.
+    pub refund_tx_no: String,
+    /// Of this moment; only of a payment.
+    pub refunded_amount: Amount,
+    /// What can still be refunded.
+    pub remaining: Amount,
+    /// Points taken back by refunds.
+    pub points_taken: i64,
+    /// Whether this answers an earlier request with the same key.
+    pub replayed: bool,
+}

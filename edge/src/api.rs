@@ -1,0 +1,193 @@
+//! How a route is declared: its address, the name clients know it by, the RPC behind it, and a handler from typed input to typed
+//! output. The same types that read a request and write its answer describe it in `openapi.json`.
+
+#[cfg(test)]
+mod openapi;
+
+use std::future::Future;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use mps_client::{Call, CallContext};
+use mps_core::ErrorCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::extract::{Authenticated, read_input};
+use crate::headers::IDEMPOTENCY_REPLAYED;
+use crate::problem::Failure;
+use crate::telemetry::Note;
+
+use axum::extract::FromRequestParts;
+
+/// What axum is given.
+pub(crate) type Answer = Result<Response, Failure>;
+
+/// How a route is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Get,
+    /// Input besides the path comes in the query, as with [`Way::Get`].
+    Delete,
+    Post,
+    /// A POST that moves money: it wants an `Idempotency-Key`.
+    PostKeyed,
+    Put,
+    Patch,
+}
+
+impl Way {
+    fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Delete => MethodFilter::DELETE,
+            Self::Post | Self::PostKeyed => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Patch => MethodFilter::PATCH,
+        }
+    }
+
+    pub(crate) fn has_body(self) -> bool {
+        !matches!(self, Self::Get | Self::Delete)
+    }
+
+    pub(crate) fn is_keyed(self) -> bool {
+        self == Self::PostKeyed
+    }
+}
+
+/// What a request or an answer consists of; in tests it can describe itself.
+#[cfg(not(test))]
+pub(crate) trait Shape {}
+#[cfg(not(test))]
+impl<T> Shape for T {}
+#[cfg(test)]
+pub(crate) trait Shape: schemars::JsonSchema {}
+#[cfg(test)]
+impl<T: schemars::JsonSchema> Shape for T {}
+
+/// What a handler answers.
+pub(crate) struct Done<T> {
+    body: T,
+    is_replay: bool,
+    note: Note,
+}
+
+impl<T> Done<T> {
+    /// An answer to a request that was answered before says so.
+    pub(crate) fn replayed(mut self, is_replay: bool) -> Self {
+        self.is_replay = is_replay;
+        self
+    }
+
+    /// Adds what the log may say of it.
+    pub(crate) fn noting(mut self, note: Note) -> Self {
+        self.note = note;
+        self
+    }
+}
+
+pub(crate) type Outcome<T> = Result<Done<T>, Failure>;
+
+pub(crate) fn done<T>(body: T) -> Done<T> {
+    Done { body, is_replay: false, note: Note::default() }
+}
+
+/// Routes on their way into a router.
+pub(crate) struct Routes {
+    router: Router<App>,
+    #[cfg(test)]
+    pub(crate) operations: Vec<openapi::Operation>,
+}
+
+impl Routes {
+    pub(crate) fn new() -> Self {
+        Self {
+            router: Router::new(),
+            #[cfg(test)]
+            operations: Vec::new(),
+        }
+    }
+
+    pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        #[cfg(test)]
+        self.operations.extend(other.operations);
+        self
+    }
+
+    pub(crate) fn into_router(self) -> Router<App> {
+        self.router
+    }
+
+    /// A route whose input is the RPC's arguments and whose output is its reply.
+    pub(crate) fn rpc<C>(self, way: Way, path: &'static str, name: &'static str) -> Self
+    where
+        C: Call + DeserializeOwned + Shape + Send + 'static,
+        C::Reply: Serialize + Shape,
+    {
+        self.handle::<C, C, C::Reply, _, _>(way, path, name, |app, context, call| async move {
+            Ok(done(app.call(context, call).await?))
+        })
+    }
+
+    /// A route with a handler of its own around the RPC `C`.
+    pub(crate) fn handle<C, I, O, H, F>(
+        mut self,
+        way: Way,
+        path: &'static str,
+        name: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        C: Call,
+        I: DeserializeOwned + Shape + Send + 'static,
+        O: Serialize + Shape,
+        H: Fn(App, CallContext, I) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Outcome<O>> + Send,
+    {
+        #[cfg(test)]
+        self.operations.push(openapi::Operation::of::<C, I, O>(way, path, name));
+        #[cfg(not(test))]
+        let _ = (name, C::RPC);
+        let answer = move |State(app): State<App>, request: Request| {
+            let handler = handler.clone();
+            async move { answer(app, request, way, handler).await }
+        };
+        self.router = self.router.route(path, on(way.filter(), answer));
+        self
+    }
+}
+
+async fn answer<I, O, H, F>(app: App, request: Request, way: Way, handler: H) -> Answer
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    H: Fn(App, CallContext, I) -> F,
+    F: Future<Output = Outcome<O>>,
+{
+    let (mut parts, body) = request.into_parts();
+    let Authenticated(context) = Authenticated::from_request_parts(&mut parts, &app).await?;
+    let input = read_input(&mut parts, body, way).await?;
+    let done = handler(app, context, input).await?;
+    let mut response = json(&done.body)?;
+    if done.is_replay {
+        let name = HeaderName::from_static(IDEMPOTENCY_REPLAYED);
+        response.headers_mut().insert(name, HeaderValue::from_static("true"));
+    }
+    response.extensions_mut().insert(done.note);
+    Ok(response)
+}
+
+pub(crate) fn json(body: &impl Serialize) -> Answer {
+    let text = serde_json::to_string(body).map_err(|_| ErrorCode::Internal)?;
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
