@@ -1,5 +1,6 @@
 // The edge's routes as methods. No WebAssembly here: this entry runs wherever `fetch` does.
 
+import { type Routes, routes } from "./generated/routes.js";
 import type {
   Charge,
   ChargeRequest,
@@ -18,6 +19,7 @@ import { type CallOptions, type MpsClientOptions, Transport } from "./transport.
 
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
+export type { Routes } from "./generated/routes.js";
 export type * from "./routes.js";
 export type { CallOptions, MpsClientOptions } from "./transport.js";
 export type { CardType, DiscountSource } from "./types.js";
@@ -82,6 +84,29 @@ export class MpsClient {
   /** A transaction by its number. */
   payment(txNo: string, options: CallOptions = {}): Promise<Payment> {
     return this.#get(`/api/payment/${encodeURIComponent(txNo)}`, options);
+  }
+
+  /**
+   * Any route by its name in the edge's openapi.json: `call("freezeCard", { card_id })`. The input holds the names in the
+   * path and the fields of query or body. A route that moves money gets an idempotency key.
+   */
+  call<N extends keyof Routes>(name: N, input: Routes[N]["input"], options: KeyedCallOptions = {}): Promise<Routes[N]["output"]> {
+    const [method, template, retry] = routes[name];
+    const { idempotencyKey = crypto.randomUUID(), ...rest } = options;
+    const fields = new Map<string, unknown>(Object.entries(input).filter(([, value]) => value !== undefined));
+    let path = template.replace(/\{(\w+)\}/g, (_, field: string) => {
+      const value = fields.get(field);
+      fields.delete(field);
+      return encodeURIComponent(String(value));
+    });
+    const isQuery = method === "GET" || method === "DELETE";
+    if (isQuery && fields.size > 0) {
+      const pairs = [...fields].filter(([, value]) => value !== null).map(([field, value]) => [field, String(value)]);
+      path += `?${new URLSearchParams(pairs).toString()}`;
+    }
+    const body = isQuery ? {} : { body: Object.fromEntries(fields) };
+    const key = retry === "keyed" ? { idempotencyKey } : {};
+    return this.#transport.send({ method, path, ...body, ...key, isRead: retry === "always" }, rest);
   }
 
   #get<T>(path: string, options: CallOptions): Promise<T> {

@@ -27,7 +27,7 @@ export interface CallOptions {
 
 /** One call of a route. */
 export interface Call {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   readonly body?: unknown;
   /** Sent with every attempt, which makes a retry safe. */

@@ -221,3 +221,41 @@ test("an abort ends the wait before a retry", async () => {
     await assert.rejects(charge, reason);
   }, { retryDelayMs: 1e9 });
 });
+
+test("a route is called by its name, with its path, its query, its body and its key where they belong", async () => {
+  await withServer([{ body: { changed: true } }], async (client, seen) => {
+    await client.call("bindCard", { card_id: "a/b", member_id: "m", role: "member", binding_password: undefined });
+    await client.call("listPoints", { card_id: "c", limit: 5, offset: undefined });
+    await client.call("adjustCard", { card_id: "c", amount: "-5.00", reason: "by hand" }, { idempotencyKey: "k-1" });
+    await client.call("adjustCard", { card_id: "c", amount: "1.00", reason: "by hand" });
+    await client.call("setCardPassword", { card_id: "c", password: null });
+    await client.call("getMe", {});
+    assert.deepEqual(
+      seen.map(({ method, url, body }) => `${method} ${url} ${body}`),
+      [
+        `PUT /api/member/cards/a%2Fb/bindings/m {"role":"member"}`,
+        "GET /api/member/cards/c/points?limit=5 ",
+        `POST /api/admin/cards/c/adjust {"amount":"-5.00","reason":"by hand"}`,
+        `POST /api/admin/cards/c/adjust {"amount":"1.00","reason":"by hand"}`,
+        `PUT /api/member/cards/c/password {"password":null}`,
+        "GET /api/member/me ",
+      ],
+    );
+    assert.deepEqual([seen[0]?.headers["idempotency-key"], seen[2]?.headers["idempotency-key"]], [undefined, "k-1"]);
+    assert.match(String(seen[3]?.headers["idempotency-key"]), /^[0-9a-f-]{36}$/);
+  });
+});
+
+test("a route is asked again only when that does its work once", async () => {
+  for (const [name, input, times] of [
+    ["getCard", { card_id: "c" }, 2],
+    ["adjustCard", { card_id: "c", amount: "1.00", reason: "r" }, 2],
+    ["freezeCard", { card_id: "c" }, 1],
+  ] as const) {
+    await withServer([problem(503, "UNAVAILABLE", { retry: "same_key" }), {}], async (client, seen) => {
+      await client.call(name, input as never).catch((error: unknown) => assert.ok(error instanceof MpsError));
+      assert.equal(seen.length, times, name);
+      assert.equal(new Set(seen.map(({ headers }) => headers["idempotency-key"])).size, 1);
+    });
+  }
+});

@@ -1,6 +1,7 @@
 //! Writes every copy of spec/errors.toml and spec/limits.toml that is not SQL by hand, or checks that none is stale.
 
 mod pgtap;
+mod routes;
 mod rust;
 mod spec;
 mod typescript;
@@ -18,6 +19,9 @@ use crate::repository::Repository;
 
 /// What mends a stale copy.
 const REMEDY: &str = "run `cargo xtask codegen` and commit what it wrote";
+
+/// What the edge offers; its own test writes it.
+const OPENAPI: &str = "edge/openapi.json";
 
 /// One file this command owns: its path from the root and its whole text.
 struct Copy {
@@ -64,6 +68,7 @@ pub(crate) fn openapi(repository: &Repository) -> Result<()> {
 }
 
 fn copies(root: &Path, spec: &Spec) -> Result<Vec<Copy>> {
+    let openapi = fs::read_to_string(root.join(OPENAPI)).with_context(|| format!("cannot read {OPENAPI}"))?;
     Ok(vec![
         Copy {
             path: "crates/core/src/generated/error_code.rs",
@@ -72,6 +77,7 @@ fn copies(root: &Path, spec: &Spec) -> Result<Vec<Copy>> {
         Copy { path: "crates/core/src/generated/limits.rs", text: rust::format(root, &rust::limits(spec))? },
         Copy { path: "pkg/src/generated/errors.ts", text: typescript::errors(spec) },
         Copy { path: "pkg/src/generated/limits.ts", text: typescript::limits(spec) },
+        Copy { path: "pkg/src/generated/routes.ts", text: routes::typescript(&openapi)? },
         Copy { path: "supabase/tests/generated_catalogue.test.sql", text: pgtap::catalogue_test(spec)? },
     ])
 }
@@ -92,7 +98,8 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let root = env::temp_dir().join(format!("mps-codegen-{}", process::id()));
         fs::create_dir_all(root.join("spec"))?;
-        for path in ["rustfmt.toml", "spec/errors.toml", "spec/limits.toml"] {
+        fs::create_dir_all(root.join("edge"))?;
+        for path in ["rustfmt.toml", "spec/errors.toml", "spec/limits.toml", super::OPENAPI] {
             fs::copy(repository.join(path), root.join(path))?;
         }
         assert!(codegen(&root, true).is_err(), "missing copies are stale");

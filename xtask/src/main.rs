@@ -78,8 +78,10 @@ fn run(command: Command) -> Result<()> {
         Command::Test(options) => test::run(&repository, &options),
         Command::Tidy => tidy::run(&repository),
         Command::Codegen { check } => {
-            codegen::codegen(repository.root(), check)?;
-            if check { Ok(()) } else { codegen::openapi(&repository) }
+            if !check {
+                codegen::openapi(&repository)?;
+            }
+            codegen::codegen(repository.root(), check)
         }
     }
 }
