@@ -9,6 +9,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -21,6 +22,8 @@ use world::World;
 
 /// So many connections call at once.
 pub const CLIENTS: usize = 16;
+/// A long storm says so often how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
 /// How long and which storm.
 #[derive(Clone, Copy, Debug)]
@@ -58,15 +61,25 @@ impl Storm {
             let client = Client::new(db, Arc::clone(&world), self.seed, number).await?;
             clients.push(tokio::spawn(client.work(Arc::clone(&left))));
         }
+        let progress = tokio::spawn(tell_progress(Arc::clone(&left), self.operations));
         let (mut report, mut answers) = (Report::default(), Answers::default());
         for client in clients {
             let (part, known) = client.await??;
             report.add(part);
             answers.add(known)?;
         }
+        progress.abort();
         answers.check(db, before).await?;
         db.check_ledger().await?;
         Ok(report)
+    }
+}
+
+/// Runs until it is ended; a short storm hears nothing of it.
+async fn tell_progress(left: Arc<AtomicUsize>, all: usize) {
+    loop {
+        tokio::time::sleep(PROGRESS_EVERY).await;
+        println!("{} of {all} calls", all - left.load(Ordering::Relaxed));
     }
 }
 
