@@ -27,6 +27,7 @@ const edge :Workerd.Worker = (
     (name = "SUPABASE_PUBLISHABLE_KEY", fromEnvironment = "SUPABASE_PUBLISHABLE_KEY"),
     (name = "SUPABASE_SECRET_KEY", fromEnvironment = "SUPABASE_SECRET_KEY"),
     (name = "SUPABASE_JWT_SECRET", fromEnvironment = "SUPABASE_JWT_SECRET"),
+    (name = "SUPABASE_JWKS_URL", fromEnvironment = "SUPABASE_JWKS_URL"),
     (name = "JWT_AUDIENCE", fromEnvironment = "JWT_AUDIENCE"),
     (name = "JWT_ISSUER", fromEnvironment = "JWT_ISSUER"),
     (name = "CORS_ALLOWED_ORIGINS", fromEnvironment = "CORS_ALLOWED_ORIGINS"),

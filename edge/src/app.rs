@@ -14,7 +14,7 @@ use mps_client::{Call, CallContext, Client, RpcError};
 use mps_core::ErrorCode;
 use tower_service::Service;
 
-use crate::auth::{Claims, Hs256Verifier, TokenRefused, Verified};
+use crate::auth::{Claims, NotVerified, Verified, Verifier};
 use crate::config::{Config, ConfigError};
 use crate::limits::{Limits, Standings};
 use crate::metrics::Metrics;
@@ -38,7 +38,7 @@ pub(crate) struct App(Arc<Shared>);
 
 struct Shared {
     client: Client,
-    verifier: Hs256Verifier,
+    verifier: Verifier,
     host: Arc<dyn Host>,
     limits: Limits,
     metrics: Arc<Metrics>,
@@ -46,8 +46,8 @@ struct Shared {
 }
 
 impl App {
-    pub(crate) fn verify_token(&self, token: &str) -> Result<Verified<Claims>, TokenRefused> {
-        self.0.verifier.verify(token, self.0.host.unix_time())
+    pub(crate) async fn verify_token(&self, token: &str) -> Result<Verified<Claims>, NotVerified> {
+        self.0.verifier.verify(token, self.0.host.unix_time()).await
     }
 
     /// Makes one RPC call, and makes it again where that is safe and may help.
@@ -130,7 +130,7 @@ impl Front {
         let metrics = Arc::new(Metrics::new(host.clone()));
         let opened = Config::read(variable).map(|config| {
             let client = Client::new(&config.supabase_url, config.publishable_key, Some(config.secret_key));
-            let verifier = Hs256Verifier::new(&config.tokens);
+            let verifier = Verifier::new(&config.tokens, host.clone(), metrics.clone());
             let limits = Limits { rules: config.limits, host: host.clone(), metrics: metrics.clone() };
             let app = App(Arc::new(Shared {
                 client,

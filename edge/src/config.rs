@@ -11,6 +11,9 @@ use crate::operator::OperatorTokens;
 /// HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, 3.2).
 const JWT_SECRET_BYTES_MIN: usize = 32;
 
+/// Where Supabase Auth publishes its keys, under the project's URL.
+const JWKS_PATH: &str = "/auth/v1/.well-known/jwks.json";
+
 /// Long enough that guessing is hopeless.
 const OPERATOR_TOKEN_BYTES_MIN: usize = 32;
 
@@ -36,8 +39,11 @@ pub(crate) struct Config {
 
 /// What an access token must be.
 pub(crate) struct TokenRules {
-    /// `SUPABASE_JWT_SECRET`, at least 32 bytes: signs with HS256.
-    pub(crate) secret: String,
+    /// `SUPABASE_JWT_SECRET`, at least 32 bytes: signs with HS256. At least one of this and the next is there.
+    pub(crate) secret: Option<String>,
+    /// `SUPABASE_JWKS_URL`: where the project publishes the keys of ES256 and RS256; of Supabase Auth when not set, none when
+    /// `off`.
+    pub(crate) jwks_url: Option<String>,
     /// `JWT_AUDIENCE`: one of `aud`; `authenticated` when not set.
     pub(crate) audience: String,
     /// `JWT_ISSUER`: exactly `iss`; not looked at when not set.
@@ -64,19 +70,13 @@ impl Config {
         let optional = |name| variable(name).filter(|value| !value.is_empty());
         let required = |name| optional(name).ok_or(ConfigError { name });
         let api_key = |name| ApiKey::parse(&required(name)?).map_err(|_| ConfigError { name });
+        let supabase_url = required("SUPABASE_URL")
+            .and_then(|text| parse_origin(&text).ok_or(ConfigError { name: "SUPABASE_URL" }))?;
         Ok(Self {
-            supabase_url: required("SUPABASE_URL")
-                .and_then(|text| parse_origin(&text).ok_or(ConfigError { name: "SUPABASE_URL" }))?,
             publishable_key: api_key("SUPABASE_PUBLISHABLE_KEY")?,
             secret_key: api_key("SUPABASE_SECRET_KEY")?,
-            tokens: TokenRules {
-                secret: required("SUPABASE_JWT_SECRET")
-                    .ok()
-                    .filter(|secret| secret.len() >= JWT_SECRET_BYTES_MIN)
-                    .ok_or(ConfigError { name: "SUPABASE_JWT_SECRET" })?,
-                audience: optional("JWT_AUDIENCE").unwrap_or_else(|| JWT_AUDIENCE_DEFAULT.to_owned()),
-                issuer: optional("JWT_ISSUER"),
-            },
+            tokens: read_token_rules(&optional, &supabase_url)?,
+            supabase_url,
             allowed_origins: optional("CORS_ALLOWED_ORIGINS")
                 .map_or(Some(Vec::new()), |list| parse_origins(&list))
                 .ok_or(ConfigError { name: "CORS_ALLOWED_ORIGINS" })?,
@@ -87,6 +87,39 @@ impl Config {
             },
         })
     }
+}
+
+fn read_token_rules(
+    optional: &dyn Fn(&'static str) -> Option<String>,
+    supabase_url: &str,
+) -> Result<TokenRules, ConfigError> {
+    let (secret, jwks_url) = ("SUPABASE_JWT_SECRET", "SUPABASE_JWKS_URL");
+    let rules = TokenRules {
+        secret: match optional(secret) {
+            Some(text) if text.len() < JWT_SECRET_BYTES_MIN => return Err(ConfigError { name: secret }),
+            text => text,
+        },
+        jwks_url: match optional(jwks_url) {
+            Some(text) if text == "off" => None,
+            Some(text) if is_web_address(&text) => Some(text),
+            Some(_) => return Err(ConfigError { name: jwks_url }),
+            None => Some(format!("{supabase_url}{JWKS_PATH}")),
+        },
+        audience: optional("JWT_AUDIENCE").unwrap_or_else(|| JWT_AUDIENCE_DEFAULT.to_owned()),
+        issuer: optional("JWT_ISSUER"),
+    };
+    if rules.secret.is_none() && rules.jwks_url.is_none() {
+        return Err(ConfigError { name: secret });
+    }
+    Ok(rules)
+}
+
+/// `http` or `https`, a host, no user; the rest as it likes.
+fn is_web_address(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
+    })
 }
 
 fn read_limits(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<LimitRules, ConfigError> {
@@ -156,8 +189,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named() {
-        for name in ["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET"]
-        {
+        for name in ["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY"] {
             assert_eq!(refused(name, "").map(|error| error.name), Some(name));
         }
     }
@@ -173,6 +205,10 @@ mod tests {
             ("SUPABASE_PUBLISHABLE_KEY", "two words"),
             ("SUPABASE_SECRET_KEY", "line\nbreak"),
             ("SUPABASE_JWT_SECRET", "short"),
+            ("SUPABASE_JWKS_URL", "x.supabase.co/jwks.json"),
+            ("SUPABASE_JWKS_URL", "file:///etc/jwks.json"),
+            ("SUPABASE_JWKS_URL", "https://user@x.supabase.co/jwks.json"),
+            ("SUPABASE_JWKS_URL", "OFF"),
             ("RATE_LIMIT_USER", "1000"),
             ("RATE_LIMIT_PAYMENT", "50 / 10"),
             ("RATE_LIMIT_ADDRESS", "none"),
@@ -201,6 +237,23 @@ mod tests {
         assert_eq!(config.limits.address, Some(Quota::ADDRESS));
         assert_eq!(read(&[("RATE_LIMIT_USER", "off")])?.limits.user, None);
         assert!(config.operator.ops.is_none() && config.operator.metrics.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn tokens_are_verified_by_published_keys_by_a_secret_or_by_both() -> Result<(), ConfigError> {
+        let rules = |changes: &[(&str, &str)]| read(changes).map(|config| config.tokens);
+        let published = "https://x.supabase.co/auth/v1/.well-known/jwks.json";
+        let both = rules(&[])?;
+        assert_eq!((both.secret.as_deref(), both.jwks_url.as_deref()), (Some(SECRET), Some(published)));
+        let keys_alone = rules(&[("SUPABASE_JWT_SECRET", "")])?;
+        assert_eq!((keys_alone.secret, keys_alone.jwks_url.as_deref()), (None, Some(published)));
+        let secret_alone = rules(&[("SUPABASE_JWKS_URL", "off")])?;
+        assert_eq!((secret_alone.secret.as_deref(), secret_alone.jwks_url), (Some(SECRET), None));
+        let elsewhere = "http://127.0.0.1:9999/keys?v=1";
+        assert_eq!(rules(&[("SUPABASE_JWKS_URL", elsewhere)])?.jwks_url.as_deref(), Some(elsewhere));
+        let neither = rules(&[("SUPABASE_JWKS_URL", "off"), ("SUPABASE_JWT_SECRET", "")]);
+        assert_eq!(neither.err().map(|error| error.name), Some("SUPABASE_JWT_SECRET"));
         Ok(())
     }
 

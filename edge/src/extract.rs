@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::api::Way;
 use crate::app::App;
+use crate::auth::NotVerified;
 use crate::headers::IDEMPOTENCY_KEY;
 use crate::limits::Standings;
 use crate::problem::Failure;
@@ -40,10 +41,16 @@ impl FromRequestParts<App> for Authenticated {
         // What is no bearer token is verified, and refused, like a wrong one.
         let token = header.to_str().ok().and_then(bearer_token).unwrap_or_default();
         let standings = parts.extensions.get::<Standings>().cloned().unwrap_or_default();
-        let Ok(verified) = app.verify_token(token) else {
-            // A wrong token is as good as none, and costs more to look at.
-            app.limits().admit_address(&parts.headers, &standings).await?;
-            return Err(Failure::invalid_token());
+        let verified = match app.verify_token(token).await {
+            Ok(verified) => verified,
+            Err(reason) => {
+                // A wrong token is as good as none, and costs more to look at.
+                app.limits().admit_address(&parts.headers, &standings).await?;
+                return Err(match reason {
+                    NotVerified::Refused => Failure::invalid_token(),
+                    NotVerified::KeysUnavailable => ErrorCode::Unavailable.into(),
+                });
+            }
         };
         app.limits().admit_user(verified.subject(), parts.uri.path(), &standings).await?;
         Ok(Self(CallContext { caller: verified.into_caller(), request_id: request_id(parts)? }))

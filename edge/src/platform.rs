@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use mps_client::retry;
 use worker::js_sys::futures::future_to_promise;
-use worker::js_sys::{Promise, Reflect};
+use worker::js_sys::{Promise, Reflect, Uint8Array};
 use worker::send::SendFuture;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
-use worker::{Date, Delay, Env, console_error, console_log};
+use worker::{
+    Date, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, console_error, console_log,
+};
 
 use self::objects::{ObjectCollector, ObjectLimiter, ShieldLimiter};
 use crate::limits::Limiter;
@@ -25,6 +27,10 @@ use crate::telemetry;
 
 /// Work that ends with a `T`.
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// No answer, one that broke off, or one that is too long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FetchLost;
 
 /// What only the process that hosts us can do. Time and chance come from here and nowhere else.
 pub(crate) trait Host: Send + Sync + 'static {
@@ -42,6 +48,13 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     /// Lets work go on when the reply has left.
     fn after_reply(&self, work: Work<()>);
+
+    /// Asks another service and reads its answer to the end; a redirect is an answer and is not followed.
+    fn fetch(
+        &self,
+        request: http::Request<Vec<u8>>,
+        body_bytes_max: usize,
+    ) -> Work<Result<http::Response<Vec<u8>>, FetchLost>>;
 
     /// Who counts requests, in the order they are asked.
     fn limiters(&self) -> &[Box<dyn Limiter>];
@@ -100,6 +113,16 @@ impl Host for WorkerHost {
         let _ = wait_until(&promise);
     }
 
+    fn fetch(
+        &self,
+        request: http::Request<Vec<u8>>,
+        body_bytes_max: usize,
+    ) -> Work<Result<http::Response<Vec<u8>>, FetchLost>> {
+        Box::pin(SendFuture::new(async move {
+            fetch(request, body_bytes_max).await.ok().flatten().ok_or(FetchLost)
+        }))
+    }
+
     fn limiters(&self) -> &[Box<dyn Limiter>] {
         &self.limiters
     }
@@ -107,6 +130,41 @@ impl Host for WorkerHost {
     fn collector(&self) -> &dyn Collector {
         &self.collector
     }
+}
+
+/// `None` when the answer is too long.
+async fn fetch(
+    request: http::Request<Vec<u8>>,
+    body_bytes_max: usize,
+) -> worker::Result<Option<http::Response<Vec<u8>>>> {
+    let (parts, body) = request.into_parts();
+    let headers = Headers::new();
+    for (name, value) in &parts.headers {
+        let value = value.to_str().map_err(|error| worker::Error::RustError(error.to_string()))?;
+        headers.append(name.as_str(), value)?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(parts.method.to_string().into())
+        .with_headers(headers)
+        .with_redirect(RequestRedirect::Manual);
+    if !body.is_empty() {
+        init.with_body(Some(Uint8Array::from(body.as_slice()).into()));
+    }
+    let request = Request::new_with_init(&parts.uri.to_string(), &init)?;
+    let mut answer = Fetch::Request(request).send().await?;
+    let announced = answer.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > body_bytes_max) {
+        return Ok(None);
+    }
+    let mut response = http::Response::builder().status(answer.status_code());
+    for (name, value) in answer.headers().entries() {
+        response = response.header(name, value);
+    }
+    let body = answer.bytes().await?;
+    if body.len() > body_bytes_max {
+        return Ok(None);
+    }
+    Ok(response.body(body).ok())
 }
 
 /// Zeros when the host has no randomness: request ids then repeat, nothing else depends on it.

@@ -55,4 +55,4 @@ async fn refuse_method() -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -89,6 +89,12 @@ pub(crate) fn line_of_lost_limiter(now: Duration) -> String {
     serde_json::json!({"time": rfc3339(now), "level": "error", "category": "security", "event": "limiter_lost"}).to_string()
 }
 
+/// The line of public keys that could not be fetched.
+pub(crate) fn line_of_lost_keys(now: Duration) -> String {
+    serde_json::json!({"time": rfc3339(now), "level": "error", "category": "security", "event": "jwks_lost"})
+        .to_string()
+}
+
 /// The line of a scheduled event that started no job.
 pub(crate) fn line_of_idle_schedule(now: Duration) -> String {
     serde_json::json!({"time": rfc3339(now), "level": "error", "category": "cron", "event": "no_job"})

@@ -1,6 +1,6 @@
 //! The routes without a Worker and without a database.
 
-mod bench;
+pub(crate) mod bench;
 mod house;
 mod inputs;
 mod limits;

@@ -11,8 +11,7 @@ const OPS_TOKEN: &str = "OPS_TOKEN";
 /// The names that workerd.capnp reads.
 const CONFIG: &str = include_str!("../../../edge/workerd.capnp");
 
-const REQUIRED: &[&str] =
-    &["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET"];
+const REQUIRED: &[&str] = &["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY"];
 
 /// The variables of one run. There is no `Debug`: they are secrets.
 pub(super) struct Settings(BTreeMap<String, String>);
@@ -98,7 +97,7 @@ fn random_token() -> Result<String> {
 mod tests {
     use super::*;
 
-    const FILE: &str = "# keys\nSUPABASE_URL=https://x.supabase.co\nexport SUPABASE_PUBLISHABLE_KEY=\"a=b\"\n\nSUPABASE_SECRET_KEY = c\n";
+    const FILE: &str = "# keys\nSUPABASE_URL=https://x.supabase.co\nexport SUPABASE_PUBLISHABLE_KEY=\"a=b\"\n\nJWT_ISSUER = c\n";
 
     fn error(file: &str) -> String {
         Settings::from(file, |_| None).err().map(|error| error.to_string()).unwrap_or_default()
@@ -106,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named() {
-        assert!(error(FILE).starts_with("not set: SUPABASE_JWT_SECRET."));
+        assert!(error(FILE).starts_with("not set: SUPABASE_SECRET_KEY."));
         assert!(error("").contains("SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY"));
         assert!(error("SUPABASE_URL=").contains("SUPABASE_URL"));
     }
@@ -114,7 +113,7 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file() -> Result<()> {
         let environment = |name: &str| match name {
-            "SUPABASE_JWT_SECRET" => Some("from the environment".to_owned()),
+            "SUPABASE_SECRET_KEY" => Some("from the environment".to_owned()),
             "SUPABASE_URL" => Some("https://y.supabase.co".to_owned()),
             "HOME" => Some("/root".to_owned()),
             _ => None,
@@ -123,7 +122,7 @@ mod tests {
         let value = |name: &str| settings.0.get(name).cloned().unwrap_or_default();
         assert_eq!(value("SUPABASE_URL"), "https://y.supabase.co");
         assert_eq!(value("SUPABASE_PUBLISHABLE_KEY"), "a=b");
-        assert_eq!(value("SUPABASE_SECRET_KEY"), "c");
+        assert_eq!(value("JWT_ISSUER"), "c");
         assert_eq!(value("HOME"), "");
         Ok(())
     }

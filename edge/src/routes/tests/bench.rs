@@ -19,37 +19,40 @@ use crate::app::Front;
 use crate::limits::window::Windows;
 use crate::limits::{Demand, Limiter, LimiterLost, Standing};
 use crate::metrics::{Batch, Collector, CollectorLost};
-use crate::platform::{self, Host, Work};
+use crate::platform::{self, FetchLost, Host, Work};
 
-const SECRET: &str = "a-secret-of-more-than-32-characters";
-const NOW: u64 = 1_800_000_000;
-pub(super) const CODE: &str = "701234567890123456789017";
-pub(super) const CARD: &str = "0193b5a0-0000-7000-8000-00000000000a";
-pub(super) const ORIGIN: &str = "https://wallet.example";
+pub(crate) const SECRET: &str = "a-secret-of-more-than-32-characters";
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const CODE: &str = "701234567890123456789017";
+pub(crate) const CARD: &str = "0193b5a0-0000-7000-8000-00000000000a";
+pub(crate) const ORIGIN: &str = "https://wallet.example";
 
 /// A clock that only tests move: waiting is over at once, a time limit is never reached.
 #[derive(Default)]
-pub(super) struct TestHost {
-    pub(super) log: Mutex<Vec<String>>,
-    pub(super) passed: Mutex<Duration>,
-    pub(super) after: Mutex<Vec<Work<()>>>,
-    pub(super) objects: Objects,
+pub(crate) struct TestHost {
+    pub(crate) log: Mutex<Vec<String>>,
+    pub(crate) passed: Mutex<Duration>,
+    pub(crate) after: Mutex<Vec<Work<()>>>,
+    pub(crate) objects: Objects,
+    /// What every fetch is answered; `None`: it is lost.
+    pub(crate) page: Mutex<Option<(u16, String)>>,
+    pub(crate) fetches: AtomicU64,
     limiters: OnceLock<Vec<Box<dyn Limiter>>>,
 }
 
 /// What Durable Objects are to the edge.
 #[derive(Clone, Default)]
-pub(super) struct Objects(Arc<Shared>);
+pub(crate) struct Objects(Arc<Shared>);
 
 #[derive(Default)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     windows: Mutex<Windows>,
     now_millis: AtomicU64,
     totals: Mutex<Batch>,
     /// Answers with an error, or not at all.
-    pub(super) is_broken: AtomicBool,
-    pub(super) is_silent: AtomicBool,
-    pub(super) batches: AtomicU64,
+    pub(crate) is_broken: AtomicBool,
+    pub(crate) is_silent: AtomicBool,
+    pub(crate) batches: AtomicU64,
 }
 
 impl std::ops::Deref for Objects {
@@ -62,7 +65,7 @@ impl std::ops::Deref for Objects {
 
 impl Objects {
     /// A counter's sum.
-    pub(super) fn count(&self, series: &str) -> u64 {
+    pub(crate) fn count(&self, series: &str) -> u64 {
         *self.totals.lock().expect("no panic holds it").counts.get(series).unwrap_or(&0)
     }
 }
@@ -97,7 +100,7 @@ impl Collector for Objects {
 }
 
 impl TestHost {
-    pub(super) fn pass(&self, length: Duration) {
+    pub(crate) fn pass(&self, length: Duration) {
         *self.passed.lock().expect("no panic holds it") += length;
         let millis = u64::try_from(length.as_millis()).expect("a short time");
         self.objects.now_millis.fetch_add(millis, Relaxed);
@@ -119,7 +122,8 @@ impl Host for TestHost {
 
     fn sleep(&self, length: Duration) -> Work<()> {
         if length < Duration::from_secs(1) {
-            Box::pin(std::future::ready(()))
+            // Whatever else is to be done goes on meanwhile.
+            Box::pin(tokio::task::yield_now())
         } else {
             Box::pin(std::future::pending())
         }
@@ -127,6 +131,23 @@ impl Host for TestHost {
 
     fn after_reply(&self, work: Work<()>) {
         self.after.lock().expect("no panic holds it").push(work);
+    }
+
+    fn fetch(
+        &self,
+        _: http::Request<Vec<u8>>,
+        body_bytes_max: usize,
+    ) -> Work<Result<http::Response<Vec<u8>>, FetchLost>> {
+        self.fetches.fetch_add(1, Relaxed);
+        let page = self.page.lock().expect("no panic holds it").clone();
+        Box::pin(async move {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            let (status, body) = page.filter(|(_, body)| body.len() <= body_bytes_max).ok_or(FetchLost)?;
+            let response = http::Response::builder().status(status).body(body.into_bytes());
+            response.map_err(|_| FetchLost)
+        })
     }
 
     fn limiters(&self) -> &[Box<dyn Limiter>] {
@@ -139,27 +160,27 @@ impl Host for TestHost {
 }
 
 /// The edge with everything around it.
-pub(super) struct Bench {
-    pub(super) front: Front,
-    pub(super) host: Arc<TestHost>,
-    pub(super) received: Arc<Mutex<Vec<String>>>,
+pub(crate) struct Bench {
+    pub(crate) front: Front,
+    pub(crate) host: Arc<TestHost>,
+    pub(crate) received: Arc<Mutex<Vec<String>>>,
 }
 
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
-    pub(super) body: Value,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) body: Value,
 }
 
 impl Bench {
     /// PostgREST gives `answers` (status line, body) in turn, and then none.
-    pub(super) async fn new(answers: Vec<(&'static str, String)>) -> Self {
+    pub(crate) async fn new(answers: Vec<(&'static str, String)>) -> Self {
         Self::with(answers, &[]).await
     }
 
     /// The same with more variables.
-    pub(super) async fn with(
+    pub(crate) async fn with(
         answers: Vec<(&'static str, String)>,
         variables: &'static [(&'static str, &'static str)],
     ) -> Self {
@@ -168,18 +189,20 @@ impl Bench {
         let received = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(serve(listener, answers, received.clone()));
         let host = Arc::new(TestHost::default());
+        let chosen = |name: &str| variables.iter().find(|(key, _)| *key == name);
         let variable = move |name: &str| match name {
+            _ if chosen(name).is_some() => chosen(name).map(|(_, value)| (*value).to_owned()),
             "SUPABASE_URL" => Some(url.clone()),
             "SUPABASE_PUBLISHABLE_KEY" => Some("sb_publishable_x".to_owned()),
             "SUPABASE_SECRET_KEY" => Some("sb_secret_y".to_owned()),
             "SUPABASE_JWT_SECRET" => Some(SECRET.to_owned()),
             "CORS_ALLOWED_ORIGINS" => Some(ORIGIN.to_owned()),
-            _ => variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+            _ => None,
         };
         Self { front: Front::open(&variable, host.clone()), host, received }
     }
 
-    pub(super) async fn send(&self, request: Request) -> Reply {
+    pub(crate) async fn send(&self, request: Request) -> Reply {
         let response = self.front.answer(request).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
@@ -189,14 +212,14 @@ impl Bench {
     }
 
     /// Does what was left for after the replies.
-    pub(super) async fn finish(&self) {
+    pub(crate) async fn finish(&self) {
         let after = std::mem::take(&mut *self.host.after.lock().expect("no panic holds it"));
         for work in after {
             work.await;
         }
     }
 
-    pub(super) fn received(&self) -> Vec<String> {
+    pub(crate) fn received(&self) -> Vec<String> {
         self.received.lock().expect("no panic holds it").clone()
     }
 }
@@ -231,13 +254,13 @@ fn is_complete(request: &str) -> bool {
 }
 
 /// The `Authorization` of a signed-in user.
-pub(super) fn signed_in() -> String {
+pub(crate) fn signed_in() -> String {
     let claims = Claims::new(json!({"sub": "u-1", "aud": "authenticated", "exp": NOW + 60}));
     let token = Hs256.token(&Header::empty(), &claims, &Hs256Key::new(SECRET)).expect("a token");
     format!("Bearer {token}")
 }
 
-pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
     let mut builder = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         builder = builder.header(*name, *value);
@@ -246,7 +269,7 @@ pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: 
 }
 
 /// A signed-in POST of JSON, with more headers.
-pub(super) fn post(path: &str, more: &[(&str, &str)], body: impl Into<Body>) -> Request {
+pub(crate) fn post(path: &str, more: &[(&str, &str)], body: impl Into<Body>) -> Request {
     let authorization = signed_in();
     let mut headers = vec![("authorization", authorization.as_str()), ("content-type", "application/json")];
     headers.extend_from_slice(more);
