@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use mps_client::{Call, CallContext};
 use mps_core::ErrorCode;
@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::extract::{Authenticated, read_input};
 use crate::headers::IDEMPOTENCY_REPLAYED;
 use crate::problem::Failure;
+use crate::refusals::{self, RefusedCall};
 use crate::telemetry::Note;
 
 use axum::extract::FromRequestParts;
@@ -155,17 +156,17 @@ impl Routes {
         #[cfg(test)]
         self.operations.push(openapi::Operation::of::<C, I, O>(way, path, name));
         #[cfg(not(test))]
-        let _ = (name, C::RPC);
+        let _ = name;
         let answer = move |State(app): State<App>, request: Request| {
             let handler = handler.clone();
-            async move { answer(app, request, way, handler).await }
+            async move { answer(app, request, way, C::RPC, handler).await }
         };
         self.router = self.router.route(path, on(way.filter(), answer));
         self
     }
 }
 
-async fn answer<I, O, H, F>(app: App, request: Request, way: Way, handler: H) -> Answer
+async fn answer<I, O, H, F>(app: App, request: Request, way: Way, rpc: &'static str, handler: H) -> Answer
 where
     I: DeserializeOwned,
     O: Serialize,
@@ -173,15 +174,33 @@ where
     F: Future<Output = Outcome<O>>,
 {
     let (mut parts, body) = request.into_parts();
-    let Authenticated(context) = Authenticated::from_request_parts(&mut parts, &app).await?;
-    let input = read_input(&mut parts, body, way).await?;
-    let done = handler(app, context, input).await?;
+    let Authenticated { context, subject } = Authenticated::from_request_parts(&mut parts, &app).await?;
+    let (request_id, mut merchant_code) = (context.request_id.clone(), None);
+    let outcome = match read_input(&mut parts, body, way, &mut merchant_code).await {
+        Ok(input) => handler(app.clone(), context, input).await,
+        Err(failure) => Err(failure),
+    };
+    match outcome {
+        Ok(done) => reply(&done),
+        Err(failure) if way.is_keyed() => {
+            let note = Note { merchant_code: merchant_code.clone(), ..Note::default() };
+            let call = RefusedCall { rpc, subject, merchant_code, request_id };
+            refusals::report_later(&app, call, &failure);
+            let mut response = failure.into_response();
+            response.extensions_mut().insert(note);
+            Ok(response)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn reply<O: Serialize>(done: &Done<O>) -> Answer {
     let mut response = json(&done.body)?;
     if done.is_replay {
         let name = HeaderName::from_static(IDEMPOTENCY_REPLAYED);
         response.headers_mut().insert(name, HeaderValue::from_static("true"));
     }
-    response.extensions_mut().insert(done.note);
+    response.extensions_mut().insert(done.note.clone());
     Ok(response)
 }
 

@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::operator::OperatorTokens;
 use crate::platform::{Host, Patience, on_one_thread};
 use crate::problem::{self, Failure};
+use crate::refusals::Reports;
 use crate::telemetry::{self, Note, RouteTemplate};
 use crate::{crons, headers, panics, routes};
 
@@ -43,6 +44,7 @@ struct Shared {
     limits: Limits,
     metrics: Arc<Metrics>,
     operator: OperatorTokens,
+    reports: Reports,
 }
 
 impl App {
@@ -66,7 +68,7 @@ impl App {
         self.call_under(PATIENT, context, call).await
     }
 
-    async fn call_under<C: Call>(
+    pub(crate) async fn call_under<C: Call>(
         &self,
         policy: Policy,
         context: CallContext,
@@ -90,8 +92,12 @@ impl App {
         &self.0.limits
     }
 
-    pub(crate) fn metrics(&self) -> &Metrics {
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.0.metrics
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.0.reports
     }
 
     pub(crate) fn operator(&self) -> &OperatorTokens {
@@ -139,6 +145,7 @@ impl Front {
                 limits,
                 metrics: metrics.clone(),
                 operator: config.operator,
+                reports: Reports::default(),
             }));
             let router = routes::all().layer(middleware::from_fn(note_route)).with_state(app.clone());
             Opened { app, router, allowed_origins: config.allowed_origins }

@@ -19,6 +19,7 @@ use crate::auth::NotVerified;
 use crate::headers::IDEMPOTENCY_KEY;
 use crate::limits::Standings;
 use crate::problem::Failure;
+use crate::telemetry;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
 const FIELD_CHARS_MAX: usize = 64;
@@ -29,7 +30,11 @@ pub(crate) fn request_id(parts: &Parts) -> Result<RequestId, Failure> {
 }
 
 /// A signed-in user's request; refused before anything else is looked at.
-pub(crate) struct Authenticated(pub(crate) CallContext);
+pub(crate) struct Authenticated {
+    pub(crate) context: CallContext,
+    /// The user's id.
+    pub(crate) subject: String,
+}
 
 impl FromRequestParts<App> for Authenticated {
     type Rejection = Failure;
@@ -53,7 +58,9 @@ impl FromRequestParts<App> for Authenticated {
             }
         };
         app.limits().admit_user(verified.subject(), parts.uri.path(), &standings).await?;
-        Ok(Self(CallContext { caller: verified.into_caller(), request_id: request_id(parts)? }))
+        let subject = verified.subject().to_owned();
+        let context = CallContext { caller: verified.into_caller(), request_id: request_id(parts)? };
+        Ok(Self { context, subject })
     }
 }
 
@@ -79,11 +86,13 @@ impl KeyHeader {
 }
 
 /// The input of a route: the names in its path, and its query or its JSON body of at most 64 KiB; no field is unknown or given
-/// twice. A body that is none goes before a missing key, a missing key before a value that its type refuses.
+/// twice. A body that is none goes before a missing key, a missing key before a value that its type refuses. `merchant_code` becomes
+/// the merchant that a request for money names, whatever else is wrong with it.
 pub(crate) async fn read_input<T: DeserializeOwned>(
     parts: &mut Parts,
     body: Body,
     way: Way,
+    merchant_code: &mut Option<String>,
 ) -> Result<T, Failure> {
     let in_path = RawPathParams::from_request_parts(parts, &()).await;
     let in_path = in_path.map_err(|_| Failure::from(ErrorCode::MalformedArgument))?;
@@ -98,6 +107,7 @@ pub(crate) async fn read_input<T: DeserializeOwned>(
     if !way.is_keyed() {
         return parse_json(&with_fields(&given, bytes));
     }
+    *merchant_code = merchant_named_in(&bytes);
     let key = KeyHeader::read(&parts.headers);
     if let Ok(key) = &key {
         given.push(("idempotency_key", key.as_str()));
@@ -108,6 +118,16 @@ pub(crate) async fn read_input<T: DeserializeOwned>(
         (_, Err(code)) => Err(code.into()),
         (parsed, Ok(_)) => parsed,
     }
+}
+
+/// Only what looks like a merchant's code.
+fn merchant_named_in(json: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        merchant_code: String,
+    }
+    let named: Named = serde_json::from_slice(json).ok()?;
+    Some(named.merchant_code).filter(|code| telemetry::is_name(code))
 }
 
 /// A route with a body has nothing in its query.

@@ -14,6 +14,7 @@ mod operator;
 mod panics;
 mod platform;
 mod problem;
+mod refusals;
 mod routes;
 mod telemetry;
 

@@ -50,6 +50,11 @@ impl Failure {
         self.refusal.code
     }
 
+    /// What the answer carries besides its code.
+    pub(crate) fn params(&self) -> &Params {
+        &self.refusal.params
+    }
+
     /// What the database's gateway called it; for logs.
     pub(crate) fn upstream(&self) -> Option<&UpstreamCode> {
         self.upstream.as_ref()

@@ -95,6 +95,20 @@ pub(crate) fn line_of_lost_keys(now: Duration) -> String {
         .to_string()
 }
 
+/// The line of a refused call that the audit log has no row of.
+pub(crate) fn line_of_lost_report(now: Duration, request_id: &RequestId, failure: &Failure) -> String {
+    serde_json::json!({
+        "time": rfc3339(now),
+        "level": "error",
+        "request_id": request_id.as_str(),
+        "category": "security",
+        "event": "refusal_report_lost",
+        "error_code": failure.code().as_str(),
+        "upstream_code": failure.upstream().map(mps_client::UpstreamCode::as_str),
+    })
+    .to_string()
+}
+
 /// The line of a scheduled event that started no job.
 pub(crate) fn line_of_idle_schedule(now: Duration) -> String {
     serde_json::json!({"time": rfc3339(now), "level": "error", "category": "cron", "event": "no_job"})
@@ -134,7 +148,7 @@ pub(crate) fn line_of_panic(place: &str) -> String {
 }
 
 /// Callers choose these two texts: only what looks like one of ours is written, so no payment code can pose as one.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     text.len() <= 32
         && bytes.next().is_some_and(|first| first.is_ascii_uppercase())

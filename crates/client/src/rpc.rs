@@ -87,7 +87,7 @@ pub use merchants::{
     GetMyMerchants, Merchant, MerchantDetail, MyMerchant, RegisterTerminal, RegisteredTerminal,
     RemoveMerchantUser, RetireTerminal, SearchMerchants, UpdateMerchant,
 };
-pub use ops::{ServerStatus, TestConnection, VerifyLedger, Violation};
+pub use ops::{ReportRefusal, ServerStatus, TestConnection, VerifyLedger, Violation};
 pub use payments::{Charge, DiscountSource, MerchantChargeByQr, Quote, QuotePayment};
 pub use points::{
     GetPointLedger, ListMembershipLevels, MembershipLevel, PointEntry, PointsChange, SetMembershipLevels,

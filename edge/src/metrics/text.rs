@@ -15,6 +15,7 @@ const METRICS: &[(&str, &str)] = &[
     ("recharge_orders_total", "Recharge orders made and notified, by provider."),
     ("upstream_rpc_duration_seconds", "Calls of the database with their repetitions."),
     ("jwks_fetches_total", "Fetches of the keys that access tokens are signed with, by how they ended."),
+    ("refusal_reports_total", "Refused money calls told to the audit log, by how that ended."),
     ("rate_limited_total", "Requests refused by a limit."),
     ("rate_limiter_failures_total", "Requests that passed because a limiter did not answer."),
     ("cron_runs_total", "Scheduled jobs, by how they ended."),

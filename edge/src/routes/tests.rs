@@ -5,6 +5,7 @@ mod house;
 mod inputs;
 mod limits;
 mod operations;
+mod refusals;
 
 use std::sync::Arc;
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{read_row, read_rows};
+use super::{UserId, read_row, read_rows, read_scalar};
 use crate::connection::{Call, Repeat};
+use crate::error::Params;
 use crate::wire::Instant;
 
 /// `test_connection`: anyone may ask.
@@ -38,6 +39,24 @@ impl Call for TestConnection {
 rpc! {
     /// `verify_ledger`: a row for each violation of the books' rules; none when all is well. Admins and the service.
     VerifyLedger = "verify_ledger", always, read_rows -> Vec<Violation> {}
+}
+
+rpc! {
+    /// `report_refusal`: writes an audit row of a call that was refused, whose own row rolled back with it. The service.
+    ReportRefusal = "report_refusal", never, read_scalar -> bool {
+        /// The name of the refused RPC.
+        rpc: String,
+        /// Why, of the catalogue.
+        code: String,
+        /// Who called.
+        actor_user_id: Option<UserId>,
+        /// Which merchant the call named.
+        merchant_code: Option<String>,
+        /// What the catalogue lets the refusal carry.
+        params: Option<Params>,
+        /// The refused request's own id.
+        request_id: Option<String>,
+    }
 }
 
 /// A row of [`VerifyLedger`].

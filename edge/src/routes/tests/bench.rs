@@ -255,7 +255,12 @@ fn is_complete(request: &str) -> bool {
 
 /// The `Authorization` of a signed-in user.
 pub(crate) fn signed_in() -> String {
-    let claims = Claims::new(json!({"sub": "u-1", "aud": "authenticated", "exp": NOW + 60}));
+    signed_in_as("u-1")
+}
+
+/// The same of a user with this id.
+pub(crate) fn signed_in_as(subject: &str) -> String {
+    let claims = Claims::new(json!({"sub": subject, "aud": "authenticated", "exp": NOW + 60}));
     let token = Hs256.token(&Header::empty(), &claims, &Hs256Key::new(SECRET)).expect("a token");
     format!("Bearer {token}")
 }
