@@ -5,6 +5,7 @@
 mod openapi;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,8 +20,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::extract::{Authenticated, read_input};
+use crate::extract::{Authenticated, Parse, RawInput, read_input};
 use crate::headers::IDEMPOTENCY_REPLAYED;
+use crate::platform::Work;
 use crate::problem::Failure;
 use crate::refusals::{self, RefusedCall};
 use crate::telemetry::Note;
@@ -44,7 +46,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    fn filter(self) -> MethodFilter {
+    const fn filter(self) -> MethodFilter {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Delete => MethodFilter::DELETE,
@@ -54,7 +56,7 @@ impl Way {
         }
     }
 
-    pub(crate) fn has_body(self) -> bool {
+    pub(crate) const fn has_body(self) -> bool {
         !matches!(self, Self::Get | Self::Delete)
     }
 
@@ -96,6 +98,9 @@ impl<T> Done<T> {
 
 pub(crate) type Outcome<T> = Result<Done<T>, Failure>;
 
+/// A handler whose types are its own business: what is around it is the same code for all routes.
+type Handler = Arc<dyn Fn(App, CallContext, RawInput) -> Work<Outcome<String>> + Send + Sync>;
+
 pub(crate) fn done<T>(body: T) -> Done<T> {
     Done { body, is_replay: false, note: Note::default() }
 }
@@ -128,6 +133,8 @@ impl Routes {
     }
 
     /// A route whose input is the RPC's arguments and whose output is its reply.
+    #[expect(clippy::inline_always, reason = "see `handle`")]
+    #[inline(always)]
     pub(crate) fn rpc<C>(self, way: Way, path: &'static str, name: &'static str) -> Self
     where
         C: Call + DeserializeOwned + Shape + Send + 'static,
@@ -139,6 +146,11 @@ impl Routes {
     }
 
     /// A route with a handler of its own around the RPC `C`.
+    #[expect(
+        clippy::inline_always,
+        reason = "where `way` is known, only one of two parsers is left in the Worker"
+    )]
+    #[inline(always)]
     pub(crate) fn handle<C, I, O, H, F>(
         mut self,
         way: Way,
@@ -151,28 +163,41 @@ impl Routes {
         I: DeserializeOwned + Shape + Send + 'static,
         O: Serialize + Shape,
         H: Fn(App, CallContext, I) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Outcome<O>> + Send,
+        F: Future<Output = Outcome<O>> + Send + 'static,
     {
         #[cfg(test)]
         self.operations.push(openapi::Operation::of::<C, I, O>(way, path, name));
         #[cfg(not(test))]
         let _ = name;
-        let answer = move |State(app): State<App>, request: Request| {
-            let handler = handler.clone();
-            async move { answer(app, request, way, C::RPC, handler).await }
+        let parse: Parse<I> = if way.has_body() { RawInput::parse_json } else { RawInput::parse_query };
+        let handler = move |app: App, context: CallContext, input: RawInput| -> Work<Outcome<String>> {
+            let work = parse(&input).map(|input| handler(app, context, input));
+            Box::pin(async move {
+                let done = work?.await?;
+                let body = serde_json::to_string(&done.body).map_err(|_| ErrorCode::Internal)?;
+                Ok(Done { body, is_replay: done.is_replay, note: done.note })
+            })
         };
-        self.router = self.router.route(path, on(way.filter(), answer));
+        self.router = mount(self.router, way, path, C::RPC, Arc::new(handler));
         self
     }
 }
 
-async fn answer<I, O, H, F>(app: App, request: Request, way: Way, rpc: &'static str, handler: H) -> Answer
-where
-    I: DeserializeOwned,
-    O: Serialize,
-    H: Fn(App, CallContext, I) -> F,
-    F: Future<Output = Outcome<O>>,
-{
+fn mount(
+    router: Router<App>,
+    way: Way,
+    path: &'static str,
+    rpc: &'static str,
+    handler: Handler,
+) -> Router<App> {
+    let answer = move |State(app): State<App>, request: Request| {
+        let handler = handler.clone();
+        async move { answer(app, request, way, rpc, handler).await }
+    };
+    router.route(path, on(way.filter(), answer))
+}
+
+async fn answer(app: App, request: Request, way: Way, rpc: &'static str, handler: Handler) -> Answer {
     let (mut parts, body) = request.into_parts();
     let Authenticated { context, subject } = Authenticated::from_request_parts(&mut parts, &app).await?;
     let (request_id, mut merchant_code) = (context.request_id.clone(), None);
@@ -181,7 +206,7 @@ where
         Err(failure) => Err(failure),
     };
     match outcome {
-        Ok(done) => reply(&done),
+        Ok(done) => Ok(reply(done)),
         Err(failure) if way.is_keyed() => {
             let note = Note { merchant_code: merchant_code.clone(), ..Note::default() };
             let call = RefusedCall { rpc, subject, merchant_code, request_id };
@@ -194,19 +219,22 @@ where
     }
 }
 
-fn reply<O: Serialize>(done: &Done<O>) -> Answer {
-    let mut response = json(&done.body)?;
+fn reply(done: Done<String>) -> Response {
+    let mut response = json_response(done.body);
     if done.is_replay {
         let name = HeaderName::from_static(IDEMPOTENCY_REPLAYED);
         response.headers_mut().insert(name, HeaderValue::from_static("true"));
     }
-    response.extensions_mut().insert(done.note.clone());
-    Ok(response)
+    response.extensions_mut().insert(done.note);
+    response
 }
 
 pub(crate) fn json(body: &impl Serialize) -> Answer {
-    let text = serde_json::to_string(body).map_err(|_| ErrorCode::Internal)?;
+    Ok(json_response(serde_json::to_string(body).map_err(|_| ErrorCode::Internal)?))
+}
+
+fn json_response(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    response
 }

@@ -78,10 +78,14 @@ impl App {
         let started_at = self.0.host.unix_time();
         let work = retry::call_repeatedly(&self.0.client, &context, &call, policy, &patience);
         let result = on_one_thread(work).await;
-        let labels = [("rpc", C::RPC), ("outcome", outcome(&result))];
+        self.time_call(C::RPC, outcome(&result), started_at);
+        result
+    }
+
+    fn time_call(&self, rpc: &str, outcome: &str, started_at: Duration) {
+        let labels = [("rpc", rpc), ("outcome", outcome)];
         let length = self.0.host.unix_time().saturating_sub(started_at);
         self.0.metrics.time("upstream_rpc_duration_seconds", &labels, length);
-        result
     }
 
     pub(crate) fn host(&self) -> &dyn Host {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_path_to_error::Path;
 
 use crate::api::Way;
 use crate::app::App;
@@ -85,39 +86,62 @@ impl KeyHeader {
     }
 }
 
-/// The input of a route: the names in its path, and its query or its JSON body of at most 64 KiB; no field is unknown or given
-/// twice. A body that is none goes before a missing key, a missing key before a value that its type refuses. `merchant_code` becomes
-/// the merchant that a request for money names, whatever else is wrong with it.
-pub(crate) async fn read_input<T: DeserializeOwned>(
+/// The input of a route before its type is known: the names in its path, and its query or its JSON body of at most 64 KiB.
+pub(crate) struct RawInput {
+    /// A query, or a JSON object.
+    text: Vec<u8>,
+    key_failure: Option<ErrorCode>,
+}
+
+/// How a route reads its input.
+pub(crate) type Parse<T> = fn(&RawInput) -> Result<T, Failure>;
+
+impl RawInput {
+    /// Of a route without a body; no field is unknown or given twice.
+    pub(crate) fn parse_query<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(&self.text));
+        serde_path_to_error::deserialize(deserializer)
+            .map_err(|error| misread_query(error.path(), &error.inner().to_string()))
+    }
+
+    /// Of a route with one. A body that is none goes before a missing key, a missing key before a value that its type refuses.
+    pub(crate) fn parse_json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let parsed = parse_json(&self.text);
+        match (parsed, self.key_failure) {
+            (Err(failure), _) if failure.code() == ErrorCode::MalformedBody => Err(failure),
+            (_, Some(code)) => Err(code.into()),
+            (parsed, None) => parsed,
+        }
+    }
+}
+
+/// Reads it. `merchant_code` becomes the merchant that a request for money names, whatever else is wrong with it.
+pub(crate) async fn read_input(
     parts: &mut Parts,
     body: Body,
     way: Way,
     merchant_code: &mut Option<String>,
-) -> Result<T, Failure> {
+) -> Result<RawInput, Failure> {
     let in_path = RawPathParams::from_request_parts(parts, &()).await;
     let in_path = in_path.map_err(|_| Failure::from(ErrorCode::MalformedArgument))?;
     let mut given: Vec<(&str, &str)> = in_path.iter().collect();
     if !way.has_body() {
-        return parse_query(&given, parts.uri.query().unwrap_or_default());
+        let text = query_with(&given, parts.uri.query().unwrap_or_default())?;
+        return Ok(RawInput { text, key_failure: None });
     }
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(unknown_query(parts.uri.query().unwrap_or_default()));
     }
     let bytes = read_json(parts, body).await?;
     if !way.is_keyed() {
-        return parse_json(&with_fields(&given, bytes));
+        return Ok(RawInput { text: with_fields(&given, bytes), key_failure: None });
     }
     *merchant_code = merchant_named_in(&bytes);
     let key = KeyHeader::read(&parts.headers);
     if let Ok(key) = &key {
         given.push(("idempotency_key", key.as_str()));
     }
-    let parsed = parse_json(&with_fields(&given, bytes));
-    match (parsed, key) {
-        (Err(failure), _) if failure.code() == ErrorCode::MalformedBody => Err(failure),
-        (_, Err(code)) => Err(code.into()),
-        (parsed, Ok(_)) => parsed,
-    }
+    Ok(RawInput { text: with_fields(&given, bytes), key_failure: key.err() })
 }
 
 /// Only what looks like a merchant's code.
@@ -140,7 +164,8 @@ fn bounded(field: &str) -> String {
     field.chars().take(FIELD_CHARS_MAX).collect()
 }
 
-fn parse_query<T: DeserializeOwned>(in_path: &[(&str, &str)], query: &str) -> Result<T, Failure> {
+/// The names in the path and the query, as one query.
+fn query_with(in_path: &[(&str, &str)], query: &str) -> Result<Vec<u8>, Failure> {
     let nul = in_path.iter().find(|(_, value)| value.contains('\0')).map(|(name, _)| (*name).to_owned());
     let nul = nul.or_else(|| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -152,17 +177,12 @@ fn parse_query<T: DeserializeOwned>(in_path: &[(&str, &str)], query: &str) -> Re
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     pairs.extend_pairs(in_path);
     pairs.extend_pairs(form_urlencoded::parse(query.as_bytes()));
-    let text = pairs.finish();
-    let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
-    serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        let (path, message) = (error.path().to_string(), error.into_inner().to_string());
-        let field = field_named_in(&message).unwrap_or(path);
-        Failure::with_param(
-            code_in(&message).unwrap_or(ErrorCode::MalformedArgument),
-            "field",
-            bounded(&field),
-        )
-    })
+    Ok(pairs.finish().into_bytes())
+}
+
+fn misread_query(path: &Path, message: &str) -> Failure {
+    let field = field_named_in(message).unwrap_or_else(|| path.to_string());
+    Failure::with_param(code_in(message).unwrap_or(ErrorCode::MalformedArgument), "field", bounded(&field))
 }
 
 /// The body, and `{}` for none at all: not every POST has something to say.
@@ -225,15 +245,18 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         return Err(malformed(""));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let (path, message) = (error.path().to_string(), error.into_inner().to_string());
-        match code_in(&message) {
-            Some(code) => Failure::with_param(code, "field", bounded(&path)),
-            None => malformed(&field_named_in(&message).unwrap_or(path)),
-        }
-    })?;
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| misread_json(error.path(), &error.inner().to_string()))?;
     deserializer.end().map_err(|_| malformed(""))?;
     Ok(value)
+}
+
+fn misread_json(path: &Path, message: &str) -> Failure {
+    let path = path.to_string();
+    match code_in(message) {
+        Some(code) => Failure::with_param(code, "field", bounded(&path)),
+        None => malformed(&field_named_in(message).unwrap_or(path)),
+    }
 }
 
 /// Whether a text in it has the character that PostgreSQL cannot keep: `\u0000`, its backslash not escaped itself.

@@ -191,9 +191,19 @@ impl Client {
     /// # Errors
     /// [`RpcError`], by who must act.
     pub async fn call<C: Call>(&self, context: &CallContext, call: &C) -> Result<C::Reply, RpcError> {
+        read_reply::<C>(&self.send(context, C::RPC, call.arguments().as_deref()).await?)
+    }
+
+    /// Sends a call and answers the body of a success. It is the same code for all RPCs: there are many of them, and a Worker is small.
+    pub(crate) async fn send(
+        &self,
+        context: &CallContext,
+        rpc: &str,
+        arguments: Option<&str>,
+    ) -> Result<Vec<u8>, RpcError> {
         let bug = |what: &str| RpcError::Bug(UpstreamCode::new(what));
-        let arguments = call.arguments().ok_or_else(|| bug("ARGUMENTS"))?;
-        let builder = self.postgrest.rpc(C::RPC, arguments);
+        let arguments = arguments.ok_or_else(|| bug("ARGUMENTS"))?;
+        let builder = self.postgrest.rpc(rpc, arguments);
         let (builder, key) = match &context.caller {
             Caller::Anonymous => (builder, Some(&self.publishable_key)),
             Caller::User(token) => (builder.auth(token.reveal()), Some(&self.publishable_key)),
@@ -210,11 +220,16 @@ impl Client {
         let status = response.status();
         let body = response.bytes().await.map_err(|_| lost("BODY"))?;
         if status.is_success() {
-            C::read_reply(&body).ok_or_else(|| RpcError::Drift(UpstreamCode::new("REPLY")))
+            Ok(body.into())
         } else {
             Err(classify(status.as_u16(), &body, context.caller.kind()))
         }
     }
+}
+
+/// What the RPC answered.
+pub(crate) fn read_reply<C: Call>(body: &[u8]) -> Result<C::Reply, RpcError> {
+    C::read_reply(body).ok_or_else(|| RpcError::Drift(UpstreamCode::new("REPLY")))
 }
 
 /// The code of the catalogue for a call that must not even be sent.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::connection::{Call, CallContext, Client};
+use crate::connection::{Call, CallContext, Client, read_reply};
 use crate::error::{RpcError, UpstreamCode};
 
 /// How often and how long.
@@ -55,7 +55,23 @@ pub async fn call_repeatedly<C: Call>(
     policy: Policy,
     host: &impl Host,
 ) -> Result<C::Reply, RpcError> {
-    repeat(policy, host, call.is_repeatable(), || client.call(context, call)).await
+    let (arguments, is_repeatable) = (call.arguments(), call.is_repeatable());
+    let arguments = arguments.as_deref();
+    let body = send_repeatedly(client, context, C::RPC, arguments, is_repeatable, policy, host).await?;
+    read_reply::<C>(&body)
+}
+
+/// The same code for all RPCs.
+async fn send_repeatedly(
+    client: &Client,
+    context: &CallContext,
+    rpc: &str,
+    arguments: Option<&str>,
+    is_repeatable: bool,
+    policy: Policy,
+    host: &impl Host,
+) -> Result<Vec<u8>, RpcError> {
+    repeat(policy, host, is_repeatable, || client.send(context, rpc, arguments)).await
 }
 
 async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
