@@ -4,6 +4,7 @@ mod checks;
 pub(crate) mod database;
 mod deploy;
 pub(crate) mod runner;
+mod secrets;
 mod tally;
 mod web;
 

@@ -31,10 +31,15 @@ impl Upstream {
         Self { url, calls }
     }
 
+    /// The next call, whatever it is: its path, and itself.
+    pub fn next_of_all(&self) -> (String, HeldCall) {
+        self.calls.recv_timeout(Duration::from_secs(100)).expect("a call")
+    }
+
     /// The next call of that RPC; others are answered 0 at once.
     pub fn next(&self, rpc: &str) -> HeldCall {
         loop {
-            let (path, call) = self.calls.recv_timeout(Duration::from_secs(100)).expect("a call");
+            let (path, call) = self.next_of_all();
             if path.ends_with(rpc) {
                 return call;
             }
@@ -45,9 +50,15 @@ impl Upstream {
 
 impl HeldCall {
     /// Answers with 200 and this JSON.
-    pub fn answer(mut self, body: &str) {
+    pub fn answer(self, body: &str) {
+        self.answer_as(200, body);
+    }
+
+    /// Answers with this status and JSON.
+    pub fn answer_as(mut self, status: u16, body: &str) {
         let length = body.len();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}");
+        let head =
+            format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}");
         // Whoever called may have gone.
         let _ = self.0.write_all(format!("{head}\r\nconnection: close\r\n\r\n{body}").as_bytes());
     }

@@ -1,6 +1,8 @@
 //! The edge's own answers, on the build that is deployed.
 
-use mps_e2e::{Stack, answer_of, fresh};
+use std::env;
+
+use mps_e2e::{Answer, Stack, answer_of, fresh};
 use serde_json::json;
 
 #[test]
@@ -74,25 +76,139 @@ fn a_request_id_reaches_the_audit_row_of_the_charge() {
     assert_eq!(audited, charge.body["tx_no"]);
 }
 
-#[test]
-fn a_page_of_an_unlisted_origin_cannot_read_our_answers() {
-    let stack = Stack::new();
-    let headers = [("origin", "https://evil.example"), ("access-control-request-method", "POST")];
-    let preflight = stack.edge("OPTIONS", "/api/payment/charge", &headers, "");
-    assert_eq!(preflight.status, 204);
-    assert_eq!(preflight.header("access-control-allow-origin"), "");
-    assert_eq!(preflight.header("vary"), "Origin");
+fn names_in<'a>(answer: &'a Answer, header: &str) -> Vec<&'a str> {
+    answer.header(header).split(',').map(str::trim).collect()
 }
 
 #[test]
-fn no_api_answer_is_cached_or_sniffed() {
+fn a_page_of_a_listed_origin_may_ask_with_every_method_of_the_api_and_read_the_answer() {
     let stack = Stack::new();
-    let me = stack.get("/api/member/me", &stack.sign_in("hua@demo.example"));
-    assert_eq!(me.status, 200);
-    assert_eq!(me.header("cache-control"), "no-store");
-    assert_eq!(me.header("x-content-type-options"), "nosniff");
-    assert_eq!(me.header("referrer-policy"), "no-referrer");
-    assert_ne!(me.header("strict-transport-security"), "");
+    let origin = env::var("MPS_E2E_ORIGIN").expect("run these tests with `cargo xtask test --only e2e`");
+    let paths = stack.edge("GET", "/openapi.json", &[], "").body["paths"].clone();
+    let mut asked = 0;
+    for (path, methods) in paths.as_object().into_iter().flatten() {
+        for method in methods.as_object().into_iter().flat_map(|methods| methods.keys()) {
+            let method = method.to_uppercase();
+            let headers = [
+                ("origin", origin.as_str()),
+                ("access-control-request-method", method.as_str()),
+                ("access-control-request-headers", "authorization,content-type,idempotency-key,x-request-id"),
+            ];
+            let preflight = stack.edge("OPTIONS", path, &headers, "");
+            assert_eq!((preflight.status, preflight.text.as_str()), (204, ""), "{method} {path}");
+            assert_eq!(preflight.header("access-control-allow-origin"), origin);
+            assert!(
+                names_in(&preflight, "access-control-allow-methods").contains(&method.as_str()),
+                "{method}"
+            );
+            let allowed = names_in(&preflight, "access-control-allow-headers");
+            for name in ["authorization", "content-type", "idempotency-key", "x-request-id"] {
+                assert!(allowed.contains(&name), "{name}");
+            }
+            assert_eq!(preflight.header("access-control-max-age"), "600");
+            assert_eq!(preflight.header("vary"), "Origin");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 70, "{asked} operations");
+
+    let cashier = format!("Bearer {}", stack.sign_in("cashier@demo.example"));
+    let signed_in = ("authorization", cashier.as_str());
+    for (path, headers, status) in [
+        ("/api/merchant/me", vec![signed_in], 200),
+        ("/api/merchant/me", vec![], 401),
+        ("/api/nowhere", vec![signed_in], 404),
+        ("/api/payment/charge", vec![signed_in], 405),
+        ("/health", vec![], 200),
+    ] {
+        let headers = [headers, vec![("origin", origin.as_str())]].concat();
+        let answer = stack.edge("GET", path, &headers, "");
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}");
+        assert_eq!(answer.header("vary"), "Origin");
+        assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+        let exposed = names_in(&answer, "access-control-expose-headers");
+        for name in ["x-request-id", "idempotency-replayed", "retry-after", "ratelimit", "ratelimit-policy"] {
+            assert!(exposed.contains(&name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_page_of_an_unlisted_origin_cannot_read_our_answers() {
+    let stack = Stack::new();
+    for origin in
+        ["https://evil.example", "http://wallet.example", "https://wallet.example.evil.example", "null"]
+    {
+        for (method, status) in [("OPTIONS", 204), ("GET", 401)] {
+            let headers = [("origin", origin), ("access-control-request-method", "POST")];
+            let answer = stack.edge(method, "/api/member/me", &headers, "");
+            assert_eq!(answer.status, status);
+            let told = answer.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
+            assert_eq!(told, None, "{method} {origin}");
+            assert_eq!(answer.header("vary"), "Origin");
+        }
+    }
+}
+
+#[test]
+fn every_answer_has_the_security_headers_and_no_answer_of_the_api_is_cached() {
+    let stack = Stack::new();
+    let member = format!("Bearer {}", stack.sign_in("hua@demo.example"));
+    let signed_in = ("authorization", member.as_str());
+    let is_json = ("content-type", "application/json");
+    let preflight = vec![("origin", "https://evil.example"), ("access-control-request-method", "POST")];
+    for (method, path, headers, status) in [
+        ("GET", "/health", vec![], 200),
+        ("GET", "/ready", vec![], 200),
+        ("GET", "/openapi.json", vec![], 200),
+        ("GET", "/nowhere", vec![], 404),
+        ("GET", "/metrics", vec![], 401),
+        ("POST", "/ops/cron/seal", vec![], 401),
+        ("GET", "/api/member/me", vec![signed_in], 200),
+        ("GET", "/api/member/me", vec![], 401),
+        ("GET", "/api/nowhere", vec![], 404),
+        ("GET", "/api/payment/charge", vec![], 405),
+        ("POST", "/api/qr/rotate", vec![signed_in, is_json], 400),
+        ("POST", "/api/qr/rotate", vec![signed_in, ("content-type", "text/plain")], 415),
+        ("OPTIONS", "/api/qr/rotate", preflight, 204),
+        ("OPTIONS", "/api/qr/rotate", vec![], 405),
+        ("HEAD", "/api/member/me", vec![signed_in], 200),
+    ] {
+        let answer = stack.edge(method, path, &headers, if method == "POST" { "{" } else { "" });
+        let name = format!("{method} {path}");
+        assert_eq!(answer.status, status, "{name}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{name}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{name}");
+        assert_eq!(
+            answer.header("strict-transport-security"),
+            "max-age=63072000; includeSubDomains",
+            "{name}"
+        );
+        assert_eq!(answer.header("x-request-id").len(), 36, "{name}");
+        let expected = if path.starts_with("/api/") { "no-store" } else { "" };
+        assert_eq!(answer.header("cache-control"), expected, "{name}");
+    }
+}
+
+#[test]
+fn head_answers_like_get_without_a_body_and_options_says_what_there_is() {
+    let stack = Stack::new();
+    for path in ["/health", "/openapi.json"] {
+        let (get, head) = (stack.edge("GET", path, &[], ""), stack.edge("HEAD", path, &[], ""));
+        assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+    }
+    let nobody = stack.edge("HEAD", "/api/member/me", &[], "");
+    assert_eq!((nobody.status, nobody.text.as_str()), (401, ""));
+    for (method, path, allow) in [
+        ("HEAD", "/api/payment/charge", "POST"),
+        ("OPTIONS", "/api/payment/charge", "POST"),
+        ("OPTIONS", "/health", "GET,HEAD"),
+    ] {
+        let answer = stack.edge(method, path, &[], "");
+        assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
+    }
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn a_new_user_registers_and_is_a_member_with_one_card() {
         answer_of(404, &json!("MEMBER_NOT_FOUND"))
     );
     let digits: String = fresh("").bytes().map(|byte| char::from(b'0' + byte % 10)).take(10).collect();
-    let body = json!({"name": "新會員", "phone": format!("+886{digits}")});
+    let body = json!({"name": "新會員", "phone": stack.keep_secret(&format!("+886{digits}"))});
     let first = stack.post("/api/member/register", &newcomer, &body);
     assert_eq!((first.status, &first.body["created"]), (200, &json!(true)), "{}", first.body);
     let again = stack.post("/api/member/register", &newcomer, &body);

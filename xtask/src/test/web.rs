@@ -6,7 +6,7 @@ use anstream::println;
 use anyhow::{Context, Result};
 
 use super::tally::Tally;
-use super::{Bench, runner};
+use super::{Bench, runner, secrets};
 use crate::build;
 use crate::process::{Service, free_port};
 use crate::report;
@@ -18,6 +18,9 @@ use crate::services::www;
 use crate::setup::chromium;
 
 const E2E_DATABASE: &str = "mps_e2e";
+
+/// The pages of this origin may read the answers of the edge.
+const E2E_ORIGIN: &str = "https://wallet.example";
 
 /// Quotas that a test uses up in a moment, in windows that outlast it.
 const LIMITS: &[(&str, &str)] = &[
@@ -42,7 +45,7 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
 
     let ops_token = Keys::random()?.jwt_secret;
     let operator = [("OPS_TOKEN", ops_token.as_str())];
-    let mut backend = Backend::start(repository, &project, &keys, "e2e", "", &operator)?;
+    let mut backend = Backend::start(repository, &project, &keys, "e2e", E2E_ORIGIN, &operator)?;
     let limited =
         Settings { port: free_port(0)?, supabase_url: &backend.lite.url(), keys: &keys, origins: "" };
     let log = repository.logs()?.join("e2e-limited-edge.log");
@@ -55,8 +58,20 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let log = repository.logs()?.join("e2e-panicking-edge.log");
     let mut panicking = Edge::start_panicking(repository, &panicking, log)?;
     panicking.wait_until_ready()?;
+    let keys_upstream = format!("127.0.0.1:{}", free_port(0)?);
+    let keys_url = format!("http://{keys_upstream}");
+    let of_keys = Settings { port: free_port(0)?, supabase_url: &keys_url, keys: &keys, origins: "" };
+    let log = repository.logs()?.join("e2e-keys-edge.log");
+    let mut of_keys = Edge::start_with(repository, &of_keys, &[], log)?;
+    of_keys.wait_until_ready()?;
+    let kept_secrets = folder.path().join("secrets");
     let environment = [
         ("MPS_E2E_EDGE_URL", backend.edge.url()),
+        ("MPS_E2E_ORIGIN", E2E_ORIGIN.to_owned()),
+        ("MPS_E2E_KEYS_EDGE_URL", of_keys.url()),
+        ("MPS_E2E_KEYS_EDGE_LOG", of_keys.service().log().display().to_string()),
+        ("MPS_E2E_KEYS_UPSTREAM", keys_upstream),
+        ("MPS_E2E_SECRETS", kept_secrets.display().to_string()),
         ("MPS_E2E_SUPABASE_URL", backend.lite.url()),
         ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
         ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
@@ -69,7 +84,10 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ];
-    let tally = runner::rust_tests(repository, &["mps-e2e"], &environment)?;
+    let mut tally = runner::rust_tests(repository, &["mps-e2e"], &environment)?;
+    let edges = [&mut backend.edge, &mut limited, &mut panicking, &mut of_keys];
+    let logs: Vec<_> = edges.into_iter().map(|edge| edge.service().log().to_owned()).collect();
+    tally += secrets::check(&kept_secrets, &logs)?;
     backend.show_logs_of(tally);
     if tally.failed > 0 {
         show_log(cluster.service());

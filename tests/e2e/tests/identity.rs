@@ -1,0 +1,110 @@
+//! Tokens of published keys, on an edge whose Supabase this test plays; and what that Supabase may not delay.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::{env, thread};
+
+use jwt_compact::alg::{Es256, Hs256, Hs256Key, Rsa};
+use mps_e2e::{Answer, ProjectKeys, Stack, Token, Upstream, fresh, send, wait_for_log};
+use serde_json::json;
+
+const IN_FLIGHT: usize = 50;
+const USER: &str = "0193b5a0-0000-7000-8000-0000000000aa";
+
+fn variable(name: &str) -> String {
+    env::var(name).expect("run these tests with `cargo xtask test --only e2e`")
+}
+
+fn my_cards(token: &str) -> Answer {
+    let url = format!("{}/api/member/cards", variable("MPS_E2E_KEYS_EDGE_URL"));
+    send("GET", &url, &[("authorization", &format!("Bearer {token}"))], "")
+}
+
+#[test]
+fn published_keys_are_fetched_once_and_let_in_what_they_signed_and_nothing_else() {
+    // For its turn: the two tests here play the same Supabase.
+    let stack = Stack::new();
+    let (keys, fetches) = (ProjectKeys::new(), Arc::new(AtomicU64::new(0)));
+    let upstream = Upstream::start(&variable("MPS_E2E_KEYS_UPSTREAM"));
+    let (page, count) = (keys.page(), fetches.clone());
+    let served = page.to_string();
+    thread::spawn(move || {
+        loop {
+            let (path, call) = upstream.next_of_all();
+            if path == "/auth/v1/.well-known/jwks.json" {
+                count.fetch_add(1, SeqCst);
+                call.answer(&served);
+            } else {
+                call.answer("[]");
+            }
+        }
+    });
+    let token = Token::of(USER);
+    let right = stack.keep_secret(&token.sign_as(&Es256, &keys.ec, "ec"));
+    thread::scope(|scope| {
+        let requests: Vec<_> = (0..IN_FLIGHT).map(|_| scope.spawn(|| my_cards(&right).status)).collect();
+        let answers: Vec<u16> =
+            requests.into_iter().map(|request| request.join().expect("an answer")).collect();
+        assert_eq!(answers, [200; IN_FLIGHT], "those who wait for the keys are answered too");
+    });
+    assert_eq!(fetches.load(SeqCst), 1);
+    let rs256 = stack.keep_secret(&token.sign_as(&Rsa::rs256(), &keys.rsa, "rsa"));
+    assert_eq!(my_cards(&rs256).status, 200);
+    assert_eq!(my_cards(&stack.sign(&token)).status, 200, "the secret still signs");
+
+    let others = ProjectKeys::new();
+    let public = page["keys"][1].to_string();
+    let wrong = [
+        ("forged, ES256", token.sign_as(&Es256, &others.ec, "ec")),
+        ("forged, RS256", token.sign_as(&Rsa::rs256(), &others.rsa, "rsa")),
+        ("of an unknown key", token.sign_as(&Es256, &keys.ec, "other")),
+        ("of a key for something else", token.sign_as(&Es256, &keys.ec, "rsa")),
+        ("of another algorithm", token.sign_as(&Rsa::ps256(), &keys.rsa, "rsa")),
+        ("HS256 with the public key", token.sign_as(&Hs256, &Hs256Key::new(public), "rsa")),
+        ("expired", token.clone().with_time("exp", -40).sign_as(&Es256, &keys.ec, "ec")),
+        ("not yet valid", token.clone().with_time("nbf", 40).sign_as(&Es256, &keys.ec, "ec")),
+        (
+            "for another audience",
+            token.clone().with("aud", json!("anon")).sign_as(&Rsa::rs256(), &keys.rsa, "rsa"),
+        ),
+        ("of nobody", token.clone().with("sub", json!(null)).sign_as(&Es256, &keys.ec, "ec")),
+        ("unsigned", token.unsigned()),
+        ("too long", token.clone().with("filler", json!("x".repeat(9000))).sign_as(&Es256, &keys.ec, "ec")),
+    ];
+    for (name, token) in &wrong {
+        let answer = my_cards(&stack.keep_secret(token));
+        assert_eq!(answer.refusal(), (401, "NOT_AUTHENTICATED".to_owned()), "{name}");
+    }
+    assert_eq!(fetches.load(SeqCst), 1, "an unknown id has them fetched at most once a minute");
+}
+
+#[test]
+fn a_report_that_hangs_or_fails_delays_no_answer_and_is_logged() {
+    let stack = Stack::new();
+    let upstream = Upstream::start(&variable("MPS_E2E_KEYS_UPSTREAM"));
+    let (token, request_id) = (stack.token_of(USER), fresh("report-"));
+    let body = json!({"merchant_code": "SHOP001", "original_tx_no": "PAY0000000001", "refund_amount": "1"});
+    let answer = thread::scope(|scope| {
+        let request = scope.spawn(|| {
+            let authorization = format!("Bearer {token}");
+            let headers = [
+                ("authorization", authorization.as_str()),
+                ("content-type", "application/json"),
+                ("idempotency-key", "k-1"),
+                ("x-request-id", &request_id),
+            ];
+            let url = format!("{}/api/payment/refund", variable("MPS_E2E_KEYS_EDGE_URL"));
+            send("POST", &url, &headers, &body.to_string())
+        });
+        let refusal = r#"{"code":"PT403","message":"NOT_MERCHANT_USER","details":null,"hint":null}"#;
+        upstream.next("/rpc/merchant_refund_tx").answer_as(403, refusal);
+        request.join().expect("an answer, whatever becomes of the report")
+    });
+    assert_eq!(answer.refusal(), (403, "NOT_MERCHANT_USER".to_owned()), "{}", answer.text);
+    // It hangs until here, and now its connection breaks.
+    drop(upstream.next("/rpc/report_refusal"));
+    let log = wait_for_log("MPS_E2E_KEYS_EDGE_LOG", "refusal_report_lost");
+    let line = log.lines().find(|line| line.contains("refusal_report_lost")).unwrap_or_default();
+    assert!(line.contains(&request_id), "{line}");
+}
