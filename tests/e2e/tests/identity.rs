@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread::JoinHandle;
 use std::{env, thread};
 
 use jwt_compact::alg::{Es256, Hs256, Hs256Key, Rsa};
 use mps_e2e::{Answer, ProjectKeys, Stack, Token, Upstream, fresh, send, wait_for_log};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const IN_FLIGHT: usize = 50;
 const USER: &str = "0193b5a0-0000-7000-8000-0000000000aa";
@@ -21,25 +22,49 @@ fn my_cards(token: &str) -> Answer {
     send("GET", &url, &[("authorization", &format!("Bearer {token}"))], "")
 }
 
-#[test]
-fn published_keys_are_fetched_once_and_let_in_what_they_signed_and_nothing_else() {
-    // For its turn: the two tests here play the same Supabase.
-    let stack = Stack::new();
-    let (keys, fetches) = (ProjectKeys::new(), Arc::new(AtomicU64::new(0)));
-    let upstream = Upstream::start(&variable("MPS_E2E_KEYS_UPSTREAM"));
-    let (page, count) = (keys.page(), fetches.clone());
-    let served = page.to_string();
+/// Publishes the keys and answers every call with no rows, until somebody asks for /stop.
+fn publish(upstream: Upstream, page: String, fetches: Arc<AtomicU64>) -> JoinHandle<Upstream> {
     thread::spawn(move || {
         loop {
             let (path, call) = upstream.next_of_all();
-            if path == "/auth/v1/.well-known/jwks.json" {
-                count.fetch_add(1, SeqCst);
-                call.answer(&served);
-            } else {
-                call.answer("[]");
+            match path.as_str() {
+                "/auth/v1/.well-known/jwks.json" => {
+                    fetches.fetch_add(1, SeqCst);
+                    call.answer(&page);
+                }
+                "/stop" => {
+                    call.answer("true");
+                    return upstream;
+                }
+                _ => call.answer("[]"),
             }
         }
-    });
+    })
+}
+
+/// One test: there is one such edge, and it keeps the keys that it has fetched.
+#[test]
+fn published_keys_let_in_what_they_signed_and_no_report_delays_an_answer() {
+    let stack = Stack::new();
+    let upstream = Upstream::start(&variable("MPS_E2E_KEYS_UPSTREAM"));
+    let stop = format!("{}/stop", upstream.url);
+    let (keys, fetches) = (ProjectKeys::new(), Arc::new(AtomicU64::new(0)));
+    let page = keys.page();
+    let playing = publish(upstream, page.to_string(), fetches.clone());
+    published_keys_are_fetched_once_and_let_in_what_they_signed_and_nothing_else(
+        &stack, &keys, &page, &fetches,
+    );
+    assert_eq!(send("GET", &stop, &[], "").status, 200);
+    let upstream = playing.join().expect("no panic");
+    a_report_that_hangs_or_fails_delays_no_answer_and_is_logged(&stack, &upstream);
+}
+
+fn published_keys_are_fetched_once_and_let_in_what_they_signed_and_nothing_else(
+    stack: &Stack,
+    keys: &ProjectKeys,
+    page: &Value,
+    fetches: &AtomicU64,
+) {
     let token = Token::of(USER);
     let right = stack.keep_secret(&token.sign_as(&Es256, &keys.ec, "ec"));
     thread::scope(|scope| {
@@ -79,10 +104,7 @@ fn published_keys_are_fetched_once_and_let_in_what_they_signed_and_nothing_else(
     assert_eq!(fetches.load(SeqCst), 1, "an unknown id has them fetched at most once a minute");
 }
 
-#[test]
-fn a_report_that_hangs_or_fails_delays_no_answer_and_is_logged() {
-    let stack = Stack::new();
-    let upstream = Upstream::start(&variable("MPS_E2E_KEYS_UPSTREAM"));
+fn a_report_that_hangs_or_fails_delays_no_answer_and_is_logged(stack: &Stack, upstream: &Upstream) {
     let (token, request_id) = (stack.token_of(USER), fresh("report-"));
     let body = json!({"merchant_code": "SHOP001", "original_tx_no": "PAY0000000001", "refund_amount": "1"});
     let answer = thread::scope(|scope| {
