@@ -12,7 +12,7 @@ use super::tally::Tally;
 const KEPT_MIN: usize = 100;
 
 /// The start of a token, of a key, of a header with one.
-const PIECES: &[&str] = &["eyJ", "sb_secret_", "sb_publishable_", "Bearer ", "@"];
+const PIECES: &[&str] = &["eyJ", "sb_secret_", "sb_publishable_", "Bearer "];
 
 /// As long as a payment code.
 const CODE_DIGITS: usize = 24;
@@ -49,7 +49,11 @@ fn told(kept: &[Kept], log: &str) -> Vec<String> {
     for (index, line) in log.lines().enumerate() {
         let tests = kept.iter().filter(|(_, secret)| line.contains(secret.as_str()));
         found.extend(tests.map(|(test, _)| format!("line {}: a secret of {test}", index + 1)));
-        if PIECES.iter().any(|piece| line.contains(piece)) || has_code(line) || has_phone(line) {
+        if PIECES.iter().any(|piece| line.contains(piece))
+            || has_code(line)
+            || has_phone(line)
+            || has_email(line)
+        {
             found.push(format!("line {}: it looks like a secret", index + 1));
         }
     }
@@ -64,6 +68,14 @@ fn has_phone(line: &str) -> bool {
     line.split('+')
         .skip(1)
         .any(|rest| rest.bytes().take_while(u8::is_ascii_digit).count() >= PHONE_DIGITS_MIN)
+}
+
+/// A domain after the `@`; workerd writes its own addresses of code as `workerd@26b6840`.
+fn has_email(line: &str) -> bool {
+    line.split('@').skip(1).any(|rest| {
+        let domain = rest.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-')).next();
+        domain.is_some_and(|domain| domain.trim_end_matches('.').contains('.'))
+    })
 }
 
 #[cfg(test)]
@@ -114,6 +126,7 @@ mod tests {
             assert_eq!(told(&[], &format!("{LINE} {text}")).len(), 1, "{text}");
         }
         assert!(told(&[], LINE).is_empty());
+        assert!(told(&[], "stack: ../bin/workerd@26b6840 ../bin/workerd@3739630").is_empty());
     }
 
     #[test]
