@@ -3,11 +3,47 @@
 import { MpsError, errorOf } from "./errors.js";
 import { checkStarted } from "./load.js";
 import * as wasm from "./mps.js";
-import type { CodeInspection, Level, PriceQuote, QrMatrix, QrOptions, QuoteRequest, Standing } from "./types.js";
+import { lineOf, quotesOf } from "./quote_lines.js";
+import type {
+  CodeInspection,
+  Level,
+  PriceQuote,
+  QrMatrix,
+  QrOptions,
+  QuoteRequest,
+  RefundPreview,
+  RefundPreviewRequest,
+  Standing,
+} from "./types.js";
 
 /** What a payment costs and earns. Throws INVALID_PRICE, MALFORMED_ARGUMENT. */
 export function quote(request: QuoteRequest): PriceQuote {
-  return refusing(() => wasm.quote(request));
+  checkStarted();
+  const line = lineOf(request);
+  const quoted = line === undefined ? undefined : quotesOf(wasm.quoteLines(line), 1)?.[0];
+  return quoted ?? refusing(() => wasm.quote(request));
+}
+
+/** As `quote` for each, in order, in one call of the module where it can be. Throws what the first refused one would. */
+export function quoteBatch(requests: readonly QuoteRequest[]): PriceQuote[] {
+  checkStarted();
+  const lines: string[] = [];
+  for (const request of requests) {
+    const line = lineOf(request);
+    if (line === undefined) break;
+    lines.push(line);
+  }
+  const isPlain = lines.length > 0 && lines.length === requests.length;
+  const quoted = isPlain ? quotesOf(wasm.quoteLines(lines.join("\n")), lines.length) : undefined;
+  return quoted ?? requests.map(quote);
+}
+
+/**
+ * What one more refund of a payment would leave and take. Throws INVALID_REFUND_AMOUNT, REFUND_EXCEEDS_REMAINING,
+ * MALFORMED_ARGUMENT.
+ */
+export function refundPreview(request: RefundPreviewRequest): RefundPreview {
+  return refusing(() => wasm.refundPreview(request));
 }
 
 /** A price as every room shows it, with two decimals: "7.5" → "7.50". Throws INVALID_PRICE. */

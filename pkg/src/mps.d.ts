@@ -6,11 +6,15 @@ import type {
   PriceQuote,
   QrOptions,
   QuoteRequest,
+  RefundPreview,
+  RefundPreviewRequest,
   Standing,
   WasmSource,
 } from "./types.js";
 
 export function quote(request: QuoteRequest): PriceQuote;
+export function quoteLines(lines: string): string | undefined;
+export function refundPreview(request: RefundPreviewRequest): RefundPreview;
 export function parsePrice(text: string): string;
 export function parsePaymentCode(text: string): CodeInspection;
 export function levelFor(points: number, levels?: readonly Level[]): Standing;

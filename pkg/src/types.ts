@@ -47,6 +47,32 @@ export interface PriceQuote {
   readonly pointsEarned: number;
 }
 
+/** A payment, what earlier refunds of it did, and one more refund. */
+export interface RefundPreviewRequest {
+  readonly cardType: CardType;
+  /** What was paid. */
+  readonly finalAmount: string;
+  /** The points the payment earned. */
+  readonly pointsEarned: number;
+  /** What this refund gives back: above zero, at most two decimals. */
+  readonly amount: string;
+  /** The points on the card now; a refund takes no more. */
+  readonly pointsLeft: number;
+  /** The sum of earlier refunds; "0.00" when left out. */
+  readonly refundedBefore?: string;
+  /** The points that earlier refunds took; 0 when left out. */
+  readonly pointsTakenBefore?: number;
+}
+
+/** What one more refund would do, under the policy `clawback`; under `keep` no points are taken. */
+export interface RefundPreview {
+  /** What is left to refund after it. */
+  readonly remaining: string;
+  readonly pointsTaken: number;
+  /** A voucher is spent at once, so its refund comes as a new one. */
+  readonly refundedTo: "card" | "newVoucher";
+}
+
 /** What a payment code's text says about itself. */
 export interface CodeInspection {
   readonly kind: "online" | "offline" | "offlineTerminal";

@@ -15,7 +15,7 @@ let page: Page;
 
 before(async () => {
   const bundle = await build({
-    stdin: { contents: 'export * from "@mps/sdk";', resolveDir: import.meta.dirname },
+    stdin: { contents: 'export * from "@mps/sdk"; export { compare } from "../../pkg/tests/price_cases.ts";', resolveDir: import.meta.dirname },
     bundle: true,
     format: "esm",
     platform: "browser",
@@ -96,4 +96,14 @@ test("every payment code in a browser is read as the vectors say", async () => {
     // A key whose value is undefined crosses over from the browser as such: JSON leaves it out.
     assert.deepEqual(JSON.parse(JSON.stringify(answers[position])), expected, row["id"]);
   }
+});
+
+test("a hundred thousand seeded prices in a browser are those of the rule", async () => {
+  const told = await page.evaluate(async () => {
+    const address: string = "/sdk.js";
+    const mps = (await import(address)) as typeof import("@mps/sdk") & typeof import("../../pkg/tests/price_cases.ts");
+    await mps.init();
+    return mps.compare(mps, 20_261_123, 100_000);
+  });
+  assert.deepEqual(told, { compared: 100_000, differences: [] });
 });

@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use crate::refusal::Refusal;
 
 /// 2⁵³ − 1: above it a JavaScript number skips whole numbers.
-const SAFE_INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
+pub(crate) const SAFE_INTEGER_MAX: u64 = 9_007_199_254_740_991;
 
 const MALFORMED: Refusal = Refusal(ErrorCode::MalformedArgument);
 
@@ -52,7 +52,8 @@ pub(crate) fn list(value: JsValue) -> Result<Vec<Fields>, Refusal> {
 /// A whole number from 0.
 pub(crate) fn count(value: &JsValue) -> Result<u64, Refusal> {
     let number = value.as_f64().ok_or(MALFORMED)?;
-    if number.fract() != 0.0 || !(0.0..=SAFE_INTEGER_MAX).contains(&number) {
+    #[allow(clippy::cast_precision_loss, reason = "the largest that loses nothing")]
+    if number.fract() != 0.0 || !(0.0..=SAFE_INTEGER_MAX as f64).contains(&number) {
         return Err(MALFORMED);
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number within u64")]
