@@ -3,6 +3,7 @@
 mod books;
 mod database;
 mod machine;
+mod wasm;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -19,10 +20,12 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     Db(database::Options),
+    Wasm(wasm::Options),
 }
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     match &options.what {
         What::Db(options) => database::run(repository, options),
+        What::Wasm(options) => wasm::run(repository, options),
     }
 }

@@ -11,13 +11,18 @@ use crate::services::postgres::Cluster;
 
 /// One line: cores, processor, how often the disk of the cluster syncs, the server's version.
 pub(super) fn describe(cluster: &Cluster) -> Result<String> {
-    let cores = thread::available_parallelism().context("the number of cores is unknown")?;
     Ok(format!(
-        "{cores} cores, {}, {} fdatasync/s (pg_test_fsync), {}",
-        processor(),
+        "{}, {} fdatasync/s (pg_test_fsync), {}",
+        processors()?,
         syncs_a_second(cluster)?,
         process::capture(Command::new(cluster.program("postgres")).arg("--version"))?
     ))
+}
+
+/// Cores and processor.
+pub(super) fn processors() -> Result<String> {
+    let cores = thread::available_parallelism().context("the number of cores is unknown")?;
+    Ok(format!("{cores} cores, {}", processor()))
 }
 
 fn processor() -> String {

@@ -17,7 +17,7 @@ use crate::tidy;
 const WASM_CRATES: &[&str] = &["mps-wasm", "mps-edge"];
 
 /// The TypeScript projects, tests included.
-const TYPESCRIPT: &[&str] = &["pkg/tsconfig.check.json", "www", "tests/browser"];
+const TYPESCRIPT: &[&str] = &["pkg/tsconfig.check.json", "www", "tests/browser", "tests/bench"];
 
 pub(super) fn fmt(bench: &Bench) -> Result<Tally> {
     let mut command = runner::cargo(bench.repository);

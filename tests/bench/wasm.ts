@@ -1,0 +1,116 @@
+// The package against well-known libraries that do the same, and what it weighs; `cargo xtask bench wasm` runs it.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+import * as mps from "@mps/sdk";
+import Big from "big.js";
+import { Decimal } from "decimal.js";
+import { correction, generate, mode } from "lean-qr";
+import { toSvgSource } from "lean-qr/extras/svg";
+import encodeQR from "qr";
+import QRCode from "qrcode";
+import qrcode from "qrcode-generator";
+import { encode, renderSVG } from "uqr";
+
+import { coldStartsInChromium } from "./chromium.ts";
+import { against, alternate, median } from "./rounds.ts";
+import { weights } from "./weights.ts";
+
+const rounds = Number(process.env["MPS_BENCH_ROUNDS"] ?? "7");
+const CODE = "701234567890123456789017";
+const BATCH = 100;
+
+await mps.init();
+
+function qrTables(): string[] {
+  const numeric = (text: string) => {
+    const symbol = qrcode(1, "Q");
+    symbol.addData(text, "Numeric");
+    symbol.make();
+    return symbol;
+  };
+  const lean = (text: string) => generate(mode.numeric(text), { minCorrectionLevel: correction.Q, maxCorrectionLevel: correction.Q });
+  const asked = { version: 1, errorCorrectionLevel: "Q" } as const;
+  const matrices = alternate(
+    {
+      "@mps/sdk": () => mps.qrMatrix(CODE),
+      qrcode: () => QRCode.create(CODE, asked).modules,
+      qr: () => encodeQR(CODE, "raw", { ecc: "quartile", encoding: "numeric", version: 1, border: 1 }),
+      "qrcode-generator": () => numeric(CODE),
+      uqr: () => encode(CODE, { ecc: "Q", minVersion: 1, maxVersion: 1, border: 0 }),
+      "lean-qr": () => lean(CODE),
+    },
+    rounds,
+  );
+  let svg = "";
+  const pictures = alternate(
+    {
+      "@mps/sdk": () => mps.qrSvg(CODE),
+      qrcode: () => {
+        void QRCode.toString(CODE, { ...asked, type: "svg" }, (_error, text) => (svg = text));
+        return svg;
+      },
+      qr: () => encodeQR(CODE, "svg", { ecc: "quartile", encoding: "numeric", version: 1, border: 4 }),
+      "qrcode-generator": () => numeric(CODE).createSvgTag(),
+      uqr: () => renderSVG(CODE, { ecc: "Q", minVersion: 1, maxVersion: 1, border: 4 }),
+      "lean-qr": () => toSvgSource(lean(CODE)),
+    },
+    rounds,
+  );
+  return [against("A code as a matrix", matrices, "≥ 2 ×"), against("A code as SVG", pictures, "≥ 2 ×")];
+}
+
+/** What both libraries are asked: text in, the multiplier of a level, rounding to cents away from zero, points, text out. */
+function quoteTables(): string[] {
+  const points = 1200;
+  const discounts = [[10_000, "0.850"], [5000, "0.900"], [1000, "0.950"], [0, "1.000"]] as const;
+  const discount = (): string => discounts.find(([from]) => points >= from)?.[1] ?? "1.000";
+  const decimal = (rawAmount: string) => {
+    const raw = new Decimal(rawAmount);
+    const final = raw.times(discount()).toDecimalPlaces(2, Decimal.ROUND_HALF_UP);
+    return { rawAmount: raw.toFixed(2), discount: discount(), finalAmount: final.toFixed(2), pointsEarned: raw.floor().toNumber() };
+  };
+  const big = (rawAmount: string) => {
+    const raw = new Big(rawAmount);
+    const final = raw.times(discount()).round(2, Big.roundHalfUp);
+    return { rawAmount: raw.toFixed(2), discount: discount(), finalAmount: final.toFixed(2), pointsEarned: raw.round(0, Big.roundDown).toNumber() };
+  };
+  const request = (rawAmount: string) => ({ cardType: "standard", rawAmount, points }) as const;
+  const amounts = Array.from({ length: BATCH }, (_, at) => `${String(at * 37 + 1)}.${String(at % 100).padStart(2, "0")}`);
+  const requests = amounts.map(request);
+  for (const rawAmount of amounts) {
+    const { finalAmount } = mps.quote(request(rawAmount));
+    assert.deepEqual([decimal(rawAmount).finalAmount, big(rawAmount).finalAmount], [finalAmount, finalAmount]);
+  }
+  const each = { "decimal.js": () => decimal("299.00"), "big.js": () => big("299.00") };
+  const single = alternate({ "@mps/sdk": () => mps.quote(request("299.00")), ...each }, rounds);
+  const batches = alternate(
+    {
+      "@mps/sdk": () => mps.quoteBatch(requests),
+      "decimal.js": () => amounts.map(decimal),
+      "big.js": () => amounts.map(big),
+    },
+    rounds,
+  );
+  return [against("A quote", single, "≥ 1 ×"), against(`A batch of ${String(BATCH)} quotes`, batches, "≥ 1 ×")];
+}
+
+/** Each in a process of its own: to find, compile and start the module, the script's own loading included. */
+function coldStartsInNode(): number[] {
+  const script = `const start = performance.now();
+    const mps = await import("@mps/sdk");
+    await mps.init();
+    console.log(performance.now() - start);`;
+  const cwd = fileURLToPath(new URL(".", import.meta.url));
+  const run = () => Number(execFileSync(process.execPath, ["--input-type=module", "--eval", script], { cwd, encoding: "utf8" }));
+  return Array.from({ length: 3 * rounds }, run);
+}
+
+const cold = (where: string, times: readonly number[]): string =>
+  `| ${where} | ${median(times).toFixed(1)} ms | ${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)} ms | ≤ 10 ms |`;
+
+console.log(["| What | Measured | The quickest of the others (and the rest) | Ratio (range of the rounds) | Goal |", "|---|---|---|---|---|", ...qrTables(), ...quoteTables()].join("\n"));
+console.log(["", "| Cold start | Median | Range | Goal |", "|---|---|---|---|", cold("Node.js", coldStartsInNode()), cold("Chromium", await coldStartsInChromium(3 * rounds))].join("\n"));
+console.log(["", "| Entry | raw | gzip | brotli | Budget, gzip |", "|---|---|---|---|---|", ...(await weights())].join("\n"));
