@@ -4,6 +4,7 @@ use std::fmt;
 
 use mps_core::ErrorCode;
 use postgrest::Postgrest;
+use reqwest::Response;
 use serde::Serialize;
 
 use crate::classify::classify;
@@ -170,23 +171,32 @@ pub trait Call: Serialize {
     fn read_reply(body: &[u8]) -> Option<Self::Reply>;
 }
 
+/// The longest answer that is read; the longest of ours is a page of a list.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// The RPC functions of one MPS database.
 #[derive(Clone)]
 pub struct Client {
     postgrest: Postgrest,
+    http: reqwest::Client,
     publishable_key: ApiKey,
     secret_key: Option<ApiKey>,
 }
 
 impl Client {
-    /// `supabase_url` without a trailing slash, for example `https://xyz.supabase.co`; the Data API is at `/rest/v1`
-    /// under it. Without a secret key no call can be made as [`Caller::Service`].
+    /// Of a Supabase project. `supabase_url` without a trailing slash, for example `https://xyz.supabase.co`; the Data API
+    /// is at `/rest/v1` under it. Without a secret key no call can be made as [`Caller::Service`].
     pub fn new(supabase_url: &str, publishable_key: ApiKey, secret_key: Option<ApiKey>) -> Self {
-        let postgrest = Postgrest::new(format!("{supabase_url}/rest/v1"));
-        Self { postgrest, publishable_key, secret_key }
+        Self::of_postgrest(&format!("{supabase_url}/rest/v1"), publishable_key, secret_key)
     }
 
-    /// Makes one call, once. It ends when the connection does: who calls sets the time limit.
+    /// Of a `PostgREST` by itself: `url` is its own address, without a trailing slash. It does not look at the keys.
+    pub fn of_postgrest(url: &str, publishable_key: ApiKey, secret_key: Option<ApiKey>) -> Self {
+        Self { postgrest: Postgrest::new(url), http: http_client(), publishable_key, secret_key }
+    }
+
+    /// Makes one call, once. It ends when the connection does: who calls sets the time limit. A native program follows no
+    /// redirect; an answer over 8 MiB is refused.
     ///
     /// # Errors
     /// [`RpcError`], by who must act.
@@ -213,18 +223,67 @@ impl Client {
         let request = builder
             .build()
             .header("apikey", key.0.as_str())
-            .header("x-request-id", context.request_id.as_str());
-        // Whatever a connection died of: nobody knows how far the request came.
-        let lost = |what: &str| RpcError::Unavailable(UpstreamCode::new(what));
-        let response = request.send().await.map_err(|_| lost("NETWORK"))?;
+            .header("x-request-id", context.request_id.as_str())
+            .build()
+            .map_err(|_| bug("REQUEST"))?;
+        let response = self.http.execute(request).await.map_err(|_| lost("NETWORK"))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|_| lost("BODY"))?;
+        let body = read_bounded(response).await?;
         if status.is_success() {
-            Ok(body.into())
+            body.ok_or_else(|| RpcError::Drift(UpstreamCode::new("TOOLONG")))
         } else {
-            Err(classify(status.as_u16(), &body, context.caller.kind()))
+            Err(classify(status.as_u16(), &body.unwrap_or_default(), context.caller.kind()))
         }
     }
+}
+
+/// Redirects would take keys and tokens to whomever they name. (In wasm the host's fetch follows them unasked.)
+#[cfg(not(target_arch = "wasm32"))]
+#[expect(
+    clippy::expect_used,
+    reason = "fails only where TLS cannot be set up, and rustls brings its own roots"
+)]
+fn http_client() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("rustls is there")
+}
+
+#[cfg(target_arch = "wasm32")]
+fn http_client() -> reqwest::Client {
+    reqwest::Client::new()
+}
+
+/// Whatever a connection died of: nobody knows how far the request came.
+fn lost(what: &str) -> RpcError {
+    RpcError::Unavailable(UpstreamCode::new(what))
+}
+
+/// The body; `None` when it is longer than any of ours.
+async fn read_bounded(response: Response) -> Result<Option<Vec<u8>>, RpcError> {
+    let is_short = |length: usize| length <= ANSWER_BYTES_MAX;
+    if response.content_length().is_some_and(|length| usize::try_from(length).map_or(true, |l| !is_short(l)))
+    {
+        return Ok(None);
+    }
+    read(response, is_short).await
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn read(mut response: Response, is_short: impl Fn(usize) -> bool) -> Result<Option<Vec<u8>>, RpcError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| lost("BODY"))? {
+        body.extend_from_slice(&chunk);
+        if !is_short(body.len()) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(body))
+}
+
+/// There a body that does not announce its length is whole before it can be measured; the time limit bounds it.
+#[cfg(target_arch = "wasm32")]
+async fn read(response: Response, is_short: impl Fn(usize) -> bool) -> Result<Option<Vec<u8>>, RpcError> {
+    let body = response.bytes().await.map_err(|_| lost("BODY"))?;
+    Ok(is_short(body.len()).then(|| body.to_vec()))
 }
 
 /// What the RPC answered.
