@@ -3,7 +3,13 @@ import { dirname, relative, resolve } from "node:path";
 import tseslint from "typescript-eslint";
 
 const root = import.meta.dirname;
-const typescript = ["pkg/tsconfig.check.json", "www/tsconfig.json", "tests/browser/tsconfig.json", "tests/bench/tsconfig.json"];
+const typescript = [
+  "pkg/tsconfig.check.json",
+  "www/tsconfig.json",
+  "tests/bench/tsconfig.json",
+  "tests/browser/tsconfig.json",
+  "tests/packaging/tsconfig.json",
+];
 
 /** A relative import that leaves the room the file lives in. */
 const stayInside = {

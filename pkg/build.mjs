@@ -3,7 +3,7 @@
 // module stays as the compiler made it.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,7 +36,9 @@ if (optimiser !== undefined) {
 }
 const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
 run(process.execPath, [tsc, "--project", join(root, "tsconfig.json"), "--outDir", fresh]);
-copyFileSync(join(root, "src", "mps.d.ts"), join(fresh, "mps.d.ts"));
+for (const types of ["mps.d.ts", "mps_base64.d.ts"]) copyFileSync(join(root, "src", types), join(fresh, types));
+const base64 = readFileSync(module).toString("base64");
+writeFileSync(join(fresh, "mps_base64.js"), `// The module as text, for the inline entry.\nexport const base64 = "${base64}";\n`);
 if (existsSync(dist)) renameSync(dist, join(aside, "former"));
 renameSync(fresh, dist);
 rmSync(aside, { recursive: true });

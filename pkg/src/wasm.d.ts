@@ -1,0 +1,6 @@
+// What bundlers for Workers make of an import of a module.
+
+declare module "*.wasm" {
+  const compiled: WebAssembly.Module;
+  export default compiled;
+}

@@ -1,0 +1,82 @@
+// The tarball in pages: bundled by Vite, as plain scripts, in an app's WebView, and as a newcomer's first page.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import jsqr from "jsqr";
+import { type Browser, type Page, chromium } from "playwright-core";
+import { PNG } from "pngjs";
+
+import { install, root, serve, start } from "./project.ts";
+import { wanted } from "./projects/probe.js";
+
+const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+
+let browser: Browser;
+
+before(async () => {
+  const executablePath = process.env["MPS_CHROMIUM"];
+  if (executablePath === undefined) throw new Error("MPS_CHROMIUM is not set: run `cargo xtask test --only packaging`");
+  browser = await chromium.launch({ executablePath, args: flags });
+});
+
+after(() => browser.close());
+
+/** Opens a folder's page and hands it over; nothing on it may fail. */
+async function withPage<T>(folder: string, untyped: readonly string[], use: (page: Page) => Promise<T>): Promise<T> {
+  const { url, stop } = await serve(folder, untyped);
+  const page = await browser.newPage();
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  try {
+    await page.goto(url);
+    const result = await use(page);
+    assert.deepEqual(faults, []);
+    return result;
+  } finally {
+    await page.close();
+    await stop();
+  }
+}
+
+const answerOf = async (page: Page): Promise<unknown> => {
+  await page.waitForFunction("document.body.textContent.trim() !== ''");
+  return JSON.parse((await page.textContent("body")) ?? "") as unknown;
+};
+
+test("Vite, built for production", async () => {
+  const folder = await install("vite");
+  await start(folder, process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"]);
+  assert.deepEqual(await withPage(join(folder, "dist"), [], answerOf), wanted);
+});
+
+test("a page without a bundler", async () => {
+  const folder = await install("script");
+  assert.deepEqual(await withPage(folder, [], answerOf), wanted);
+});
+
+test("a page whose server does not know WebAssembly", async () => {
+  const folder = await install("script");
+  assert.deepEqual(await withPage(folder, [".wasm"], answerOf), wanted);
+});
+
+test("an app's page that may fetch nothing: the inline entry", async () => {
+  const folder = await install("webview");
+  assert.deepEqual(await withPage(folder, [".wasm"], answerOf), wanted);
+});
+
+test("a newcomer's page of under 15 lines shows a code that a camera reads", async () => {
+  const text = await readFile(join(import.meta.dirname, "projects/newcomer/index.html"), "utf8");
+  assert.ok(text.trim().split("\n").length < 15);
+  const readme = await readFile(join(root, "pkg/README.md"), "utf8");
+  assert.ok(readme.includes(text.trim()), "pkg/README.md shows this very page");
+  const folder = await install("newcomer");
+  const picture = await withPage(folder, [], async (page) => {
+    await page.waitForSelector("svg");
+    return page.screenshot();
+  });
+  const { data, width, height } = PNG.sync.read(picture);
+  // The package is CommonJS with its function under `default`.
+  assert.equal(jsqr.default(new Uint8ClampedArray(data), width, height)?.data, "701234567890123456789017");
+});

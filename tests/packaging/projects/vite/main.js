@@ -1,0 +1,6 @@
+import * as mps from "@mps/sdk";
+
+import { probe } from "./probe.js";
+
+await mps.init();
+document.body.textContent = JSON.stringify(probe(mps));
