@@ -1,6 +1,7 @@
 // The edge's routes as methods. No WebAssembly here: this entry runs wherever `fetch` does.
 
 import { type Routes, routes } from "./generated/routes.js";
+import { forgetIntent, sendIntent } from "./intents.js";
 import type {
   Charge,
   ChargeRequest,
@@ -15,12 +16,14 @@ import type {
   RotateCodeRequest,
   ValidateCodeRequest,
 } from "./routes.js";
-import { type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
+import { type KeyValueStorage, memoryStorage } from "./storage.js";
+import { type Call, type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
 
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 export type { Routes } from "./generated/routes.js";
 export type * from "./routes.js";
+export * from "./storage.js";
 export type { CallOptions, MpsClientOptions } from "./transport.js";
 export type { CardType, DiscountSource } from "./types.js";
 
@@ -28,14 +31,26 @@ export type { CardType, DiscountSource } from "./types.js";
 export interface KeyedCallOptions extends CallOptions {
   /** Names this request for ever; a fresh random one when left out. Give the failed call's to try it again. */
   readonly idempotencyKey?: string | undefined;
+  /**
+   * Names what is wanted, "order-17": its key is kept in the client's `storage` before anything is sent, so that the same
+   * intent after a reload goes with the same key. It stays until it is refused or forgotten; with another request it is refused.
+   */
+  readonly intent?: string | undefined;
 }
 
 /** Calls the edge as the signed-in user. Every method throws an `MpsError`, or the signal's reason. */
 export class MpsClient {
   readonly #transport: Transport;
+  readonly #storage: KeyValueStorage;
 
   constructor(options: MpsClientOptions) {
     this.#transport = new Transport(options);
+    this.#storage = options.storage ?? memoryStorage();
+  }
+
+  /** Ends an intent, answered or not: when it is wanted once more, it is a new one. */
+  forgetIntent(intent: string): Promise<void> {
+    return forgetIntent(this.#storage, intent);
   }
 
   /** Who the caller is: member, admin, somebody's cashier. */
@@ -76,9 +91,7 @@ export class MpsClient {
 
   /** Charges the card of a code. Sent again with the same key it charges once and gives the same answer. */
   charge(request: ChargeRequest, options: KeyedCallOptions = {}): Promise<Charge> {
-    const { idempotencyKey = crypto.randomUUID(), ...rest } = options;
-    const call = { method: "POST", path: "/api/payment/charge", body: request, idempotencyKey, isRead: false } as const;
-    return this.#transport.send(call, rest);
+    return this.#keyed({ method: "POST", path: "/api/payment/charge", body: request, isRead: false }, options);
   }
 
   /** A transaction by its number. */
@@ -92,7 +105,6 @@ export class MpsClient {
    */
   call<N extends keyof Routes>(name: N, input: Routes[N]["input"], options: KeyedCallOptions = {}): Promise<Routes[N]["output"]> {
     const [method, template, retry] = routes[name];
-    const { idempotencyKey = crypto.randomUUID(), ...rest } = options;
     const fields = new Map<string, unknown>(Object.entries(input).filter(([, value]) => value !== undefined));
     let path = template.replace(/\{(\w+)\}/g, (_, field: string) => {
       const value = fields.get(field);
@@ -105,8 +117,15 @@ export class MpsClient {
       path += `?${new URLSearchParams(pairs).toString()}`;
     }
     const body = isQuery ? {} : { body: Object.fromEntries(fields) };
-    const key = retry === "keyed" ? { idempotencyKey } : {};
-    return this.#transport.send({ method, path, ...body, ...key, isRead: retry === "always" }, rest);
+    const call = { method, path, ...body, isRead: retry === "always" };
+    return retry === "keyed" ? this.#keyed(call, options) : this.#transport.send(call, options);
+  }
+
+  #keyed<T>(call: Call, options: KeyedCallOptions): Promise<T> {
+    const { idempotencyKey, intent, ...rest } = options;
+    const send = (key: string): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, rest);
+    if (idempotencyKey !== undefined || intent === undefined) return send(idempotencyKey ?? crypto.randomUUID());
+    return sendIntent(this.#storage, intent, JSON.stringify([call.path, call.body]), send);
   }
 
   #get<T>(path: string, options: CallOptions): Promise<T> {

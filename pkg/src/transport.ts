@@ -1,6 +1,7 @@
 // One request to the edge: the token, the key, the time allowed, the retries that are safe, and the answer or its error.
 
 import { type ErrorDetails, MpsError, type Retry, Unavailable, Unexpected, errorOf } from "./errors.js";
+import type { KeyValueStorage } from "./storage.js";
 
 /** How the client reaches the edge. */
 export interface MpsClientOptions {
@@ -15,6 +16,8 @@ export interface MpsClientOptions {
   /** Milliseconds before the first retry, doubled for each further one, with full jitter; 250 when left out. */
   readonly retryDelayMs?: number;
   readonly fetch?: typeof fetch;
+  /** Where the keys of intents are kept; the page's memory when left out. */
+  readonly storage?: KeyValueStorage | undefined;
 }
 
 /** What a caller may say about one call. */

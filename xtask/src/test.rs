@@ -3,6 +3,7 @@
 mod checks;
 pub(crate) mod database;
 mod deploy;
+mod fuzz;
 pub(crate) mod runner;
 mod secrets;
 mod tally;
@@ -26,12 +27,15 @@ use tally::Tally;
 /// Run every test, setting up what they need
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only db\n  cargo xtask test --only fmt --only clippy"
+    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only db\n  cargo xtask test --only fmt --only clippy\n  cargo xtask test --only e2e --filter charge"
 )]
 pub(crate) struct Options {
     /// Run these stages only
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     only: Vec<Stage>,
+    /// Of the Rust tests of a stage, run those with this in their name
+    #[arg(long, value_name = "TEXT", requires = "only")]
+    filter: Option<String>,
     /// Show the stages and what each one checks
     #[arg(long)]
     list: bool,
@@ -58,10 +62,14 @@ enum Stage {
     Lint,
     /// The npm package in Node.js
     Pkg,
+    /// The npm package from its tarball: in Node.js, Deno, Bun, workerd, Vite and plain pages
+    Packaging,
     /// wrangler takes the edge as it would deploy it, and it is small enough
     Deploy,
     /// The edge and the database over HTTP
     E2e,
+    /// Requests of every shape to the edge: no failure, no answer that openapi.json does not have
+    Fuzz,
     /// The web site in Chromium
     Browser,
 }
@@ -70,6 +78,7 @@ enum Stage {
 struct Bench<'a> {
     repository: &'a Repository,
     cluster: Option<TestCluster>,
+    filter: Option<&'a str>,
 }
 
 impl Bench<'_> {
@@ -95,7 +104,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         .filter(|stage| options.only.is_empty() || options.only.contains(stage))
         .collect();
     set_up(repository, &chosen)?;
-    let mut bench = Bench { repository, cluster: None };
+    let mut bench = Bench { repository, cluster: None, filter: options.filter.as_deref() };
     let mut total = Tally::default();
     for stage in chosen {
         report::heading(&stage.name());
@@ -148,7 +157,7 @@ impl Stage {
     }
 
     fn needs(self) -> &'static [Need] {
-        use Need::{Chromium, Npm, Postgres, WasmTarget, WasmTools};
+        use Need::{Chromium, Npm, Postgres, Schemathesis, WasmTarget, WasmTools};
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
@@ -156,7 +165,8 @@ impl Stage {
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
             Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres],
-            Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
+            Self::Fuzz => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
+            Self::Packaging | Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
         }
     }
 
@@ -171,8 +181,10 @@ impl Stage {
             Self::Schema => checks::schema(bench),
             Self::Lint => checks::lint(bench),
             Self::Pkg => package(bench),
+            Self::Packaging => web::packaging(bench),
             Self::Deploy => deploy::stage(bench),
             Self::E2e => web::e2e(bench),
+            Self::Fuzz => fuzz::stage(bench),
             Self::Browser => web::browser(bench),
         }
     }
@@ -180,7 +192,7 @@ impl Stage {
 
 fn unit(bench: &Bench) -> Result<Tally> {
     let packages = &["mps-core", "mps-client", "mps-wasm", "mps-edge", "xtask"];
-    let mut total = runner::rust_tests(bench.repository, packages, &[])?;
+    let mut total = runner::rust_tests(bench.repository, packages, &[], bench.filter)?;
     total += runner::rust_examples(bench.repository, &["mps-core", "mps-client"])?;
     Ok(total)
 }

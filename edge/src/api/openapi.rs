@@ -136,7 +136,8 @@ impl Operation {
         if !required.is_empty() {
             schema["required"] = json!(required);
         }
-        Some(json!({"required": true, "content": {"application/json": {"schema": schema}}}))
+        // A body without a field that must be there may be left out.
+        Some(json!({"required": !required.is_empty(), "content": {"application/json": {"schema": schema}}}))
     }
 
     fn responses(&self, output: &Schema, codes: &BTreeSet<String>) -> Value {
@@ -206,16 +207,8 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
         let twice = paths.entry(operation.path).or_default().insert(operation.method().to_owned(), document);
         assert!(twice.is_none(), "{} {} is there twice", operation.method(), operation.path);
     }
-    for (path, id, about) in [
-        ("/health", "health", "The process is up; nothing else is asked"),
-        ("/ready", "ready", "The database answers, with the schema that this build was made for"),
-        ("/openapi.json", "openapi", "This document"),
-        ("/ops/cron", "listJobs", "The jobs that run by the clock and when; with the operator's token"),
-    ] {
-        let mut responses = json!({"200": {"description": "Yes", "content": {"application/json": {"schema": {"type": "object"}}}}});
-        responses["503"] = json!({"$ref": "#/components/responses/Problem"});
-        let document = json!({"operationId": id, "tags": ["ops"], "summary": about, "security": [], "responses": responses});
-        paths.insert(path, Map::from_iter([("get".to_owned(), document)]));
+    for route in PLAIN {
+        paths.insert(route.path, Map::from_iter([(route.method.to_owned(), route.document())]));
     }
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Problem".to_owned(), problem());
@@ -231,9 +224,94 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
             "responses": {"Problem": {"description": "A refusal or a failure; which codes can occur: x-mps-codes of the operation",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                "description": "An access token of Supabase Auth"}},
+                "description": "An access token of Supabase Auth"},
+                "operator": {"type": "http", "scheme": "bearer", "description": "OPS_TOKEN; for /metrics also METRICS_TOKEN"}},
         },
     })
+}
+
+/// A route outside `/api/`: for who runs the service.
+struct Plain {
+    method: &'static str,
+    path: &'static str,
+    name: &'static str,
+    about: &'static str,
+    content: &'static str,
+    codes: &'static [ErrorCode],
+}
+
+const FOR_OPERATORS: &[ErrorCode] = &[ErrorCode::NotAuthenticated, ErrorCode::NotConfigured];
+
+const PLAIN: &[Plain] = &[
+    plain("get", "/health", "health", "The process is up; nothing else is asked", &[]),
+    plain(
+        "get",
+        "/ready",
+        "ready",
+        "The database answers, with the schema that this build was made for",
+        &[ErrorCode::NotConfigured, ErrorCode::Unavailable],
+    ),
+    plain("get", "/openapi.json", "openapi", "This document", &[]),
+    plain("get", "/ops/cron", "listJobs", "The jobs that run by the clock and when", FOR_OPERATORS),
+    plain(
+        "post",
+        "/ops/cron/{name}",
+        "runJob",
+        "Runs a job now, to its end",
+        &[
+            ErrorCode::NotAuthenticated,
+            ErrorCode::NotConfigured,
+            ErrorCode::NotFound,
+            ErrorCode::Unavailable,
+            ErrorCode::Internal,
+        ],
+    ),
+    Plain {
+        content: "text/plain",
+        ..plain(
+            "get",
+            "/metrics",
+            "metrics",
+            "Counters and durations, for Prometheus",
+            &[ErrorCode::NotAuthenticated, ErrorCode::NotConfigured, ErrorCode::Unavailable],
+        )
+    },
+];
+
+const fn plain(
+    method: &'static str,
+    path: &'static str,
+    name: &'static str,
+    about: &'static str,
+    codes: &'static [ErrorCode],
+) -> Plain {
+    Plain { method, path, name, about, content: "application/json", codes }
+}
+
+impl Plain {
+    fn document(&self) -> Value {
+        let schema = match (self.content, self.name) {
+            ("text/plain", _) => json!({"type": "string"}),
+            (_, "listJobs") => json!({"type": "array", "items": {"type": "object"}}),
+            _ => json!({"type": "object"}),
+        };
+        let ok = json!({"description": "Done", "content": {self.content: {"schema": schema}}});
+        let mut responses = Map::from_iter([("200".to_owned(), ok)]);
+        for code in self.codes {
+            responses.insert(code.status().to_string(), json!({"$ref": "#/components/responses/Problem"}));
+        }
+        let is_open = !self.codes.contains(&ErrorCode::NotAuthenticated);
+        let security = if is_open { json!([]) } else { json!([{"operator": []}]) };
+        let mut operation = json!({"operationId": self.name, "tags": ["ops"], "summary": self.about,
+            "security": security, "x-mps-codes": self.codes.iter().map(|code| code.as_str()).collect::<Vec<_>>(),
+            "responses": responses});
+        if self.path.contains("{name}") {
+            let names: Vec<&str> = crate::crons::ALL.iter().map(|cron| cron.name).collect();
+            operation["parameters"] =
+                json!([{"name": "name", "in": "path", "required": true, "schema": {"enum": names}}]);
+        }
+        operation
+    }
 }
 
 /// RFC 9457, as `problem.rs` writes it.

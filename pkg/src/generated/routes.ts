@@ -217,7 +217,7 @@ export interface Routes {
   /** Owner, or admin of the house: the password by which others bind themselves, 6 to 72 bytes; NULL ends self-binding. */
   setCardPassword: { input: { readonly card_id: string; readonly password: string | null; }; output: Changed };
   /** Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. */
-  setLevels: { input: { readonly levels: unknown; }; output: Count };
+  setLevels: { input: { readonly levels: readonly (unknown)[]; }; output: Count };
   /** Admin or owner of the merchant: lets a signed-up user work for it as owner, manager or cashier, or changes the role. */
   setMerchantUser: { input: { readonly merchant_id: string; readonly user_id: string; readonly role: string; }; output: Changed };
   /** Admin: changes a setting from the next call on. */

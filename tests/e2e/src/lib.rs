@@ -2,12 +2,14 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test bench fails by panicking")]
 
 mod database;
+mod faults;
 mod http;
 mod secrets;
 mod token;
 mod upstream;
 
 pub use database::{Shop, State};
+pub use faults::{BadLine, Fault};
 pub use http::{Answer, answer_of, send};
 pub use token::{ProjectKeys, Token};
 pub use upstream::{HeldCall, Upstream};
@@ -22,7 +24,8 @@ use serde_json::{Value, json};
 /// The password of every demo log-in.
 pub const DEMO_PASSWORD: &str = "demo-password-1234";
 
-fn variable(name: &str) -> String {
+/// A variable that the stage sets.
+pub fn variable(name: &str) -> String {
     env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set: run these tests with `cargo xtask test --only e2e`"))
 }
@@ -43,6 +46,11 @@ fn in_time<T>(mut work: impl FnMut() -> Option<T>) -> T {
 pub fn wait_for_log(path_variable: &str, text: &str) -> String {
     let path = variable(path_variable);
     in_time(|| Some(fs::read_to_string(&path).expect("a log")).filter(|log| log.contains(text)))
+}
+
+/// Host and port of Supabase.
+pub fn supabase_address() -> String {
+    variable("MPS_E2E_SUPABASE_URL").replace("http://", "")
 }
 
 /// A new value that no other test uses.

@@ -145,6 +145,10 @@ impl Lite {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn service(&mut self) -> &mut Service {
         &mut self.service
     }

@@ -57,12 +57,12 @@ pub(crate) fn prepare_migrated(cluster: &Cluster, repository: &Repository) -> Re
 }
 
 pub(super) fn stage(bench: &mut Bench) -> Result<Tally> {
-    let repository = bench.repository;
+    let (repository, filter) = (bench.repository, bench.filter);
     let cluster = bench.cluster()?.cluster();
     let mut total = pgtap(cluster, repository)?;
     report::progress("tests/db");
     let url = cluster.url("postgres");
-    total += runner::rust_tests(repository, &["mps-db-tests"], &[("MPS_TEST_PG_URL", url)])?;
+    total += runner::rust_tests(repository, &["mps-db-tests"], &[("MPS_TEST_PG_URL", url)], filter)?;
     Ok(total)
 }
 

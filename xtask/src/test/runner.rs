@@ -23,6 +23,7 @@ pub(super) fn rust_tests(
     repository: &Repository,
     packages: &[&str],
     environment: &[(&str, String)],
+    filter: Option<&str>,
 ) -> Result<Tally> {
     let with_nextest = on_path("cargo-nextest").is_some();
     let mut command = cargo(repository);
@@ -30,12 +31,13 @@ pub(super) fn rust_tests(
         command.args(["nextest", "run", "--no-fail-fast", "--status-level", "fail", "--no-tests", "pass"]);
         // All are built whichever are run: each selection of packages would build their dependencies anew, with other features.
         let chosen: Vec<String> = packages.iter().map(|package| format!("package(={package})")).collect();
-        command.args(["--workspace", "--filterset", &chosen.join(" + ")]);
+        command.args(["--workspace", "--filterset", &chosen.join(" + ")]).args(filter);
     } else {
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
         for package in packages {
             command.args(["-p", package]);
         }
+        command.args(filter);
     }
     for (name, value) in environment {
         command.env(name, value);

@@ -32,7 +32,7 @@ const LIMITS: &[(&str, &str)] = &[
 
 /// The edge and Supabase Lite on the private PostgreSQL, so that tests can look into the tables and race.
 pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
-    let repository = bench.repository;
+    let (repository, filter) = (bench.repository, bench.filter);
     build::edge(repository)?;
     let cluster = bench.cluster()?.cluster();
     cluster.create(E2E_DATABASE)?;
@@ -51,6 +51,11 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let log = repository.logs()?.join("e2e-limited-edge.log");
     let mut limited = Edge::start_with(repository, &limited, LIMITS, log)?;
     limited.wait_until_ready()?;
+    let line = format!("127.0.0.1:{}", free_port(0)?);
+    let line_url = format!("http://{line}");
+    let faulty = Settings { port: free_port(0)?, supabase_url: &line_url, keys: &keys, origins: "" };
+    let mut faulty = Edge::start(repository, &faulty, repository.logs()?.join("e2e-faulty-edge.log"))?;
+    faulty.wait_until_ready()?;
     build::panicking_edge(repository)?;
     let upstream = format!("127.0.0.1:{}", free_port(0)?);
     let upstream_url = format!("http://{upstream}");
@@ -78,14 +83,16 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
         ("MPS_E2E_DATABASE_URL", database),
         ("MPS_E2E_LIMITED_EDGE_URL", limited.url()),
+        ("MPS_E2E_FAULTY_EDGE_URL", faulty.url()),
+        ("MPS_E2E_FAULTY_UPSTREAM", line),
         ("MPS_E2E_OPS_TOKEN", ops_token),
         ("MPS_E2E_PANIC_EDGE_URL", panicking.url()),
         ("MPS_E2E_PANIC_UPSTREAM", upstream),
         ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ];
-    let mut tally = runner::rust_tests(repository, &["mps-e2e"], &environment)?;
-    let edges = [&mut backend.edge, &mut limited, &mut panicking, &mut of_keys];
+    let mut tally = runner::rust_tests(repository, &["mps-e2e"], &environment, filter)?;
+    let edges = [&mut backend.edge, &mut limited, &mut faulty, &mut panicking, &mut of_keys];
     let logs: Vec<_> = edges.into_iter().map(|edge| edge.service().log().to_owned()).collect();
     tally += secrets::check(&kept_secrets, &logs)?;
     backend.show_logs_of(tally);
@@ -121,15 +128,22 @@ pub(super) fn browser(bench: &Bench) -> Result<Tally> {
     Ok(tally)
 }
 
+/// The npm package as a stranger gets it.
+pub(super) fn packaging(bench: &Bench) -> Result<Tally> {
+    build::package(bench.repository)?;
+    let environment = [("MPS_CHROMIUM", chromium::require()?.display().to_string())];
+    runner::node_tests(bench.repository, Path::new("tests/packaging"), &environment)
+}
+
 /// The two services behind every client.
-struct Backend {
+pub(super) struct Backend {
     // Dropped in this order: the edge first, it calls the other.
-    edge: Edge,
-    lite: Lite,
+    pub(super) edge: Edge,
+    pub(super) lite: Lite,
 }
 
 impl Backend {
-    fn start(
+    pub(super) fn start(
         repository: &Repository,
         project: &Project,
         keys: &Keys,
@@ -149,7 +163,7 @@ impl Backend {
     }
 
     /// After a failure: where the logs are and how they end. A service that ended by itself is a failure too.
-    fn show_logs_of(&mut self, tally: Tally) {
+    pub(super) fn show_logs_of(&mut self, tally: Tally) {
         for service in [self.edge.service(), self.lite.service()] {
             if let Err(error) = service.check_alive() {
                 report::error(&error);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CardId, Count, RowId, read_count, read_row, read_rows};
-use crate::wire::{Instant, Json, Multiplier};
+use crate::wire::{Instant, JsonArray, Multiplier};
 
 rpc! {
     /// `update_points_and_level`: Admin: gives (positive) or takes (negative) up to 1 000 000 points; the level
@@ -105,6 +105,6 @@ rpc! {
     /// minute: choose a quiet hour.
     SetMembershipLevels = "set_membership_levels", always, read_count -> Count {
         /// Every level, from 0: level, name, `points_min`, `points_max`, discount.
-        levels: Json,
+        levels: JsonArray,
     }
 }

@@ -123,3 +123,21 @@ async fn null_is_a_value_where_it_means_something_and_left_out_elsewhere() {
     bench.send(request("GET", "/api/member/cards", &headers, "")).await;
     assert!(bench.received()[1].ends_with("{}"), "{}", bench.received()[1]);
 }
+
+#[tokio::test]
+async fn null_is_no_array_of_levels_and_is_not_sent() {
+    let bench = Bench::new(vec![("200 OK", "2".to_owned())]).await;
+    let authorization = signed_in();
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    for body in [r#"{"levels":null}"#, r#"{"levels":{}}"#, r#"{"levels":"[]"}"#, "{}"] {
+        let reply = bench.send(request("PUT", "/api/admin/levels", &headers, body)).await;
+        assert_eq!(
+            (&reply.body["code"], &reply.body["params"]["field"]),
+            (&json!("MALFORMED_BODY"), &json!("levels")),
+            "{body}"
+        );
+    }
+    let reply = bench.send(request("PUT", "/api/admin/levels", &headers, r#"{"levels":[]}"#)).await;
+    assert_eq!((reply.status.as_u16(), &reply.body["count"]), (200, &json!(2)), "{}", reply.body);
+    assert_eq!(bench.received().len(), 1);
+}

@@ -1,0 +1,155 @@
+// The database's functions through the real supabase-js: what is sent, what comes back, and every recorded refusal.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { type MpsRpc, MpsError, Unavailable, mpsRpc } from "@mps/sdk/supabase";
+import { createClient } from "@supabase/supabase-js";
+
+interface Sent {
+  readonly path: string;
+  readonly body: Record<string, unknown>;
+}
+
+/** supabase-js whose network answers this. */
+function answering(status: number, body: string, sent: Sent[] = []): MpsRpc {
+  const fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const url = new URL(input instanceof Request ? input.url : input);
+    const text = typeof init?.body === "string" ? init.body : "{}";
+    sent.push({ path: url.pathname, body: JSON.parse(text) as Record<string, unknown> });
+    init?.signal?.throwIfAborted();
+    // A Response takes no body with these.
+    return Promise.resolve(new Response(status === 204 ? null : body, { status }));
+  };
+  const options = { global: { fetch }, auth: { persistSession: false, autoRefreshToken: false } };
+  return mpsRpc(createClient("http://127.0.0.1:9", "sb_publishable_x", options));
+}
+
+const charge = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
+const row = {
+  tx_id: "0193b5a0-0000-7000-8000-00000000000a",
+  tx_no: "PAY0000000001",
+  card_id: "0193b5a0-0000-7000-8000-00000000000b",
+  final_amount: 284.05,
+  discount: 0.95,
+  points_earned: 299,
+  discount_source: "level",
+  raw_amount: 299,
+  created_at: "2026-11-23T01:06:00.5+00:00",
+  replayed: false,
+};
+
+test("a charge goes out under the function's names with a key, and comes back as the edge answers it", async () => {
+  const sent: Sent[] = [];
+  const answer = await answering(200, JSON.stringify([row]), sent).call("charge", charge, { idempotencyKey: "k-1" });
+  assert.deepEqual(sent, [
+    {
+      path: "/rest/v1/rpc/merchant_charge_by_qr",
+      body: { p_merchant_code: "SHOP001", p_qr_plain: charge.qr_plain, p_raw_amount: "299.00", p_idempotency_key: "k-1" },
+    },
+  ]);
+  const wanted = { ...row, final_amount: "284.05", discount: "0.950", raw_amount: "299.00", created_at: "2026-11-23T01:06:00.500Z" };
+  assert.deepEqual(answer, wanted);
+});
+
+test("two charges without a key have two", async () => {
+  const sent: Sent[] = [];
+  const rpc = answering(200, JSON.stringify([row]), sent);
+  await rpc.call("charge", charge);
+  await rpc.call("charge", charge);
+  const keys = sent.map(({ body }) => body["p_idempotency_key"]);
+  assert.equal(new Set(keys).size, 2);
+  assert.ok(keys.every((key) => typeof key === "string" && key.length === 36));
+});
+
+test("null means left out, but where the function takes it for a value", async () => {
+  const sent: Sent[] = [];
+  const rpc = answering(200, "true", sent);
+  const card_id = row.card_id;
+  assert.deepEqual(await rpc.call("setCardExpiry", { card_id, expires_at: null }), { changed: true });
+  await answering(200, "[]", sent).call("listCards", { member_id: null });
+  assert.deepEqual(sent.map(({ body }) => body), [{ p_card_id: card_id, p_expires_at: null }, {}]);
+});
+
+test("amounts of every size keep their digits", async () => {
+  for (const [number, text] of [
+    [0, "0.00"],
+    [0.1, "0.10"],
+    [999_999_999_999.99, "999999999999.99"],
+    [123_456_789_012.34, "123456789012.34"],
+    [-4.2, "-4.20"],
+  ] as const) {
+    const body = JSON.stringify([{ ...row, final_amount: number }]);
+    const { final_amount } = await answering(200, body).call("charge", charge);
+    assert.equal(final_amount, text);
+  }
+});
+
+test("moments are in UTC with no, three or six decimals", async () => {
+  for (const [given, wanted] of [
+    ["2026-11-23T01:06:00+00:00", "2026-11-23T01:06:00Z"],
+    ["2026-11-23T09:06:00.123456+08:00", "2026-11-23T01:06:00.123456Z"],
+    ["2026-11-23T01:06:00.12+00:00", "2026-11-23T01:06:00.120Z"],
+    ["2026-11-23 01:06:00.1234+00", "2026-11-23T01:06:00.123400Z"],
+  ] as const) {
+    const body = JSON.stringify([{ ...row, created_at: given }]);
+    assert.equal((await answering(200, body).call("charge", charge)).created_at, wanted);
+  }
+});
+
+test("a reply of another shape is nobody's answer", async () => {
+  for (const body of ["[]", "true", JSON.stringify([row, row])]) {
+    await assert.rejects(answering(200, body).call("charge", charge), { name: "Unexpected", code: "INTERNAL" });
+  }
+  await assert.rejects(answering(200, "{}").call("listCards", {}), { name: "Unexpected" });
+});
+
+test("a wrong binding password is refused, as by the edge", async () => {
+  const input = { card_id: row.card_id, member_id: row.tx_id, role: "member", binding_password: "guess-guess" };
+  await assert.rejects(answering(200, "false").call("bindCard", input), { code: "INVALID_BINDING_PASSWORD" });
+});
+
+interface Case {
+  readonly rule: string;
+  readonly status: number;
+  readonly caller: string;
+  readonly body: string;
+  readonly expected: { readonly class: string; readonly code?: string; readonly params?: object };
+}
+
+const classes: Readonly<Record<string, string>> = {
+  contention: "UNAVAILABLE",
+  unavailable: "UNAVAILABLE",
+  drift: "INTERNAL",
+  bug: "INTERNAL",
+};
+
+test("every recorded body has the meaning that the server's own client gives it", async () => {
+  let count = 0;
+  for (const file of ["gateway", "postgrest", "supabase-lite"]) {
+    const text = readFileSync(new URL(`../../tests/contract/${file}.json`, import.meta.url), "utf8");
+    for (const { rule, status, body, expected } of (JSON.parse(text) as { cases: Case[] }).cases) {
+      const error: unknown = await answering(status, body).call("charge", charge, { idempotencyKey: "k" }).catch((thrown: unknown) => thrown);
+      assert.ok(error instanceof MpsError, rule);
+      assert.equal(error.code, expected.code ?? classes[expected.class], `${rule}: ${body}`);
+      assert.deepEqual(error.params, expected.params ?? {}, rule);
+      assert.equal(error.idempotencyKey, error.code === "UNAVAILABLE" || error.code === "INTERNAL" ? "k" : error.idempotencyKey, rule);
+      count += 1;
+    }
+  }
+  assert.ok(count >= 45, `${count} recordings`);
+});
+
+test("nobody at the other end leaves the outcome unknown, and the key with the error", async () => {
+  const fetch = (): Promise<Response> => Promise.reject(new TypeError("fetch failed"));
+  const supabase = createClient("http://127.0.0.1:9", "sb_publishable_x", { global: { fetch }, auth: { persistSession: false } });
+  const error: unknown = await mpsRpc(supabase).call("charge", charge, { idempotencyKey: "k-2" }).catch((thrown: unknown) => thrown);
+  assert.ok(error instanceof Unavailable);
+  assert.equal(error.idempotencyKey, "k-2");
+});
+
+test("a signal ends a call with its own reason", async () => {
+  const reason = new Error("changed my mind");
+  await assert.rejects(answering(200, "[]").call("listCards", {}, { signal: AbortSignal.abort(reason) }), reason);
+});

@@ -1,0 +1,78 @@
+// One payment by every way a program has: the package's client and curl over the edge, the package's calls over supabase-js past it.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { type Charge, MpsClient } from "@mps/sdk/client";
+import { mpsRpc } from "@mps/sdk/supabase";
+import { type SupabaseClient, createClient } from "@supabase/supabase-js";
+
+function fromEnvironment(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === "") throw new Error(`${name} is not set: run \`cargo xtask test --only browser\``);
+  return value;
+}
+
+const edgeUrl = fromEnvironment("MPS_EDGE_URL");
+
+interface Person {
+  readonly supabase: SupabaseClient;
+  readonly token: string;
+  readonly client: MpsClient;
+}
+
+async function signIn(email: string): Promise<Person> {
+  const options = { auth: { persistSession: false, autoRefreshToken: false } };
+  const supabase = createClient(fromEnvironment("MPS_SUPABASE_URL"), fromEnvironment("MPS_PUBLISHABLE_KEY"), options);
+  const { data, error } = await supabase.auth.signInWithPassword({ email, password: "demo-password-1234" });
+  assert.equal(error, null);
+  const token = data.session?.access_token ?? "";
+  return { supabase, token, client: new MpsClient({ baseUrl: edgeUrl, accessToken: () => token }) };
+}
+
+/** The request and the token are in its standard input, not on its command line. */
+function curl(token: string, key: string, body: object): Charge {
+  const config = [
+    `header = "Authorization: Bearer ${token}"`,
+    `header = "Content-Type: application/json"`,
+    `header = "Idempotency-Key: ${key}"`,
+    `data = ${JSON.stringify(JSON.stringify(body))}`,
+  ].join("\n");
+  const output = execFileSync("curl", ["--silent", "--show-error", "--config", "-", `${edgeUrl}/api/payment/charge`], { input: config });
+  return JSON.parse(output.toString()) as Charge;
+}
+
+const names: readonly string[] = ["tx_id", "tx_no", "created_at"];
+const withoutNames = (charge: Charge): object => Object.fromEntries(Object.entries(charge).filter(([name]) => !names.includes(name)));
+
+test("MpsClient, curl and mpsRpc make the same payment with the same answer", async () => {
+  const [member, cashier] = await Promise.all([signIn("hua@demo.example"), signIn("cashier@demo.example")]);
+  const rpc = mpsRpc(cashier.supabase);
+  // Other tests count what is on the standard cards.
+  const card = (await member.client.cards()).find(({ card_type }) => card_type === "prepaid");
+  assert.ok(card !== undefined);
+  assert.deepEqual(await mpsRpc(member.supabase).call("listCards", {}), await member.client.call("listCards", {}));
+  const order = async (): Promise<{ merchant_code: string; qr_plain: string; raw_amount: string }> => {
+    const { qr_plain } = await member.client.rotateCode({ card_id: card.card_id });
+    return { merchant_code: "SHOP001", qr_plain, raw_amount: "12.30" };
+  };
+
+  // One request, one key, three ways: one payment.
+  const [request, idempotencyKey] = [await order(), crypto.randomUUID()];
+  const first = await cashier.client.charge(request, { idempotencyKey });
+  assert.equal(first.replayed, false);
+  const again = { ...first, replayed: true };
+  assert.deepEqual(curl(cashier.token, idempotencyKey, request), again);
+  assert.deepEqual(await rpc.call("charge", request, { idempotencyKey }), again);
+
+  // Three payments, which differ in their names only.
+  const byCurl = curl(cashier.token, crypto.randomUUID(), await order());
+  const byRpc = await rpc.call("charge", await order());
+  assert.equal(new Set([first.tx_no, byCurl.tx_no, byRpc.tx_no]).size, 3);
+  assert.deepEqual(withoutNames(byCurl), withoutNames(first));
+  assert.deepEqual(withoutNames(byRpc), withoutNames(first));
+
+  // And one refusal: the code was spent.
+  const spent = { code: "QR_EXPIRED_OR_INVALID", status: 409, retry: "after_fix" };
+  await assert.rejects(cashier.client.charge(request), spent);
+  await assert.rejects(rpc.call("charge", request), spent);
+});
