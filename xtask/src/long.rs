@@ -12,7 +12,9 @@ const PACKAGE: &str = "mps-db-tests";
 
 /// Call every money RPC from 16 connections that hang up at random, then hold answers and books against each other
 #[derive(Args)]
-#[command(after_help = "Examples:\n  cargo xtask storm\n  cargo xtask storm --seed 7 --ops 1000000")]
+#[command(
+    after_help = "Examples:\n  cargo xtask storm\n  cargo xtask storm --seed 7 --ops 1000000 --one-hang-up-in 64"
+)]
 pub(crate) struct Storm {
     /// Which storm
     #[arg(long, value_name = "N", default_value_t = 20_261_123)]
@@ -20,6 +22,9 @@ pub(crate) struct Storm {
     /// How many calls
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     ops: u64,
+    /// Cut off one call in so many: a fresh connection costs as much as several calls
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    one_hang_up_in: u32,
 }
 
 /// Compare the core with SQL on prices, points, levels, codes, one-time passwords and fingerprints
@@ -37,7 +42,11 @@ pub(crate) struct DiffRules {
 }
 
 pub(crate) fn storm(repository: &Repository, options: &Storm) -> Result<()> {
-    let asked = [("MPS_STORM_SEED", options.seed), ("MPS_STORM_OPERATIONS", options.ops)];
+    let asked = [
+        ("MPS_STORM_SEED", options.seed),
+        ("MPS_STORM_OPERATIONS", options.ops),
+        ("MPS_STORM_ONE_HANG_UP_IN", options.one_hang_up_in.into()),
+    ];
     run(repository, &["storm"], &asked)
 }
 

@@ -32,6 +32,8 @@ pub struct Storm {
     pub seed: u64,
     /// How many calls that move money, or are refused.
     pub operations: usize,
+    /// One call with a key in so many is cut off at a random point.
+    pub one_hang_up_in: u32,
 }
 
 /// What happened.
@@ -53,12 +55,12 @@ impl Storm {
     /// # Errors
     /// What was wrong.
     pub async fn run(self, db: &TestDatabase) -> Result<Report> {
-        let world = Arc::new(World::make(db).await?);
+        let world = Arc::new(World::make(db, self.operations).await?);
         let before = Answers::count_unkeyed(db).await?;
         let left = Arc::new(AtomicUsize::new(self.operations));
         let mut clients = Vec::new();
         for number in 0..CLIENTS {
-            let client = Client::new(db, Arc::clone(&world), self.seed, number).await?;
+            let client = Client::new(db, Arc::clone(&world), self, number).await?;
             clients.push(tokio::spawn(client.work(Arc::clone(&left))));
         }
         let progress = tokio::spawn(tell_progress(Arc::clone(&left), self.operations));

@@ -19,6 +19,7 @@ fn every_answer_is_in_the_books_exactly_once() -> Result<()> {
     let storm = Storm {
         seed: chosen("MPS_STORM_SEED", 20_261_123)?,
         operations: usize::try_from(chosen("MPS_STORM_OPERATIONS", 20_000)?)?,
+        one_hang_up_in: u32::try_from(chosen("MPS_STORM_ONE_HANG_UP_IN", 8)?)?,
     };
     on_a_fresh_database(async |db| {
         let report = storm.run(db).await.with_context(|| format!("{storm:?}"))?;

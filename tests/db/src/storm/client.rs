@@ -9,13 +9,11 @@ use anyhow::{Context, Result, ensure};
 use super::answers::{Answers, Made};
 use super::plan::{self, Intent, Step, Then};
 use super::world::{Ordered, Paid, World};
-use super::{Call, Report, Session, take_one};
+use super::{Call, Report, Session, Storm, take_one};
 use crate::call::{Outcome, label};
 use crate::database::{Line, TestDatabase};
 use crate::session::Patience;
 
-/// One call in so many is cut off.
-const ONE_HANG_UP_IN: u32 = 8;
 /// One answer in so many is asked for again.
 const ONE_REPLAY_IN: u32 = 10;
 /// Whoever hangs up waits at most so long.
@@ -27,6 +25,7 @@ pub(super) struct Client {
     session: Session,
     rng: fastrand::Rng,
     seed: u64,
+    one_hang_up_in: u32,
     number: usize,
     calls: usize,
     report: Report,
@@ -34,13 +33,18 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) async fn new(db: &TestDatabase, world: Arc<World>, seed: u64, number: usize) -> Result<Self> {
+    pub(super) async fn new(
+        db: &TestDatabase,
+        world: Arc<World>,
+        Storm { seed, one_hang_up_in, .. }: Storm,
+        number: usize,
+    ) -> Result<Self> {
         let line = db.line();
         let session = line.session().await?;
         // Any odd factor keeps the clients' draws apart.
         let rng = fastrand::Rng::with_seed(seed ^ (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let (report, answers) = (Report::default(), Answers::default());
-        Ok(Self { world, line, session, rng, seed, number, calls: 0, report, answers })
+        Ok(Self { world, line, session, rng, seed, one_hang_up_in, number, calls: 0, report, answers })
     }
 
     pub(super) async fn work(mut self, left: Arc<AtomicUsize>) -> Result<(Report, Answers)> {
@@ -76,7 +80,7 @@ impl Client {
     async fn fulfil(&mut self, intent: Intent) -> Result<()> {
         let mut was_cut_off = false;
         let outcome = loop {
-            let hangs_up = !was_cut_off && self.rng.u32(0..ONE_HANG_UP_IN) == 0;
+            let hangs_up = !was_cut_off && self.rng.u32(0..self.one_hang_up_in) == 0;
             if !hangs_up {
                 break self.session.call(&intent.call).await?;
             }

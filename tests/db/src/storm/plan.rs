@@ -102,12 +102,12 @@ fn adjustment(world: &World, rng: &mut fastrand::Rng, key: String) -> Step {
 }
 
 fn voucher(world: &World, rng: &mut fastrand::Rng, key: String) -> Step {
-    let member = &world.members[rng.usize(..world.members.len())];
+    let owner = &world.voucher_owners[rng.usize(..world.voucher_owners.len())];
     let statement = "select jsonb_build_object('card_id', public.create_voucher_card(
         p_owner_member_id => $1::text::uuid, p_initial_balance => $2::text::numeric, p_idempotency_key => $3))::text";
     let amount = amount(rng, 100);
     let call =
-        Call::new(Caller::User(world.admin.clone()), statement, &[Some(member), Some(&amount), Some(&key)]);
+        Call::new(Caller::User(world.admin.clone()), statement, &[Some(owner), Some(&amount), Some(&key)]);
     Step::Keyed(Intent { name: "voucher", key, call, result: "card_id", amount: "", then: Then::Nothing })
 }
 

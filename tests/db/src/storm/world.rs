@@ -13,6 +13,8 @@ const SHOPS: usize = 4;
 const MEMBERS: usize = 24;
 const SHARED_CARDS: usize = 4;
 const PAYERS_OF_A_SHARED_CARD: usize = 6;
+/// Three calls in a hundred issue a voucher, so that each of these has about thirty at the end.
+const CALLS_A_VOUCHER_OWNER: usize = 1000;
 
 pub(super) struct Shop {
     pub(super) code: String,
@@ -59,8 +61,8 @@ pub(super) struct World {
     pub(super) shops: Vec<Shop>,
     /// Owners of the cards they pay with, and members of shared ones.
     pub(super) payers: Vec<Payer>,
-    /// Ids of members, for what is issued to them.
-    pub(super) members: Vec<String>,
+    /// Ids of members who own the vouchers: so many that nobody's are more than a person has.
+    pub(super) voucher_owners: Vec<String>,
     pub(super) admin: String,
     pub(super) phones: Vec<Phone>,
     paid: Mutex<Vec<Paid>>,
@@ -71,7 +73,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn make(db: &TestDatabase) -> Result<Self> {
+    /// For a storm of so many calls.
+    pub(super) async fn make(db: &TestDatabase, calls: usize) -> Result<Self> {
         // Limits have tests of their own; here they would only end the storm early.
         db.run("update app.settings set value = '999999999999.00' where key = 'payment_card_day_max'")
             .await?;
@@ -82,7 +85,9 @@ impl World {
             let manager = db.text("select fx.make_merchant_user($1, 'manager')::text", &[&code]).await?;
             shops.push(Shop { code, merchant, manager });
         }
-        let people = db.members(MEMBERS, "20000.00").await?;
+        let people = db.members(MEMBERS.max(calls / CALLS_A_VOUCHER_OWNER), "20000.00").await?;
+        let voucher_owners = ids(db, &people).await?;
+        let people = &people[..MEMBERS];
         let mut payers: Vec<Payer> = people.iter().map(payer).collect();
         for number in 0..SHARED_CARDS {
             let sharing = &people[number * PAYERS_OF_A_SHARED_CARD..][..PAYERS_OF_A_SHARED_CARD];
@@ -90,20 +95,16 @@ impl World {
             payers
                 .extend(sharing.iter().map(|member| Payer { user: member.user.clone(), card: card.clone() }));
         }
-        let mut members = Vec::new();
-        for member in &people {
-            members.push(db.member_id(member).await?);
-        }
         let admin = db.admin("admin").await?;
         let mut phones = Vec::new();
-        for person in &people {
+        for person in people {
             let device = db.device(&person.user, &person.card).await?;
             let key = DeviceKey::new(key_bytes(&device.key)?);
             phones.push(Phone { handle: Handle::parse(&device.handle)?, key });
         }
         let (paid, ordered, settlements) = (Mutex::default(), Mutex::default(), Mutex::default());
         let settled_until = Mutex::new(vec![0; SHOPS]);
-        Ok(Self { shops, payers, members, admin, phones, paid, ordered, settlements, settled_until })
+        Ok(Self { shops, payers, voucher_owners, admin, phones, paid, ordered, settlements, settled_until })
     }
 
     pub(super) fn remember_order(&self, ordered: Ordered) {
@@ -145,6 +146,14 @@ impl World {
         let paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
         rng.choice(paid.iter()).cloned()
     }
+}
+
+async fn ids(db: &TestDatabase, members: &[Member]) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for member in members {
+        ids.push(db.member_id(member).await?);
+    }
+    Ok(ids)
 }
 
 /// The 32 bytes of 64 hex digits.
