@@ -6,5 +6,5 @@ import type { WasmSource } from "./types.js";
 export * from "./index.js";
 
 export function init(source?: WasmSource): Promise<void> {
-  return load(() => source ?? new URL("./mps_bg.wasm", import.meta.url));
+  return load(source, () => new URL("./mps_bg.wasm", import.meta.url));
 }

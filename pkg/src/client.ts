@@ -1,7 +1,9 @@
 // The edge's routes as methods. No WebAssembly here: this entry runs wherever `fetch` does.
 
-import { type Routes, routes } from "./generated/routes.js";
+import { callOf } from "./call.js";
+import type { Routes } from "./generated/routes.js";
 import { forgetIntent, sendIntent } from "./intents.js";
+import { keyOrFresh } from "./keys.js";
 import type {
   Charge,
   ChargeRequest,
@@ -17,7 +19,8 @@ import type {
   ValidateCodeRequest,
 } from "./routes.js";
 import { type KeyValueStorage, memoryStorage } from "./storage.js";
-import { type Call, type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
+import { type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
+import { malformed, plainCopy } from "./thrown.js";
 
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
@@ -43,9 +46,10 @@ export class MpsClient {
   readonly #transport: Transport;
   readonly #storage: KeyValueStorage;
 
+  /** Throws MALFORMED_ARGUMENT with the `field` that is not as documented. */
   constructor(options: MpsClientOptions) {
     this.#transport = new Transport(options);
-    this.#storage = options.storage ?? memoryStorage();
+    this.#storage = storageOf(options);
   }
 
   /** Ends an intent, answered or not: when it is wanted once more, it is a new one. */
@@ -55,48 +59,47 @@ export class MpsClient {
 
   /** Who the caller is: member, admin, somebody's cashier. */
   me(options: CallOptions = {}): Promise<Profile> {
-    return this.#get("/api/member/me", options);
+    return this.#send("getMe", {}, options);
   }
 
   /** Makes the caller a member; again: the same member. */
   register(request: RegisterRequest, options: CallOptions = {}): Promise<Registration> {
-    return this.#transport.send({ method: "POST", path: "/api/member/register", body: request, isRead: false }, options);
+    return this.#send("register", request, options);
   }
 
   /** The caller's cards, the shared ones too. */
   cards(options: CallOptions = {}): Promise<readonly MemberCard[]> {
-    return this.#get("/api/member/cards", options);
+    return this.#send("listCards", {}, options);
   }
 
   /** A fresh code for a card; it ends the caller's earlier one of that card. */
   rotateCode(request: RotateCodeRequest, options: CallOptions = {}): Promise<IssuedCode> {
-    return this.#transport.send({ method: "POST", path: "/api/qr/rotate", body: request, isRead: false }, options);
+    return this.#send("rotateCode", request, options);
   }
 
   /** Ends the caller's live code of a card; false when there was none. */
   revokeCode(cardId: string, options: CallOptions = {}): Promise<{ readonly revoked: boolean }> {
-    const body = { card_id: cardId };
-    return this.#transport.send({ method: "POST", path: "/api/qr/revoke", body, isRead: false }, options);
+    return this.#send("revokeCode", { card_id: cardId }, options);
   }
 
   /** The card of a live code; spends nothing. */
   validateCode(request: ValidateCodeRequest, options: CallOptions = {}): Promise<{ readonly card_id: string }> {
-    return this.#transport.send({ method: "POST", path: "/api/qr/validate", body: request, isRead: true }, options);
+    return this.#send("validateCode", request, options);
   }
 
   /** What a charge would cost and earn; spends nothing. */
   quotePayment(request: QuotePaymentRequest, options: CallOptions = {}): Promise<PaymentQuote> {
-    return this.#transport.send({ method: "POST", path: "/api/payment/quote", body: request, isRead: true }, options);
+    return this.#send("quotePayment", request, options);
   }
 
   /** Charges the card of a code. Sent again with the same key it charges once and gives the same answer. */
   charge(request: ChargeRequest, options: KeyedCallOptions = {}): Promise<Charge> {
-    return this.#keyed({ method: "POST", path: "/api/payment/charge", body: request, isRead: false }, options);
+    return this.#send("charge", request, options);
   }
 
   /** A transaction by its number. */
   payment(txNo: string, options: CallOptions = {}): Promise<Payment> {
-    return this.#get(`/api/payment/${encodeURIComponent(txNo)}`, options);
+    return this.#send("getPayment", { tx_no: txNo }, options);
   }
 
   /**
@@ -104,31 +107,26 @@ export class MpsClient {
    * path and the fields of query or body. A route that moves money gets an idempotency key.
    */
   call<N extends keyof Routes>(name: N, input: Routes[N]["input"], options: KeyedCallOptions = {}): Promise<Routes[N]["output"]> {
-    const [method, template, retry] = routes[name];
-    const fields = new Map<string, unknown>(Object.entries(input).filter(([, value]) => value !== undefined));
-    let path = template.replace(/\{(\w+)\}/g, (_, field: string) => {
-      const value = fields.get(field);
-      fields.delete(field);
-      return encodeURIComponent(String(value));
-    });
-    const isQuery = method === "GET" || method === "DELETE";
-    if (isQuery && fields.size > 0) {
-      const pairs = [...fields].filter(([, value]) => value !== null).map(([field, value]) => [field, String(value)]);
-      path += `?${new URLSearchParams(pairs).toString()}`;
-    }
-    const body = isQuery ? {} : { body: Object.fromEntries(fields) };
-    const call = { method, path, ...body, isRead: retry === "always" };
-    return retry === "keyed" ? this.#keyed(call, options) : this.#transport.send(call, options);
+    return this.#send(name, input, options);
   }
 
-  #keyed<T>(call: Call, options: KeyedCallOptions): Promise<T> {
-    const { idempotencyKey, intent, ...rest } = options;
-    const send = (key: string): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, rest);
-    if (idempotencyKey !== undefined || intent === undefined) return send(idempotencyKey ?? crypto.randomUUID());
-    return sendIntent(this.#storage, intent, JSON.stringify([call.path, call.body]), send);
+  async #send<T>(name: keyof Routes, input: object, options: KeyedCallOptions): Promise<T> {
+    const { call, isKeyed } = callOf(name, input);
+    if (!isKeyed) return this.#transport.send(call, options);
+    const send = (key: string): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, options);
+    const { idempotencyKey, intent } = plainCopy(options, "options");
+    if (idempotencyKey !== undefined || intent === undefined) return send(keyOrFresh(idempotencyKey));
+    return sendIntent(this.#storage, intent, `${call.path} ${call.body ?? ""}`, send);
   }
+}
 
-  #get<T>(path: string, options: CallOptions): Promise<T> {
-    return this.#transport.send({ method: "GET", path, isRead: true }, options);
+function storageOf(options: MpsClientOptions): KeyValueStorage {
+  const { storage = memoryStorage() } = plainCopy(options, "options");
+  try {
+    const methods = ["get", "set", "remove"] as const;
+    if (methods.every((method) => typeof storage[method] === "function")) return storage;
+  } catch (cause) {
+    throw malformed("storage", cause);
   }
+  throw malformed("storage");
 }

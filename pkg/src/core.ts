@@ -1,9 +1,9 @@
 // The core's functions: WebAssembly's own, with its refusals as MpsError. Call `init()` once before any of them.
 
 import { MpsError, errorOf } from "./errors.js";
-import { checkStarted } from "./load.js";
 import * as wasm from "./mps.js";
 import { lineOf, quotesOf } from "./quote_lines.js";
+import { fieldsOf, listOf, refusing, textOf } from "./refusing.js";
 import type {
   CodeInspection,
   Level,
@@ -16,26 +16,32 @@ import type {
   Standing,
 } from "./types.js";
 
+/** More prices than anybody asks for at once. */
+const batchMax = 1_000_000;
+
 /** What a payment costs and earns. Throws INVALID_PRICE, MALFORMED_ARGUMENT. */
 export function quote(request: QuoteRequest): PriceQuote {
-  checkStarted();
-  const line = lineOf(request);
-  const quoted = line === undefined ? undefined : quotesOf(wasm.quoteLines(line), 1)?.[0];
-  return quoted ?? refusing(() => wasm.quote(request));
+  return refusing(() => {
+    const line = lineOf(request);
+    const quoted = line === undefined ? undefined : quotesOf(wasm.quoteLines(line), 1)?.[0];
+    return quoted ?? wasm.quote(plainQuote(request));
+  });
 }
 
 /** As `quote` for each, in order, in one call of the module where it can be. Throws what the first refused one would. */
 export function quoteBatch(requests: readonly QuoteRequest[]): PriceQuote[] {
-  checkStarted();
-  const lines: string[] = [];
-  for (const request of requests) {
-    const line = lineOf(request);
-    if (line === undefined) break;
-    lines.push(line);
-  }
-  const isPlain = lines.length > 0 && lines.length === requests.length;
-  const quoted = isPlain ? quotesOf(wasm.quoteLines(lines.join("\n")), lines.length) : undefined;
-  return quoted ?? requests.map(quote);
+  return refusing(() => {
+    if (!Array.isArray(requests) || requests.length > batchMax) throw errorOf("MALFORMED_ARGUMENT");
+    const lines: string[] = [];
+    for (const request of requests as readonly QuoteRequest[]) {
+      const line = lineOf(request);
+      if (line === undefined) break;
+      lines.push(line);
+    }
+    const isPlain = lines.length > 0 && lines.length === requests.length;
+    const quoted = isPlain ? quotesOf(wasm.quoteLines(lines.join("\n")), lines.length) : undefined;
+    return quoted ?? Array.from(requests as readonly QuoteRequest[], quote);
+  });
 }
 
 /**
@@ -43,17 +49,18 @@ export function quoteBatch(requests: readonly QuoteRequest[]): PriceQuote[] {
  * MALFORMED_ARGUMENT.
  */
 export function refundPreview(request: RefundPreviewRequest): RefundPreview {
-  return refusing(() => wasm.refundPreview(request));
+  const names = ["cardType", "finalAmount", "pointsEarned", "amount", "pointsLeft", "refundedBefore", "pointsTakenBefore"];
+  return refusing(() => wasm.refundPreview(fieldsOf(request, names)));
 }
 
 /** A price as every room shows it, with two decimals: "7.5" → "7.50". Throws INVALID_PRICE. */
 export function parsePrice(text: string): string {
-  return refusing(() => wasm.parsePrice(text));
+  return refusing(() => wasm.parsePrice(textOf(text, "INVALID_PRICE")));
 }
 
 /** What a payment code says about itself. Throws INVALID_QR when the text is none. */
 export function parsePaymentCode(text: string): CodeInspection {
-  return refusing(() => wasm.parsePaymentCode(text));
+  return refusing(() => wasm.parsePaymentCode(textOf(text, "INVALID_QR")));
 }
 
 /** As `parsePaymentCode`, for text that is still being typed: null when it is no payment code (yet). */
@@ -68,35 +75,34 @@ export function inspectPaymentCode(text: string): CodeInspection | null {
 
 /** The level of so many points and the way to the next, by the house's levels or those given. Throws MALFORMED_ARGUMENT. */
 export function levelFor(points: number, levels?: readonly Level[]): Standing {
-  return refusing(() => wasm.levelFor(points, levels));
+  return refusing(() => wasm.levelFor(points, listOf(levels, levelFields) ?? undefined));
 }
 
 /** The points a payment of this raw amount earns on a card that earns, unless nothing is paid. Throws INVALID_PRICE. */
 export function pointsFor(rawAmount: string): number {
-  return refusing(() => wasm.pointsFor(rawAmount));
+  return refusing(() => wasm.pointsFor(textOf(rawAmount, "INVALID_PRICE")));
 }
 
 /** A payment code as an SVG document with its quiet zone; it scales to its box. Throws INVALID_QR, MALFORMED_ARGUMENT. */
 export function qrSvg(text: string, options?: QrOptions): string {
-  return refusing(() => wasm.qrSvg(text, options));
+  return refusing(() => wasm.qrSvg(textOf(text, "INVALID_QR"), fieldsOf(options, ["title", "dark", "light"])));
 }
 
 /** A payment code as modules, to draw it yourself. Throws INVALID_QR. */
 export function qrMatrix(text: string): QrMatrix {
-  const modules = refusing(() => wasm.qrModules(text));
+  const modules = refusing(() => wasm.qrModules(textOf(text, "INVALID_QR")));
   return { size: Math.sqrt(modules.length), modules };
 }
 
-function refusing<T>(call: () => T): T {
-  checkStarted();
-  try {
-    return call();
-  } catch (error) {
-    const code = codeOf(error);
-    throw code === undefined ? error : errorOf(code, { cause: error });
-  }
-}
+const levelFields = ["level", "name", "pointsMin", "pointsMax", "discount"];
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+/** A request that no line can hold, as a plain copy. */
+function plainQuote(request: QuoteRequest): object {
+  const fields = fieldsOf(request, ["cardType", "rawAmount", "points", "fixedDiscount"]);
+  const { corporateDiscounts, levels } = request;
+  return {
+    ...fields,
+    corporateDiscounts: listOf(corporateDiscounts, ["cardNo", "discount"]),
+    levels: listOf(levels, levelFields),
+  };
 }

@@ -28,14 +28,16 @@ export class MpsError extends Error {
   readonly idempotencyKey: string | undefined;
 
   constructor(code: string, details: ErrorDetails = {}) {
-    super(code, { cause: details.cause });
-    const entry = isErrorCode(code) ? errorCatalogue[code] : undefined;
-    this.code = code;
-    this.status = details.status ?? entry?.status ?? 500;
-    this.retry = details.retry ?? entry?.retry ?? "never";
-    this.params = details.params ?? {};
-    this.requestId = details.requestId;
-    this.idempotencyKey = details.idempotencyKey;
+    const told = plainDetails(details);
+    const known = typeof code === "string" ? code : "INTERNAL";
+    super(known, { cause: told.cause });
+    const entry = isErrorCode(known) ? errorCatalogue[known] : undefined;
+    this.code = known;
+    this.status = told.status ?? entry?.status ?? 500;
+    this.retry = told.retry ?? entry?.retry ?? "never";
+    this.params = told.params ?? {};
+    this.requestId = told.requestId;
+    this.idempotencyKey = told.idempotencyKey;
   }
 }
 
@@ -60,14 +62,40 @@ export class Unexpected extends MpsError {
 }
 
 /** Whether the catalogue this package was built with has the code. */
-export function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(errorCatalogue, code);
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(errorCatalogue, code);
 }
 
 /** The error of a code, in the class of its status. */
 export function errorOf(code: string, details: ErrorDetails = {}): MpsError {
-  const status = details.status ?? (isErrorCode(code) ? errorCatalogue[code].status : 500);
+  const status = plainDetails(details).status ?? (isErrorCode(code) ? errorCatalogue[code].status : 500);
   if (status === 401) return new Unauthenticated(code, details);
   if (status === 429 || status === 502 || status === 503 || status === 504) return new Unavailable(code, details);
   return status < 500 ? new Refused(code, details) : new Unexpected(code, details);
+}
+
+/** Those that are as documented, each read once: making an error must not fail on what it is made of. */
+function plainDetails(details: unknown): ErrorDetails {
+  if (typeof details !== "object" || details === null) return {};
+  try {
+    const { status, retry, params, requestId, idempotencyKey, cause } = details as Record<string, unknown>;
+    return {
+      ...(typeof status === "number" ? { status } : {}),
+      ...(isRetry(retry) ? { retry } : {}),
+      ...(isRecord(params) ? { params } : {}),
+      ...(typeof requestId === "string" ? { requestId } : {}),
+      ...(typeof idempotencyKey === "string" ? { idempotencyKey } : {}),
+      cause,
+    };
+  } catch {
+    return {};
+  }
+}
+
+function isRetry(value: unknown): value is Retry {
+  return value === "never" || value === "after_fix" || value === "same_key";
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -8,5 +8,5 @@ import type { WasmSource } from "./types.js";
 export * from "./index.js";
 
 export function init(source?: WasmSource): Promise<void> {
-  return load(() => source ?? Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
+  return load(source, () => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
 }

@@ -1,7 +1,9 @@
 // One key for one intent: "the payment of order 17" is sent with the same key after a reload, and never with another request.
 
 import { MpsError, errorOf } from "./errors.js";
+import { freshKey, isKey } from "./keys.js";
 import type { KeyValueStorage } from "./storage.js";
+import { asMpsError, malformed } from "./thrown.js";
 
 const prefix = "mps.intent.";
 
@@ -21,30 +23,37 @@ export async function sendIntent<T>(
   request: string,
   send: (key: string) => Promise<T>,
 ): Promise<T> {
-  const name = prefix + intent;
-  const kept = parse(await storage.get(name));
+  const name = nameOf(intent);
+  const kept = parse(await asMpsError("UNAVAILABLE", () => storage.get(name)));
   if (kept !== undefined && kept.request !== request) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: kept.key });
-  const key = kept?.key ?? crypto.randomUUID();
-  if (kept === undefined) await storage.set(name, JSON.stringify({ key, request } satisfies Kept));
+  const key = kept?.key ?? freshKey();
+  if (kept === undefined) await asMpsError("UNAVAILABLE", () => storage.set(name, JSON.stringify({ key, request } satisfies Kept)));
   try {
     return await send(key);
   } catch (error) {
     const isSettled = error instanceof MpsError && error.retry !== "same_key" && !atTheDoor.includes(error.code);
-    if (isSettled) await storage.remove(name);
+    // A key that cannot be given up may be sent again: the refusal has forgotten it.
+    if (isSettled) await asMpsError("UNAVAILABLE", () => storage.remove(name)).catch(() => undefined);
     throw error;
   }
 }
 
 /** Ends an intent: its next request gets a new key. */
 export function forgetIntent(storage: KeyValueStorage, intent: string): Promise<void> {
-  return storage.remove(prefix + intent);
+  return asMpsError("UNAVAILABLE", () => storage.remove(nameOf(intent)));
 }
 
-function parse(text: string | null): Kept | undefined {
-  if (text === null) return undefined;
+function nameOf(intent: string): string {
+  if (typeof intent !== "string" || intent === "") throw malformed("intent");
+  return prefix + intent;
+}
+
+/** What a storage gives back may be anybody's. */
+function parse(text: unknown): Kept | undefined {
+  if (typeof text !== "string") return undefined;
   try {
     const kept = JSON.parse(text) as Partial<Kept>;
-    return typeof kept.key === "string" && typeof kept.request === "string" ? (kept as Kept) : undefined;
+    return isKey(kept.key) && typeof kept.request === "string" ? (kept as Kept) : undefined;
   } catch {
     return undefined;
   }

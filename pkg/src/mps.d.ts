@@ -2,23 +2,19 @@
 
 import type {
   CodeInspection,
-  Level,
   PriceQuote,
-  QrOptions,
-  QuoteRequest,
   RefundPreview,
-  RefundPreviewRequest,
   Standing,
   WasmSource,
 } from "./types.js";
 
-export function quote(request: QuoteRequest): PriceQuote;
+export function quote(request: object): PriceQuote;
 export function quoteLines(lines: string): string | undefined;
-export function refundPreview(request: RefundPreviewRequest): RefundPreview;
+export function refundPreview(request: object): RefundPreview;
 export function parsePrice(text: string): string;
 export function parsePaymentCode(text: string): CodeInspection;
-export function levelFor(points: number, levels?: readonly Level[]): Standing;
+export function levelFor(points: number, levels?: readonly object[]): Standing;
 export function pointsFor(rawAmount: string): number;
-export function qrSvg(text: string, options?: QrOptions): string;
+export function qrSvg(text: string, options?: object): string;
 export function qrModules(text: string): Uint8Array;
 export default function start(source?: { module_or_path: WasmSource | Promise<WasmSource> }): Promise<unknown>;

@@ -2,19 +2,24 @@
 
 import type { DiscountSource, PriceQuote, QuoteRequest } from "./types.js";
 
+const fieldsCharsMax = 64;
+
 /** The request's line; none when it has levels or corporate discounts of its own, or fields of the wrong type. */
 export function lineOf(request: QuoteRequest): string | undefined {
   // Callers without a compiler send anything.
   const fields: Partial<Record<keyof QuoteRequest, unknown>> | null | undefined = request;
   if (fields === null || fields === undefined) return undefined;
-  const { cardType, rawAmount, corporateDiscounts, levels } = fields;
-  const points = fields.points ?? 0;
-  const fixedDiscount = fields.fixedDiscount ?? "";
+  // Each field is read once: it may be a getter's.
+  const { cardType, rawAmount, corporateDiscounts, levels, points: given, fixedDiscount: fixed } = fields;
+  const points = given ?? 0;
+  const fixedDiscount = fixed ?? "";
   const isWhole = (corporateDiscounts ?? levels ?? undefined) === undefined;
   if (!isWhole || typeof cardType !== "string" || typeof rawAmount !== "string") return undefined;
   if (typeof points !== "number" || typeof fixedDiscount !== "string") return undefined;
+  // Whatever is longer than a price is refused with its reason.
+  if (cardType.length + rawAmount.length + fixedDiscount.length > fieldsCharsMax) return undefined;
   // The module takes an empty discount for none; for callers it is malformed.
-  if (fields.fixedDiscount === "") return undefined;
+  if (fixed === "") return undefined;
   return `${cardType}\t${rawAmount}\t${String(points)}\t${fixedDiscount}`;
 }
 

@@ -1,9 +1,14 @@
 // Where the package keeps what must outlive a reload: three places, and whatever else has the same three methods.
 
-/** Keeps texts by name. */
+import { asMpsError } from "./thrown.js";
+
+/** Keeps texts by name. One of ours that fails (full, forbidden, closed) throws UNAVAILABLE with the reason as its cause. */
 export interface KeyValueStorage {
+  /** The text, or null when there is none. */
   get(name: string): Promise<string | null>;
+  /** Keeps a text, in place of the one it had. */
   set(name: string, value: string): Promise<void>;
+  /** Forgets a text, if there is one. */
   remove(name: string): Promise<void>;
 }
 
@@ -19,7 +24,7 @@ export function memoryStorage(): KeyValueStorage {
 
 /** `localStorage`, or `sessionStorage` to keep within a tab. */
 export function webStorage(storage: Pick<Storage, "getItem" | "setItem" | "removeItem">): KeyValueStorage {
-  const soon = <T>(work: () => T): Promise<T> => new Promise((resolve) => resolve(work()));
+  const soon = <T>(work: () => T): Promise<T> => asMpsError("UNAVAILABLE", work);
   return {
     get: (name) => soon(() => storage.getItem(name)),
     set: (name, value) => soon(() => storage.setItem(name, value)),
@@ -30,11 +35,11 @@ export function webStorage(storage: Pick<Storage, "getItem" | "setItem" | "remov
 const store = "texts";
 
 /** IndexedDB, which workers have too. */
-export function indexedDbStorage(name = "mps", factory: IDBFactory = indexedDB): KeyValueStorage {
+export function indexedDbStorage(name = "mps", factory?: IDBFactory): KeyValueStorage {
   let opening: Promise<IDBDatabase> | undefined;
   const open = (): Promise<IDBDatabase> => {
     opening ??= new Promise<IDBDatabase>((resolve, reject) => {
-      const request = factory.open(name, 1);
+      const request = (factory ?? indexedDB).open(name, 1);
       request.onupgradeneeded = () => void request.result.createObjectStore(store);
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error ?? new Error("IndexedDB cannot be opened"));
@@ -44,7 +49,7 @@ export function indexedDbStorage(name = "mps", factory: IDBFactory = indexedDB):
     });
     return opening;
   };
-  const run = async <T>(mode: IDBTransactionMode, ask: (texts: IDBObjectStore) => IDBRequest<T>): Promise<T> => {
+  const run = <T>(mode: IDBTransactionMode, ask: (texts: IDBObjectStore) => IDBRequest<T>): Promise<T> => asMpsError("UNAVAILABLE", async () => {
     const database = await open();
     return new Promise<T>((resolve, reject) => {
       const transaction = database.transaction(store, mode);
@@ -53,7 +58,7 @@ export function indexedDbStorage(name = "mps", factory: IDBFactory = indexedDB):
       transaction.oncomplete = () => resolve(request.result);
       transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB gave up"));
     });
-  };
+  });
   return {
     get: async (key) => ((await run("readonly", (texts) => texts.get(key) as IDBRequest<string | undefined>)) ?? null),
     set: async (key, value) => void (await run("readwrite", (texts) => texts.put(value, key))),

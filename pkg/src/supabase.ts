@@ -4,6 +4,8 @@
 import { type ErrorDetails, MpsError, errorOf, isErrorCode } from "./errors.js";
 import type { Routes } from "./generated/routes.js";
 import { amounts, moments, multipliers, params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
+import { keyOrFresh } from "./keys.js";
+import { malformed, plainCopy } from "./thrown.js";
 
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
@@ -39,20 +41,32 @@ export interface MpsRpc {
   call<N extends keyof Routes>(name: N, input: Routes[N]["input"], options?: RpcOptions): Promise<Routes[N]["output"]>;
 }
 
-/** Typed calls over a supabase-js client, as the user who is signed in there. */
+/** Typed calls over a supabase-js client, as the user who is signed in there. Throws MALFORMED_ARGUMENT when it is none. */
 export function mpsRpc(supabase: SupabaseLike): MpsRpc {
+  if (!isSupabase(supabase)) throw malformed("supabase");
   return {
     async call(name, input, options = {}) {
+      if (typeof name !== "string" || !Object.hasOwn(rpcs, name)) throw malformed("name");
       const [rpc, isKeyed, sole, nullables] = rpcs[name] as RpcEntry;
-      const idempotencyKey = isKeyed ? (options.idempotencyKey ?? crypto.randomUUID()) : undefined;
-      const args = argumentsOf(input, nullables);
-      if (idempotencyKey !== undefined) args["p_idempotency_key"] = idempotencyKey;
-      const answer = await send(supabase.rpc(rpc, args), options.signal, idempotencyKey);
+      const { signal, idempotencyKey: given } = plainCopy(options, "options");
+      if (signal !== undefined && !(signal instanceof AbortSignal)) throw malformed("signal");
+      const args = argumentsOf(plainCopy(input, "input"), nullables);
+      const details: ErrorDetails = isKeyed ? { idempotencyKey: keyOrFresh(given) } : {};
+      if (isKeyed) args["p_idempotency_key"] = details.idempotencyKey;
+      const answer = await send(() => supabase.rpc(rpc, args), signal, details);
       // A wrong password is counted, so the function does not raise on it.
       if (name === "bindCard" && answer === false) throw errorOf("INVALID_BINDING_PASSWORD");
-      return replyOf(answer, sole, { ...(idempotencyKey === undefined ? {} : { idempotencyKey }) }) as Routes[typeof name]["output"];
+      return replyOf(answer, sole, details) as Routes[typeof name]["output"];
     },
   };
+}
+
+function isSupabase(value: unknown): value is SupabaseLike {
+  try {
+    return typeof (value as Partial<SupabaseLike> | null | undefined)?.rpc === "function";
+  } catch {
+    return false;
+  }
 }
 
 /** Function, whether it moves money, the only field of its reply or "" for rows of several or "[]" for a list, what may be null. */
@@ -64,12 +78,12 @@ function argumentsOf(input: object, nullables: readonly string[]): Record<string
   return Object.fromEntries(given.map(([name, value]) => [`p_${name}`, value as unknown]));
 }
 
-async function send(call: RpcCall, signal: AbortSignal | undefined, idempotencyKey: string | undefined): Promise<unknown> {
+async function send(start: () => RpcCall, signal: AbortSignal | undefined, details: ErrorDetails): Promise<unknown> {
   signal?.throwIfAborted();
-  const details: ErrorDetails = idempotencyKey === undefined ? {} : { idempotencyKey };
   let answer: RpcAnswer;
   try {
-    answer = await (signal === undefined || call.abortSignal === undefined ? call : call.abortSignal(signal));
+    const call = start();
+    answer = { ...(await (signal === undefined || call.abortSignal === undefined ? call : call.abortSignal(signal))) };
   } catch (cause) {
     signal?.throwIfAborted();
     throw errorOf("UNAVAILABLE", { ...details, cause });
@@ -156,7 +170,9 @@ function inUtc(text: string): string {
   if (parts === null) return text;
   const [, day = "", time = "", fraction = "", zone = ""] = parts;
   const offset = /^[+-]\d\d$/.test(zone) ? `${zone}:00` : zone;
-  const seconds = new Date(`${day}T${time}${offset}`).toISOString().slice(0, 19);
+  const moment = new Date(`${day}T${time}${offset}`);
+  if (Number.isNaN(moment.getTime())) return text;
+  const seconds = moment.toISOString().slice(0, 19);
   const digits = fraction === "" ? "" : `.${fraction.padEnd(fraction.length > 3 ? 6 : 3, "0")}`;
   return `${seconds}${digits}Z`;
 }

@@ -1,7 +1,10 @@
 // One request to the edge: the token, the key, the time allowed, the retries that are safe, and the answer or its error.
 
-import { type ErrorDetails, MpsError, type Retry, Unavailable, Unexpected, errorOf } from "./errors.js";
+import type { Call } from "./call.js";
+import { type ErrorDetails, type MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
+import { Patience } from "./patience.js";
 import type { KeyValueStorage } from "./storage.js";
+import { malformed, mpsErrorOf, plainCopy } from "./thrown.js";
 
 /** How the client reaches the edge. */
 export interface MpsClientOptions {
@@ -28,59 +31,49 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** One call of a route. */
-export interface Call {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  readonly path: string;
-  readonly body?: unknown;
-  /** Sent with every attempt, which makes a retry safe. */
-  readonly idempotencyKey?: string;
-  /** Changes nothing, so that a retry is safe without a key. */
-  readonly isRead: boolean;
-}
-
 const RETRIES_MAX = 3;
+const TIMEOUT_MS = 15_000;
+const RETRY_DELAY_MS = 250;
+/** The longest that a timer can wait. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
 
 export class Transport {
   readonly #options: MpsClientOptions;
 
+  /** Throws MALFORMED_ARGUMENT with the `field` that is not as documented. */
   constructor(options: MpsClientOptions) {
-    this.#options = options;
+    this.#options = checkedOptions(options);
   }
 
   /** The answer's body. Retries only what is safe: reads and keyed calls, when the outcome is unknown. */
   async send<T>(call: Call, options: CallOptions): Promise<T> {
+    const { signal, timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS } = checkedCallOptions(options);
     const retriesMax = Math.min(this.#options.retriesMax ?? RETRIES_MAX, RETRIES_MAX);
     const isSafe = call.isRead || call.idempotencyKey !== undefined;
     for (let retries = 0; ; retries += 1) {
+      signal?.throwIfAborted();
+      const patience = new Patience(timeoutMs, signal);
       try {
-        return await this.#attempt<T>(call, options);
-      } catch (error) {
-        const mayRetry = error instanceof MpsError && error.retry === "same_key" && isSafe && retries < retriesMax;
-        if (!mayRetry) throw error;
-        const delayMs = (this.#options.retryDelayMs ?? 250) * 2 ** retries * Math.random();
-        await pause(delayMs, options.signal);
+        return await this.#attempt<T>(call, patience);
+      } catch (cause) {
+        signal?.throwIfAborted();
+        const error = mpsErrorOf(cause, "UNAVAILABLE", keyOf(call));
+        if (error.retry !== "same_key" || !isSafe || retries >= retriesMax) throw error;
+      } finally {
+        patience.done();
       }
+      await pause((this.#options.retryDelayMs ?? RETRY_DELAY_MS) * 2 ** retries * Math.random(), signal);
     }
   }
 
-  async #attempt<T>(call: Call, options: CallOptions): Promise<T> {
+  /** Throws anything: what is no `MpsError` came from the network, the host or the caller's own functions, and the outcome is unknown. */
+  async #attempt<T>(call: Call, patience: Patience): Promise<T> {
     const { baseUrl, accessToken, fetch: send = globalThis.fetch } = this.#options;
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? this.#options.timeoutMs ?? 15_000);
-    const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
-    options.signal?.throwIfAborted();
-    const headers = headersOf(call, await accessToken());
-    const body = call.body === undefined ? {} : { body: JSON.stringify(call.body) };
-    let response: Response;
-    let text: string;
-    try {
-      response = await send(`${baseUrl.replace(/\/+$/, "")}${call.path}`, { method: call.method, headers, ...body, signal });
-      text = await response.text();
-    } catch (cause) {
-      options.signal?.throwIfAborted();
-      throw new Unavailable("UNAVAILABLE", { cause, ...keyOf(call) });
-    }
-    const answer = parseJson(text);
+    const headers = headersOf(call, await patience.within(Promise.resolve(accessToken())));
+    const body = call.body === undefined ? {} : { body: call.body };
+    const request = { method: call.method, headers, ...body, signal: patience.signal };
+    const response = await patience.within(send(`${baseUrl.replace(/\/+$/, "")}${call.path}`, request));
+    const answer = parseJson(await patience.within(response.text()));
     if (!response.ok) throw errorFrom(response, answer, call);
     // A body that was cut short: the request may have done its work.
     if (answer === undefined) throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call) });
@@ -88,7 +81,40 @@ export class Transport {
   }
 }
 
-function headersOf(call: Call, token: string | null): Record<string, string> {
+function checkedOptions(options: MpsClientOptions): MpsClientOptions {
+  const given = plainCopy(options, "options");
+  const isFunction = (value: unknown): boolean => typeof value === "function";
+  check("baseUrl", typeof given.baseUrl === "string");
+  check("accessToken", isFunction(given.accessToken));
+  check("fetch", given.fetch === undefined || isFunction(given.fetch));
+  check("timeoutMs", isDelay(given.timeoutMs));
+  check("retryDelayMs", isDelay(given.retryDelayMs));
+  check("retriesMax", given.retriesMax === undefined || (Number.isInteger(given.retriesMax) && given.retriesMax >= 0));
+  return given;
+}
+
+function checkedCallOptions(options: CallOptions): CallOptions {
+  const given = plainCopy(options, "options");
+  check("timeoutMs", isDelay(given.timeoutMs));
+  check("signal", given.signal === undefined || isSignal(given.signal));
+  return given;
+}
+
+function check(field: string, isRight: boolean): void {
+  if (!isRight) throw malformed(field);
+}
+
+function isDelay(value: unknown): boolean {
+  return value === undefined || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX);
+}
+
+function isSignal(value: unknown): boolean {
+  return typeof AbortSignal === "function" && value instanceof AbortSignal;
+}
+
+function headersOf(call: Call, token: unknown): Record<string, string> {
+  // What cannot be sent as a header is nobody's token.
+  if (token !== null && !(typeof token === "string" && /^[!-~]+$/.test(token))) throw new Unauthenticated("NOT_AUTHENTICATED", keyOf(call));
   return {
     Accept: "application/json, application/problem+json",
     ...(call.body === undefined ? {} : { "Content-Type": "application/json" }),
@@ -106,9 +132,9 @@ function errorFrom(response: Response, answer: unknown, call: Call): MpsError {
     if ([429, 502, 503, 504].includes(status)) return errorOf("UNAVAILABLE", details);
     return new Unexpected("INTERNAL", { ...details, status, retry: status < 500 ? "never" : "same_key" });
   }
-  const retry = isRetry(problem["retry"]) ? { retry: problem["retry"] } : {};
-  const params = isRecord(problem["params"]) ? { params: problem["params"] } : {};
-  return errorOf(problem["code"], { ...details, status, ...retry, ...params });
+  // What is not as it should be is left out there.
+  const { retry, params } = problem as Pick<ErrorDetails, "retry" | "params">;
+  return errorOf(problem["code"], { ...details, status, retry, params } as ErrorDetails);
 }
 
 function requestIdOf(response: Response, problem: Record<string, unknown> = {}): { requestId?: string } {
@@ -118,10 +144,6 @@ function requestIdOf(response: Response, problem: Record<string, unknown> = {}):
 
 function keyOf(call: Call): { idempotencyKey?: string } {
   return call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey };
-}
-
-function isRetry(value: unknown): value is Retry {
-  return value === "never" || value === "after_fix" || value === "same_key";
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

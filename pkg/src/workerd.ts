@@ -8,5 +8,5 @@ import type { WasmSource } from "./types.js";
 export * from "./index.js";
 
 export function init(source?: WasmSource): Promise<void> {
-  return load(() => source ?? compiled);
+  return load(source, () => compiled);
 }

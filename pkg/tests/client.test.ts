@@ -1,6 +1,7 @@
 // The client against a server of this test: what it sends, what it makes of answers, when it sends again.
 
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { type IncomingHttpHeaders, type RequestListener, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
@@ -258,4 +259,64 @@ test("a route is asked again only when that does its work once", async () => {
       assert.equal(new Set(seen.map(({ headers }) => headers["idempotency-key"])).size, 1);
     });
   }
+});
+
+test("a name in a path that would lead to another route is refused and nothing is sent", async () => {
+  await withServer([{}], async (client, seen) => {
+    for (const card_id of ["", ".", "..", "\ud800", undefined, null, {}, Symbol("c")]) {
+      const refused = { name: "Refused", code: "MALFORMED_ARGUMENT", params: { field: "card_id" } };
+      await assert.rejects(client.call("freezeCard", { card_id } as never), refused);
+    }
+    await assert.rejects(client.call("constructor" as never, {} as never), { code: "MALFORMED_ARGUMENT", params: { field: "name" } });
+    assert.equal(seen.length, 0);
+  });
+});
+
+test("a key or a token that no header can hold is refused and nothing is sent", async () => {
+  await withServer([{}], async (client, seen) => {
+    for (const idempotencyKey of ["", " k", "k ", "ké", "a\nb", "k".repeat(256)]) {
+      await assert.rejects(client.charge(CHARGE, { idempotencyKey }), { name: "Refused", code: "IDEMPOTENCY_KEY_INVALID" });
+    }
+    assert.equal(seen.length, 0);
+  });
+  for (const token of ["", "two words", "t\r\nX-Admin: 1", "鍵", {}, undefined]) {
+    await withServer([{}], async (client, seen) => {
+      await assert.rejects(client.me(), { name: "Unauthenticated", code: "NOT_AUTHENTICATED" });
+      assert.equal(seen.length, 0);
+    }, { accessToken: () => token as string });
+  }
+});
+
+test("a token that does not come is Unavailable: with its reason, or when the time is over", async () => {
+  const reason = new Error("the session cannot be renewed");
+  await withServer([{}], async (client, seen) => {
+    await assert.rejects(client.me(), { name: "Unavailable", code: "UNAVAILABLE", cause: reason });
+    assert.equal(seen.length, 0);
+  }, { accessToken: () => Promise.reject(reason), retriesMax: 0 });
+  await withServer([{}], async (client) => {
+    await assert.rejects(client.me({ timeoutMs: 20 }), { name: "Unavailable", code: "UNAVAILABLE" });
+  }, { accessToken: () => new Promise(() => undefined), retriesMax: 0 });
+});
+
+test("what is not as documented is refused with its name, before anything is sent", async () => {
+  const options: MpsClientOptions = { baseUrl: "http://127.0.0.1:9", accessToken: () => null };
+  for (const [field, value] of [["baseUrl", 1], ["accessToken", "t"], ["fetch", 1], ["timeoutMs", NaN], ["timeoutMs", -1], ["retriesMax", -1], ["retryDelayMs", "1"], ["storage", {}]] as const) {
+    assert.throws(() => new MpsClient({ ...options, [field]: value }), { code: "MALFORMED_ARGUMENT", params: { field } });
+  }
+  await withServer([{}], async (client, seen) => {
+    await assert.rejects(client.me({ timeoutMs: Infinity }), { code: "MALFORMED_ARGUMENT", params: { field: "timeoutMs" } });
+    await assert.rejects(client.me({ signal: {} as AbortSignal }), { code: "MALFORMED_ARGUMENT", params: { field: "signal" } });
+    const cyclic: Record<string, unknown> = { ...CHARGE };
+    cyclic["tag"] = cyclic;
+    await assert.rejects(client.charge(cyclic as never), { code: "MALFORMED_ARGUMENT", params: { field: "input" } });
+    assert.equal(seen.length, 0);
+  });
+});
+
+test("a call leaves nothing behind on its signal", async () => {
+  await withServer([BUSY, {}], async (client) => {
+    const { signal } = new AbortController();
+    for (let time = 0; time < 20; time += 1) await client.me({ signal });
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+  });
 });

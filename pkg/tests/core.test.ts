@@ -36,10 +36,10 @@ test("bytes and a compiled module are sources too", () => {
 test("a start that failed can be tried anew", () => {
   const printed = inFreshNode(`
     import { init, parsePrice } from "@mps/sdk";
-    await init(new Uint8Array(8)).catch((error) => console.log(error.name));
+    await init(new Uint8Array(8)).catch((error) => console.log(error.name, error.code));
     await init();
     console.log(parsePrice("7.5"));`);
-  assert.equal(printed, "CompileError\n7.50");
+  assert.equal(printed, "Refused MALFORMED_ARGUMENT\n7.50");
 });
 
 test("a standard card pays with the better of its level and the corporate cards", () => {

@@ -105,3 +105,18 @@ test("what is kept and is no intent is replaced", async () => {
   await client(storage, [Response.json({})], keys).charge(request, { intent: "order-4" });
   assert.equal(keys.length, 1);
 });
+
+test("a key that cannot be kept is not sent", async () => {
+  const full = new DOMException("full", "QuotaExceededError");
+  const storage = { ...memoryStorage(), set: () => Promise.reject(full) };
+  const keys: (string | null)[] = [];
+  const refused = client(storage, [Response.json({})], keys).charge(request, { intent: "order-5" });
+  await assert.rejects(refused, { name: "Unavailable", code: "UNAVAILABLE", cause: full });
+  assert.deepEqual(keys, []);
+});
+
+test("a refusal is told even when its key cannot be given up", async () => {
+  const storage = { ...memoryStorage(), remove: () => Promise.reject(new Error("gone")) };
+  const refused = client(storage, [problem("INSUFFICIENT_BALANCE", 402, "after_fix")], []).charge(request, { intent: "order-6" });
+  await assert.rejects(refused, { code: "INSUFFICIENT_BALANCE" });
+});
