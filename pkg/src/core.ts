@@ -2,14 +2,12 @@
 
 import { MpsError, errorOf } from "./errors.js";
 import * as wasm from "./mps.js";
-import { lineOf, quotesOf } from "./quote_lines.js";
+import { plainQuote } from "./plain_quote.js";
 import { fieldsOf, listOf, refusing, textOf } from "./refusing.js";
 import type {
   CodeInspection,
   Level,
   PriceQuote,
-  QrMatrix,
-  QrOptions,
   QuoteRequest,
   RefundPreview,
   RefundPreviewRequest,
@@ -21,26 +19,14 @@ const batchMax = 1_000_000;
 
 /** What a payment costs and earns. Throws INVALID_PRICE, MALFORMED_ARGUMENT. */
 export function quote(request: QuoteRequest): PriceQuote {
-  return refusing(() => {
-    const line = lineOf(request);
-    const quoted = line === undefined ? undefined : quotesOf(wasm.quoteLines(line), 1)?.[0];
-    return quoted ?? wasm.quote(plainQuote(request));
-  });
+  return refusing(() => plainQuote(request) ?? wasm.quote(copyOf(request)));
 }
 
-/** As `quote` for each, in order, in one call of the module where it can be. Throws what the first refused one would. */
+/** As `quote` for each, in order. Throws what the first refused one would. */
 export function quoteBatch(requests: readonly QuoteRequest[]): PriceQuote[] {
   return refusing(() => {
     if (!Array.isArray(requests) || requests.length > batchMax) throw errorOf("MALFORMED_ARGUMENT");
-    const lines: string[] = [];
-    for (const request of requests as readonly QuoteRequest[]) {
-      const line = lineOf(request);
-      if (line === undefined) break;
-      lines.push(line);
-    }
-    const isPlain = lines.length > 0 && lines.length === requests.length;
-    const quoted = isPlain ? quotesOf(wasm.quoteLines(lines.join("\n")), lines.length) : undefined;
-    return quoted ?? Array.from(requests as readonly QuoteRequest[], quote);
+    return Array.from(requests as readonly QuoteRequest[], (request) => plainQuote(request) ?? wasm.quote(copyOf(request)));
   });
 }
 
@@ -83,21 +69,10 @@ export function pointsFor(rawAmount: string): number {
   return refusing(() => wasm.pointsFor(textOf(rawAmount, "INVALID_PRICE")));
 }
 
-/** A payment code as an SVG document with its quiet zone; it scales to its box. Throws INVALID_QR, MALFORMED_ARGUMENT. */
-export function qrSvg(text: string, options?: QrOptions): string {
-  return refusing(() => wasm.qrSvg(textOf(text, "INVALID_QR"), fieldsOf(options, ["title", "dark", "light"])));
-}
-
-/** A payment code as modules, to draw it yourself. Throws INVALID_QR. */
-export function qrMatrix(text: string): QrMatrix {
-  const modules = refusing(() => wasm.qrModules(textOf(text, "INVALID_QR")));
-  return { size: Math.sqrt(modules.length), modules };
-}
-
 const levelFields = ["level", "name", "pointsMin", "pointsMax", "discount"];
 
-/** A request that no line can hold, as a plain copy. */
-function plainQuote(request: QuoteRequest): object {
+/** A plain copy of a request. */
+function copyOf(request: QuoteRequest): object {
   const fields = fieldsOf(request, ["cardType", "rawAmount", "points", "fixedDiscount"]);
   const { corporateDiscounts, levels } = request;
   return {

@@ -6,6 +6,7 @@ export * from "./core.js";
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 export { limits } from "./generated/limits.js";
+export { barcodeSvg, drawQr, qrMatrix, qrPng, qrSvg } from "./picture.js";
 export type * from "./types.js";
 
 /**

@@ -9,12 +9,14 @@ import type {
 } from "./types.js";
 
 export function quote(request: object): PriceQuote;
-export function quoteLines(lines: string): string | undefined;
+export function quotePlain(cardType: number, rawAmount: string, points: number, fixedDiscount: string | undefined): number;
+export function quotedPart(which: number): number;
 export function refundPreview(request: object): RefundPreview;
 export function parsePrice(text: string): string;
 export function parsePaymentCode(text: string): CodeInspection;
 export function levelFor(points: number, levels?: readonly object[]): Standing;
 export function pointsFor(rawAmount: string): number;
-export function qrSvg(text: string, options?: object): string;
+export function qrPath(text: string): string;
 export function qrModules(text: string): Uint8Array;
+export function barcodeWidths(text: string): Uint8Array;
 export default function start(source?: { module_or_path: WasmSource | Promise<WasmSource> }): Promise<unknown>;

@@ -91,14 +91,56 @@ export interface Standing {
   readonly pointsToNext: number | null;
 }
 
-/** How a drawn code looks. */
+/**
+ * How a drawn code looks. The light colour must reflect 55 % of white more than the dark one, in red light too, or scanners do not see
+ * the code.
+ */
 export interface QrOptions {
-  /** What a screen reader says. */
+  /** What a screen reader says; "Payment code" when left out. */
   readonly title?: string;
-  /** A colour's name or `#` and hexadecimal digits. */
+  /** `#rgb` or `#rrggbb`; "#000" when left out. */
   readonly dark?: string;
-  /** A colour's name or `#` and hexadecimal digits. */
+  /** `#rgb` or `#rrggbb`; "#fff" when left out. */
   readonly light?: string;
+  /** Light modules on every side: 4 to 40, 4 when left out. */
+  readonly quietZone?: number;
+}
+
+/** How a code looks as a picture of pixels; it has no title of its own. */
+export interface PngOptions extends Omit<QrOptions, "title"> {
+  /** Pixels a module: 1 to 32, 8 when left out. */
+  readonly scale?: number;
+}
+
+/** How a code is drawn onto a canvas. */
+export interface CanvasOptions extends QrOptions {
+  /** Pixels a module: 1 to 32, 8 when left out. */
+  readonly scale?: number;
+  /** Where its quiet zone begins, in pixels; 0 when left out. */
+  readonly x?: number;
+  readonly y?: number;
+}
+
+/** How a bar code looks. */
+export interface BarcodeOptions extends Omit<QrOptions, "quietZone"> {
+  /** Light modules on either side: 10 to 40, 10 when left out. */
+  readonly quietZone?: number;
+  /** In modules, of which the code has 187 in its width: 28 to 200, 50 when left out. */
+  readonly height?: number;
+}
+
+/** A 2D context of a page's canvas, of a worker's or of a library for Node. */
+export interface DrawingContext {
+  fillStyle: unknown;
+  fillRect(x: number, y: number, width: number, height: number): void;
+}
+
+/** A canvas of a page, of a worker or of a library for Node. */
+export interface Canvas {
+  width: number;
+  height: number;
+  getContext(kind: "2d"): DrawingContext | null;
+  setAttribute?(name: string, value: string): void;
 }
 
 /** The modules of a QR symbol, without its quiet zone of four modules on every side. */

@@ -101,11 +101,12 @@ test("a code is drawn as 21 by 21 modules with the three finder patterns", () =>
 });
 
 test("a drawing has a quiet zone of four modules, a title and its colours", () => {
-  const drawing = mps.qrSvg(CODE, { title: "付款碼 <1>", dark: "#123456", light: "white" });
-  assert.match(drawing, /^<svg [^>]*viewBox="0 0 29 29"[^>]*role="img"[^>]*><title>付款碼 &lt;1&gt;<\/title>/);
-  assert.match(drawing, /<path fill="white" d="M0 0h29v29H0z"\/><path fill="#123456" d="M4 4h7/);
+  const drawing = mps.qrSvg(CODE, { title: "付款碼 <1>", dark: "#123456", light: "#fafafa" });
+  assert.match(drawing, /^<svg [^>]*viewBox="-4 -4 29 29" role="img"[^>]*><title>付款碼 &lt;1&gt;<\/title>/);
+  assert.match(drawing, /<path fill="#fafafa" d="M-4 -4h29v29h-29z"\/><path fill="#123456" d="M0 0h7/);
   assert.ok(!drawing.includes(CODE));
-  assert.throws(() => mps.qrSvg(CODE, { dark: 'red" onload="' }), { code: "MALFORMED_ARGUMENT" });
+  assert.match(mps.qrSvg(CODE), /<title>Payment code<\/title>/);
+  assert.match(mps.qrSvg(CODE, { quietZone: 6 }), /viewBox="-6 -6 33 33"/);
 });
 
 test("an error is of the class that says what to do", () => {

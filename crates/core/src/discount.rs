@@ -1,12 +1,11 @@
 //! The multiplier a price is paid with: 0.000 to 1.000, three decimals; the lower, the better for the payer.
 
 use std::fmt;
-use std::str::FromStr;
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 
 use crate::error::ErrorCode;
-use crate::limits::money::{DISCOUNT_SCALE_DIGITS, SCALE_DIGITS};
+use crate::limits::money::DISCOUNT_SCALE_DIGITS;
 use crate::money::Money;
 
 /// A multiplier from `0.000` (free) to `1.000` (full price).
@@ -39,16 +38,17 @@ impl Discount {
     /// # Errors
     /// [`ErrorCode::MalformedArgument`].
     pub fn parse(text: &str) -> Result<Self, ErrorCode> {
-        let is_plain = match text.as_bytes() {
-            [b'0' | b'1'] => true,
-            [b'0' | b'1', b'.', fraction @ ..] => {
-                (1..=DISCOUNT_SCALE_DIGITS as usize).contains(&fraction.len())
-                    && fraction.iter().all(u8::is_ascii_digit)
-            }
-            _ => false,
+        let (whole, fraction): (_, &[u8]) = match text.as_bytes() {
+            [whole @ (b'0' | b'1')] => (whole, &[]),
+            [whole @ (b'0' | b'1'), b'.', fraction @ ..] if !fraction.is_empty() => (whole, fraction),
+            _ => return Err(ErrorCode::MalformedArgument),
         };
-        let value = if is_plain { Decimal::from_str(text).ok() } else { None };
-        Self::try_from_decimal(value.ok_or(ErrorCode::MalformedArgument)?)
+        if fraction.len() > DISCOUNT_SCALE_DIGITS as usize || !fraction.iter().all(u8::is_ascii_digit) {
+            return Err(ErrorCode::MalformedArgument);
+        }
+        let digit = |at: usize| fraction.get(at).map_or(0, |digit| u32::from(digit - b'0'));
+        let thousandths = u32::from(whole - b'0') * 1000 + digit(0) * 100 + digit(1) * 10 + digit(2);
+        Self::from_thousandths(thousandths).ok_or(ErrorCode::MalformedArgument)
     }
 
     /// A multiplier that a database gave: its value must fit, its trailing zeros do not matter.
@@ -71,12 +71,17 @@ impl Discount {
         self.0
     }
 
+    /// `0.950` → 950.
+    pub fn thousandths(self) -> u32 {
+        // At most a thousand.
+        u32::try_from(self.0.mantissa()).unwrap_or_default()
+    }
+
     /// `round(raw × multiplier, 2)`, halves away from zero; never above `raw`, so it always fits.
     #[must_use]
     pub fn of(self, raw: Money) -> Money {
-        let exact = raw.as_decimal() * self.0;
-        let rounded = exact.round_dp_with_strategy(SCALE_DIGITS, RoundingStrategy::MidpointAwayFromZero);
-        Money::try_from_decimal(rounded).unwrap_or(raw)
+        // Fourteen digits times a thousand fit; halves go up since nothing is negative.
+        Money::from_hundredths((raw.hundredths() * u64::from(self.thousandths()) + 500) / 1000)
     }
 }
 
@@ -116,6 +121,8 @@ mod serde_text {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr;
+
     use super::*;
 
     #[test]

@@ -8,6 +8,7 @@
 //! [`Money::parse_price`]; the `serde` feature here reads and writes decimal strings only.
 #![forbid(unsafe_code)]
 
+pub mod barcode;
 pub mod card;
 pub mod discount;
 pub mod error;

@@ -57,6 +57,13 @@ impl Money {
         Ok(Self(plain))
     }
 
+    /// `28405` → `284.05`; the caller knows that it fits.
+    pub(crate) const fn from_hundredths(hundredths: u64) -> Self {
+        #[allow(clippy::cast_possible_truncation, reason = "the two halves")]
+        let (low, high) = (hundredths as u32, (hundredths >> 32) as u32);
+        Self(Decimal::from_parts(low, high, 0, false, SCALE_DIGITS))
+    }
+
     /// The value, with scale 2.
     pub const fn as_decimal(self) -> Decimal {
         self.0
@@ -103,9 +110,10 @@ fn parse_plain_decimal(text: &str) -> Option<Money> {
     {
         return None;
     }
-    let mut value = Decimal::from_str(text).ok()?;
-    value.rescale(SCALE_DIGITS);
-    Some(Money(value))
+    let fraction = fraction.unwrap_or_default();
+    let digits = integer.bytes().chain(fraction.bytes()).chain(std::iter::repeat(b'0'));
+    let digits = digits.take(integer.len() + SCALE_DIGITS as usize);
+    Some(Money::from_hundredths(digits.fold(0, |all, digit| all * 10 + u64::from(digit - b'0'))))
 }
 
 /// Always two decimals: `284.05`, `0.00`.

@@ -2,6 +2,7 @@
 //!
 //! A refusal is thrown as an `Error` whose `code` is one of the catalogue's; the npm package turns it into `MpsError`.
 
+pub mod barcode;
 mod object;
 pub mod price;
 pub mod qr;

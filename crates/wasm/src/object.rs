@@ -51,7 +51,11 @@ pub(crate) fn list(value: JsValue) -> Result<Vec<Fields>, Refusal> {
 
 /// A whole number from 0.
 pub(crate) fn count(value: &JsValue) -> Result<u64, Refusal> {
-    let number = value.as_f64().ok_or(MALFORMED)?;
+    whole(value.as_f64().ok_or(MALFORMED)?)
+}
+
+/// A whole number from 0, as JavaScript has numbers.
+pub(crate) fn whole(number: f64) -> Result<u64, Refusal> {
     #[allow(clippy::cast_precision_loss, reason = "the largest that loses nothing")]
     if number.fract() != 0.0 || !(0.0..=SAFE_INTEGER_MAX as f64).contains(&number) {
         return Err(MALFORMED);

@@ -1,13 +1,14 @@
 //! Pricing, and what a refund would leave and take.
 
-use std::fmt::Write as _;
+use std::cell::Cell;
+use std::sync::LazyLock;
 
 use mps_core::price::{CorporateDiscount, DiscountSource};
 use mps_core::refund::RefundablePayment;
 use mps_core::{CardType, Discount, ErrorCode, Levels, Money, PriceRequest};
 use wasm_bindgen::prelude::*;
 
-use crate::object::{Fields, SAFE_INTEGER_MAX, number, object};
+use crate::object::{Fields, number, object, whole};
 use crate::refusal::Refusal;
 use crate::standing::levels_or_house;
 
@@ -52,52 +53,74 @@ pub fn quote(request: JsValue) -> Result<JsValue, Refusal> {
     ]))
 }
 
-/// `quote` for many at once, by the house's levels and without corporate discounts, as text: objects cost more to hand over
-/// than a price costs to compute. A line in is `cardType TAB rawAmount TAB points TAB fixedDiscount`, the last empty for
-/// none; a line out is `rawAmount TAB discount TAB discountSource TAB finalAmount TAB pointsEarned`. Answers nothing when one
-/// line would be refused: `quote` then says why.
-#[wasm_bindgen(js_name = quoteLines)]
-pub fn quote_lines(lines: &str) -> Option<String> {
-    let levels = Levels::house();
-    let mut answers = String::with_capacity(lines.len() + lines.len() / 2);
-    for line in lines.split('\n') {
-        quote_line(line, &levels, &mut answers)?;
-    }
-    Some(answers)
+/// A price without levels or corporate discounts of its own, until it is asked for.
+#[derive(Clone, Copy)]
+struct PlainQuote {
+    raw_hundredths: u64,
+    discount_thousandths: u32,
+    source: u32,
+    points_earned: u64,
 }
 
-fn quote_line(line: &str, levels: &Levels, answers: &mut String) -> Option<()> {
-    let mut fields = line.split('\t');
-    let card_type: CardType = fields.next()?.parse().ok()?;
-    let raw_amount = Money::parse_price(fields.next()?).ok()?;
-    let points = fields.next()?.parse().ok().filter(|points| *points <= SAFE_INTEGER_MAX)?;
-    let fixed_discount = match fields.next()? {
-        "" => None,
-        text => Some(Discount::parse(text).ok()?),
-    };
-    if fields.next().is_some() {
-        return None;
+const NOTHING: PlainQuote =
+    PlainQuote { raw_hundredths: 0, discount_thousandths: 0, source: 0, points_earned: 0 };
+
+thread_local! {
+    static QUOTED: Cell<PlainQuote> = const { Cell::new(NOTHING) };
+}
+
+/// `quote` by the house's levels and without corporate discounts, in numbers: objects and texts cost more to hand over than a price
+/// costs to compute. `card_type` counts from 0: standard, prepaid, corporate, voucher. Answers the final amount in hundredths and
+/// keeps the rest for `quotedPart`; below zero when it would be refused: `quote` then says why.
+#[wasm_bindgen(js_name = quotePlain)]
+#[allow(clippy::needless_pass_by_value, reason = "wasm-bindgen takes optional texts by value only")]
+pub fn quote_plain(card_type: usize, raw_amount: &str, points: f64, fixed_discount: Option<String>) -> f64 {
+    plain(card_type, raw_amount, points, fixed_discount.as_deref()).map_or(-1.0, exact)
+}
+
+/// The rest of the last `quotePlain`: 0 the raw amount in hundredths, 1 the multiplier in thousandths, 2 where that came from (0 level,
+/// 1 card, 2 corporate, 3 none), 3 the points earned.
+#[wasm_bindgen(js_name = quotedPart)]
+pub fn quoted_part(which: u32) -> f64 {
+    let quoted = QUOTED.get();
+    match which {
+        0 => exact(quoted.raw_hundredths),
+        1 => f64::from(quoted.discount_thousandths),
+        2 => f64::from(quoted.source),
+        _ => exact(quoted.points_earned),
     }
-    let request = PriceRequest {
-        rules: card_type.default_rules(),
-        raw_amount,
-        points,
+}
+
+/// Fourteen digits at most.
+#[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn exact(count: u64) -> f64 {
+    count as f64
+}
+
+fn plain(card_type: usize, raw_amount: &str, points: f64, fixed_discount: Option<&str>) -> Option<u64> {
+    static LEVELS: LazyLock<Levels> = LazyLock::new(Levels::house);
+    let fixed_discount = fixed_discount.map(Discount::parse).transpose().ok()?;
+    let quote = mps_core::quote(&PriceRequest {
+        rules: CardType::ALL.get(card_type)?.default_rules(),
+        raw_amount: Money::parse_price(raw_amount).ok()?,
+        points: whole(points).ok()?,
         fixed_discount,
         corporate_discounts: &[],
-        levels,
-    };
-    let quote = mps_core::quote(&request).ok()?;
-    let separator = if answers.is_empty() { "" } else { "\n" };
-    write!(
-        answers,
-        "{separator}{}\t{}\t{}\t{}\t{}",
-        quote.raw_amount,
-        quote.discount,
-        quote.discount_source.as_str(),
-        quote.final_amount,
-        quote.points_earned
-    )
-    .ok()
+        levels: &LEVELS,
+    })
+    .ok()?;
+    QUOTED.set(PlainQuote {
+        raw_hundredths: quote.raw_amount.hundredths(),
+        discount_thousandths: quote.discount.thousandths(),
+        source: match quote.discount_source {
+            DiscountSource::Level => 0,
+            DiscountSource::Card => 1,
+            DiscountSource::Corporate { .. } => 2,
+            DiscountSource::None => 3,
+        },
+        points_earned: quote.points_earned,
+    });
+    Some(quote.final_amount.hundredths())
 }
 
 /// What one more refund of a payment would leave to refund and which points it would take.
@@ -133,30 +156,39 @@ pub fn refund_preview(request: JsValue) -> Result<JsValue, Refusal> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_line_is_priced_as_the_house_does() {
-        let priced = quote_lines("standard\t299\t1000\t\nprepaid\t0.5\t0\t0.99\ncorporate\t7\t0\t");
-        let expected =
-            "299.00\t0.950\tlevel\t284.05\t299\n0.50\t0.990\tcard\t0.50\t0\n7.00\t1.000\tnone\t7.00\t0";
-        assert_eq!(priced.as_deref(), Some(expected));
+    /// The final amount in hundredths, then the parts.
+    fn quoted(card_type: usize, raw: &str, points: f64, fixed: Option<&str>) -> (f64, [f64; 4]) {
+        let answer = quote_plain(card_type, raw, points, fixed.map(str::to_owned));
+        (answer, [0, 1, 2, 3].map(quoted_part))
     }
 
     #[test]
-    fn one_line_that_is_not_plain_leaves_all_to_the_one_that_says_why() {
-        for line in [
-            "",
-            "gift\t1\t0\t",
-            "standard\t0\t0\t",
-            "standard\t1\t-1\t",
-            "standard\t1\t1.5\t",
-            "standard\t1\t9007199254740992\t",
-            "standard\t1\t0",
-            "standard\t1\t0\t1.001",
-            "standard\t1\t0\t\t",
+    fn a_plain_price_is_the_house_s() {
+        assert_eq!(quoted(0, "299", 1000.0, None), (28405.0, [29900.0, 950.0, 0.0, 299.0]));
+        assert_eq!(quoted(1, "0.5", 0.0, Some("0.99")), (50.0, [50.0, 990.0, 1.0, 0.0]));
+        assert_eq!(quoted(2, "7", 0.0, None), (700.0, [700.0, 1000.0, 3.0, 0.0]));
+        let largest = 99_999_999_999_999.0;
+        assert_eq!(
+            quoted(0, "999999999999.99", 0.0, None),
+            (largest, [largest, 1000.0, 0.0, 999_999_999_999.0])
+        );
+    }
+
+    #[test]
+    fn what_is_not_plain_is_left_to_the_one_that_says_why() {
+        for (card_type, raw, points, fixed) in [
+            (4, "1", 0.0, None),
+            (0, "0", 0.0, None),
+            (0, "1.001", 0.0, None),
+            (0, "1", -1.0, None),
+            (0, "1", 1.5, None),
+            (0, "1", f64::NAN, None),
+            (0, "1", 9_007_199_254_740_992.0, None),
+            (0, "1", 0.0, Some("1.001")),
+            (0, "1", 0.0, Some("")),
         ] {
-            assert_eq!(quote_lines(line), None, "{line:?}");
-            assert_eq!(quote_lines(&format!("standard\t1\t0\t\n{line}")), None, "{line:?}");
+            assert!(quoted(card_type, raw, points, fixed).0 < 0.0, "{card_type} {raw} {points} {fixed:?}");
         }
-        assert!(quote_lines("standard\t1\t9007199254740991\t").is_some());
+        assert!(quoted(0, "1", 9_007_199_254_740_991.0, None).0 > 0.0);
     }
 }

@@ -1,46 +1,18 @@
-//! Drawing a payment code as a QR symbol: version 1, error correction Q, numeric mode (ISO/IEC 18004).
+//! A payment code as a QR symbol: version 1, error correction Q, numeric mode (ISO/IEC 18004).
 
-use std::fmt::Write as _;
+mod mask;
 
 use mps_core::{ErrorCode, PaymentCode};
-use qrcodegen::{QrCode, QrCodeEcc, QrSegment, Version};
+use qrcodegen::{Mask, QrCode, QrCodeEcc, QrSegment, Version};
 use wasm_bindgen::prelude::*;
 
-use crate::object::Fields;
 use crate::refusal::Refusal;
 
-/// Light modules on every side; scanners need four.
-const QUIET_ZONE_MODULES: i32 = 4;
+/// Modules a side of version 1.
+const SIDE: usize = 21;
 
-/// How the drawing looks.
-struct SvgOptions {
-    title: String,
-    dark: String,
-    light: String,
-}
-
-impl Default for SvgOptions {
-    fn default() -> Self {
-        Self { title: "Payment code".to_owned(), dark: "#000".to_owned(), light: "#fff".to_owned() }
-    }
-}
-
-/// A payment code as an SVG document with its quiet zone; it scales to its box. Options: `title` (what a screen reader
-/// says), `dark` and `light` (a colour's name or `#` and hexadecimal digits).
-///
-/// # Errors
-/// `INVALID_QR`; `MALFORMED_ARGUMENT` for options that are not as documented.
-#[wasm_bindgen(js_name = qrSvg)]
-pub fn qr_svg(text: &str, options: Option<JsValue>) -> Result<String, Refusal> {
-    let symbol = symbol(text)?;
-    let mut look = SvgOptions::default();
-    if let Some(fields) = options.map(Fields::of).transpose()? {
-        look.title = fields.optional_text("title")?.unwrap_or(look.title);
-        look.dark = fields.optional_text("dark")?.unwrap_or(look.dark);
-        look.light = fields.optional_text("light")?.unwrap_or(look.light);
-    }
-    Ok(svg(&symbol, &look)?)
-}
+/// A word a line, the lowest bit its first module; a dark module is 1.
+type Lines = [u32; SIDE];
 
 /// The 21 × 21 modules of a payment code, row by row, 1 for dark; without the quiet zone of four.
 ///
@@ -48,61 +20,75 @@ pub fn qr_svg(text: &str, options: Option<JsValue>) -> Result<String, Refusal> {
 /// `INVALID_QR`.
 #[wasm_bindgen(js_name = qrModules)]
 pub fn qr_modules(text: &str) -> Result<Vec<u8>, Refusal> {
-    let symbol = symbol(text)?;
-    let side = symbol.size();
-    Ok((0..side * side).map(|at| u8::from(symbol.get_module(at % side, at / side))).collect())
+    let rows = symbol(text)?;
+    let mut modules = Vec::with_capacity(SIDE * SIDE);
+    for row in rows {
+        modules.extend((0..SIDE).map(|x| u8::from(row >> x & 1 == 1)));
+    }
+    Ok(modules)
 }
 
-fn symbol(text: &str) -> Result<QrCode, ErrorCode> {
+/// The dark modules of a payment code as an SVG path, one rectangle a run in a row, the symbol's corner at the origin.
+///
+/// # Errors
+/// `INVALID_QR`.
+#[wasm_bindgen(js_name = qrPath)]
+pub fn qr_path(text: &str) -> Result<String, Refusal> {
+    Ok(path(&symbol(text)?))
+}
+
+/// The symbol with the mask that the standard chooses.
+fn symbol(text: &str) -> Result<Lines, ErrorCode> {
     let code = PaymentCode::parse(text)?;
-    let digits = [QrSegment::make_numeric(code.reveal())];
+    mask::best(&drawn(code.reveal(), Mask::new(0))?)
+}
+
+/// The rows of digits drawn under one mask.
+fn drawn(digits: &str, mask: Mask) -> Result<Lines, ErrorCode> {
+    let segment = [QrSegment::make_numeric(digits)];
     let version = Version::new(1);
     // 24 digits fit: version 1-Q takes 27.
-    QrCode::encode_segments_advanced(&digits, QrCodeEcc::Quartile, version, version, None, false)
-        .map_err(|_| ErrorCode::Internal)
+    let ecc = QrCodeEcc::Quartile;
+    let symbol = QrCode::encode_segments_advanced(&segment, ecc, version, version, Some(mask), false)
+        .map_err(|_| ErrorCode::Internal)?;
+    Ok(rows_of(&symbol))
 }
 
-fn svg(symbol: &QrCode, options: &SvgOptions) -> Result<String, ErrorCode> {
-    if !is_colour(&options.dark) || !is_colour(&options.light) {
-        return Err(ErrorCode::MalformedArgument);
+fn rows_of(symbol: &QrCode) -> Lines {
+    let mut rows = [0; SIDE];
+    for (row, y) in rows.iter_mut().zip(0..) {
+        *row = (0..symbol.size()).rev().fold(0, |row, x| row << 1 | u32::from(symbol.get_module(x, y)));
     }
-    let side = symbol.size() + 2 * QUIET_ZONE_MODULES;
-    Ok(format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" role="img" shape-rendering="crispEdges"><title>{}</title><path fill="{}" d="M0 0h{side}v{side}H0z"/><path fill="{}" d="{}"/></svg>"#,
-        escaped(&options.title),
-        options.light,
-        options.dark,
-        dark_runs(symbol)
-    ))
+    rows
 }
 
-/// A path with one rectangle a run of dark modules in a row.
-fn dark_runs(symbol: &QrCode) -> String {
-    let mut path = String::new();
-    for y in 0..symbol.size() {
-        let mut x = 0;
-        while x < symbol.size() {
-            let run = (x..symbol.size()).take_while(|x| symbol.get_module(*x, y)).fold(0, |run, _| run + 1);
-            if run > 0 {
-                let (left, top) = (x + QUIET_ZONE_MODULES, y + QUIET_ZONE_MODULES);
-                let _ = write!(path, "M{left} {top}h{run}v1h-{run}z");
+fn path(rows: &Lines) -> String {
+    // A run takes fourteen characters at most, and half of the modules of a row are dark.
+    let mut path = String::with_capacity(SIDE * SIDE * 14 / 3);
+    for (row, top) in rows.iter().zip(0..) {
+        let mut rest = *row;
+        while rest != 0 {
+            let left = rest.trailing_zeros();
+            let run = (rest >> left).trailing_ones();
+            rest &= !0 << (left + run);
+            #[allow(clippy::cast_possible_truncation, reason = "both are at most 21")]
+            let (left, run) = (left as u8, run as u8);
+            for (letter, number) in [("M", left), (" ", top), ("h", run), ("v1h-", run)] {
+                path.push_str(letter);
+                push_number(&mut path, number);
             }
-            x += run + 1;
+            path.push('z');
         }
     }
     path
 }
 
-/// A name or `#` and hexadecimal digits: nothing that could leave the attribute.
-fn is_colour(text: &str) -> bool {
-    match text.strip_prefix('#') {
-        Some(hex) => matches!(hex.len(), 3 | 4 | 6 | 8) && hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        None => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic()),
+/// Below a hundred; `write!` takes ten times as long.
+fn push_number(text: &mut String, number: u8) {
+    if number > 9 {
+        text.push(char::from(b'0' + number / 10));
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.push(char::from(b'0' + number % 10));
 }
 
 #[cfg(test)]
@@ -111,8 +97,10 @@ mod tests {
 
     const CODE: &str = "701234567890123456789017";
 
-    /// Scans what the SVG's path paints, five pixels a module, quiet zone included: digits, version, correction.
-    fn scanned(path: &str) -> Result<(String, usize, u16), Box<dyn std::error::Error>> {
+    type Scanned = Result<(String, usize, u16), Box<dyn std::error::Error>>;
+
+    /// Scans what the path paints, three pixels a module, the quiet zone around it: digits, version, correction.
+    fn scanned(path: &str) -> Scanned {
         let mut dark = [[false; 29]; 29];
         for run in path.split('M').skip(1) {
             let numbers: Vec<usize> =
@@ -120,53 +108,64 @@ mod tests {
             let [left, top, width, _] = numbers[..] else {
                 return Err(format!("{run} does not read").into());
             };
-            dark[top][left..left + width].fill(true);
+            assert!(run.ends_with(&format!("h{width}v1h-{width}z")), "{run}");
+            dark[top + 4][left + 4..left + 4 + width].fill(true);
         }
-        let grey = |x: usize, y: usize| if dark[y / 5][x / 5] { 0 } else { 255 };
-        let mut picture = rqrr::PreparedImage::prepare_from_greyscale(29 * 5, 29 * 5, grey);
+        let grey = |x: usize, y: usize| if dark[y / 3][x / 3] { 0 } else { 255 };
+        let mut picture = rqrr::PreparedImage::prepare_from_greyscale(29 * 3, 29 * 3, grey);
         let grids = picture.detect_grids();
         let (meta, text) = grids.first().ok_or("no symbol is found")?.decode()?;
         Ok((text, meta.version.0, meta.ecc_level))
     }
 
+    /// Payment codes with their right check digit, the same on every run.
+    fn codes(count: usize) -> impl Iterator<Item = String> {
+        let mut state = 20_261_126_u64;
+        let mut next = move |below: u64| {
+            // Knuth's MMIX generator; its high bits are good.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        std::iter::repeat_with(move || {
+            let head = format!("7{}{:09}{:012}", next(3), next(1_000_000_000), next(1_000_000_000_000));
+            let complete =
+                |digit| Some(format!("{head}{digit}")).filter(|code| PaymentCode::parse(code).is_ok());
+            (0..10).find_map(complete).unwrap_or_default()
+        })
+        .take(count)
+    }
+
     #[test]
     fn a_drawn_code_scans_as_its_digits() -> Result<(), Box<dyn std::error::Error>> {
-        for code in [CODE, "709999999999999999999996", "714242424242537077061906", "724242424242709359466017"]
-        {
+        let vectors =
+            [CODE, "709999999999999999999996", "714242424242537077061906", "724242424242709359466017"];
+        for code in vectors.into_iter().map(str::to_owned).chain(codes(2000)) {
             // Correction Q is 3 in the symbol's format information.
-            assert_eq!(scanned(&dark_runs(&symbol(code)?))?, (code.to_owned(), 1, 3));
+            assert_eq!(scanned(&qr_path(&code).map_err(|refusal| refusal.0.as_str())?)?, (code, 1, 3));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn modules_and_path_are_of_one_symbol() -> Result<(), Refusal> {
+        let rows = symbol(CODE)?;
+        let modules = qr_modules(CODE)?;
+        assert_eq!(modules.len(), SIDE * SIDE);
+        let mut painted = [0; SIDE * SIDE];
+        for run in path(&rows).split('M').skip(1) {
+            let numbers: Vec<usize> =
+                run.split([' ', 'h', 'v']).map_while(|number| number.parse().ok()).collect();
+            painted[numbers[1] * SIDE + numbers[0]..][..numbers[2]].fill(1);
+        }
+        assert_eq!(modules, painted);
         Ok(())
     }
 
     #[test]
     fn text_that_is_no_code_is_not_drawn() {
-        assert_eq!(symbol("https://example.com").map(|symbol| symbol.size()), Err(ErrorCode::InvalidQr));
-        assert_eq!(symbol(CODE).map(|symbol| symbol.size()), Ok(21));
-    }
-
-    #[test]
-    fn a_title_or_a_colour_cannot_leave_its_place() -> Result<(), ErrorCode> {
-        let symbol = symbol(CODE)?;
-        let options = |title: &str, dark: &str| SvgOptions {
-            title: title.into(),
-            dark: dark.into(),
-            ..Default::default()
-        };
-        let drawn = svg(&symbol, &options("</title><script>&", "#12ab34"))?;
-        assert!(drawn.contains("<title>&lt;/title&gt;&lt;script&gt;&amp;</title>"), "{drawn}");
-        assert!(drawn.contains(r##"<path fill="#12ab34" d="M4 4h7"##), "{drawn}");
-        for colour in ["", "#12", "#ggg", "\"/><script>", "url(#x)", "red;", "#1234567"] {
-            assert_eq!(svg(&symbol, &options("t", colour)), Err(ErrorCode::MalformedArgument), "{colour}");
+        for text in ["", "https://example.com", "701234567890123456789018"] {
+            assert_eq!(qr_modules(text), Err(Refusal(ErrorCode::InvalidQr)), "{text}");
+            assert_eq!(qr_path(text), Err(Refusal(ErrorCode::InvalidQr)), "{text}");
         }
-        Ok(())
-    }
-
-    #[test]
-    fn a_drawing_tells_a_screen_reader_what_it_is() -> Result<(), ErrorCode> {
-        let drawn = svg(&symbol(CODE)?, &SvgOptions::default())?;
-        assert!(drawn.contains(r#"role="img""#) && drawn.contains("<title>Payment code</title>"), "{drawn}");
-        assert!(!drawn.contains(CODE));
-        Ok(())
     }
 }
