@@ -2,7 +2,7 @@
 
 import { callOf } from "./call.js";
 import type { Routes } from "./generated/routes.js";
-import { forgetIntent, sendIntent } from "./intents.js";
+import { type KeptIntent, forgetIntent, keptIntent, requestText, sendIntent } from "./intents.js";
 import { keyOrFresh } from "./keys.js";
 import type {
   Charge,
@@ -18,15 +18,17 @@ import type {
   RotateCodeRequest,
   ValidateCodeRequest,
 } from "./routes.js";
-import { type KeyValueStorage, memoryStorage } from "./storage.js";
+import { type KeyValueStorage, checkedStorage, memoryStorage } from "./storage.js";
 import { type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
-import { malformed, plainCopy } from "./thrown.js";
+import { plainCopy } from "./thrown.js";
 
+export { type ClockReading, keepClock } from "./clock.js";
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 export type { Routes } from "./generated/routes.js";
+export type { KeptIntent } from "./intents.js";
 export type * from "./routes.js";
-export * from "./storage.js";
+export { type KeyValueStorage, indexedDbStorage, memoryStorage, webStorage } from "./storage.js";
 export type { CallOptions, MpsClientOptions } from "./transport.js";
 export type { CardType, DiscountSource } from "./types.js";
 
@@ -49,7 +51,12 @@ export class MpsClient {
   /** Throws MALFORMED_ARGUMENT with the `field` that is not as documented. */
   constructor(options: MpsClientOptions) {
     this.#transport = new Transport(options);
-    this.#storage = storageOf(options);
+    this.#storage = checkedStorage(plainCopy(options, "options").storage ?? memoryStorage());
+  }
+
+  /** What was asked under an intent that is neither refused nor forgotten: after a reload, send it again under the same name. */
+  keptIntent(intent: string): Promise<KeptIntent | undefined> {
+    return keptIntent(this.#storage, intent);
   }
 
   /** Ends an intent, answered or not: when it is wanted once more, it is a new one. */
@@ -116,17 +123,6 @@ export class MpsClient {
     const send = (key: string): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, options);
     const { idempotencyKey, intent } = plainCopy(options, "options");
     if (idempotencyKey !== undefined || intent === undefined) return send(keyOrFresh(idempotencyKey));
-    return sendIntent(this.#storage, intent, `${call.path} ${call.body ?? ""}`, send);
+    return sendIntent(this.#storage, intent, requestText(call.path, call.body), send);
   }
-}
-
-function storageOf(options: MpsClientOptions): KeyValueStorage {
-  const { storage = memoryStorage() } = plainCopy(options, "options");
-  try {
-    const methods = ["get", "set", "remove"] as const;
-    if (methods.every((method) => typeof storage[method] === "function")) return storage;
-  } catch (cause) {
-    throw malformed("storage", cause);
-  }
-  throw malformed("storage");
 }

@@ -4,6 +4,7 @@ import type { WasmSource } from "./types.js";
 
 export * from "./core.js";
 export * from "./errors.js";
+export * from "./offline.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 export { limits } from "./generated/limits.js";
 export { barcodeSvg, drawQr, qrMatrix, qrPng, qrSvg } from "./picture.js";

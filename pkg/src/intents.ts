@@ -2,6 +2,7 @@
 
 import { MpsError, errorOf } from "./errors.js";
 import { freshKey, isKey } from "./keys.js";
+import { changeKept } from "./kept.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError, malformed } from "./thrown.js";
 
@@ -13,10 +14,26 @@ interface Kept {
   readonly request: string;
 }
 
+/** A request that may still be under way. */
+export interface KeptIntent {
+  readonly idempotencyKey: string;
+  /** The route's path. */
+  readonly path: string;
+  readonly body: unknown;
+}
+
 /** These refuse at the door: they say nothing about an earlier attempt that may have gone through. */
 const atTheDoor: readonly string[] = ["NOT_AUTHENTICATED", "RATE_LIMITED"];
 
-/** Calls `send` with the intent's key. The key is kept before anything is sent, and given up only when a refusal says that nothing was done. */
+/** The text by which a request is known again. */
+export function requestText(path: string, body: string | undefined): string {
+  return `${path} ${body ?? ""}`;
+}
+
+/**
+ * Calls `send` with the intent's key. The key is kept before anything is sent, one for all tabs, and given up only when a refusal
+ * says that nothing was done.
+ */
 export async function sendIntent<T>(
   storage: KeyValueStorage,
   intent: string,
@@ -24,10 +41,15 @@ export async function sendIntent<T>(
   send: (key: string) => Promise<T>,
 ): Promise<T> {
   const name = nameOf(intent);
-  const kept = parse(await asMpsError("UNAVAILABLE", () => storage.get(name)));
-  if (kept !== undefined && kept.request !== request) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: kept.key });
-  const key = kept?.key ?? freshKey();
-  if (kept === undefined) await asMpsError("UNAVAILABLE", () => storage.set(name, JSON.stringify({ key, request } satisfies Kept)));
+  const key = await changeKept(storage, name, (text) => {
+    const kept = parse(text);
+    if (kept === undefined) {
+      const fresh: Kept = { key: freshKey(), request };
+      return [JSON.stringify(fresh), fresh.key];
+    }
+    if (kept.request !== request) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: kept.key });
+    return [text, kept.key];
+  });
   try {
     return await send(key);
   } catch (error) {
@@ -36,6 +58,13 @@ export async function sendIntent<T>(
     if (isSettled) await asMpsError("UNAVAILABLE", () => storage.remove(name)).catch(() => undefined);
     throw error;
   }
+}
+
+/** What was asked under an intent that still stands. */
+export async function keptIntent(storage: KeyValueStorage, intent: string): Promise<KeptIntent | undefined> {
+  const name = nameOf(intent);
+  const kept = parse(await asMpsError("UNAVAILABLE", () => storage.get(name)));
+  return kept === undefined ? undefined : { idempotencyKey: kept.key, ...requestOf(kept.request) };
 }
 
 /** Ends an intent: its next request gets a new key. */
@@ -53,8 +82,17 @@ function parse(text: unknown): Kept | undefined {
   if (typeof text !== "string") return undefined;
   try {
     const kept = JSON.parse(text) as Partial<Kept>;
-    return isKey(kept.key) && typeof kept.request === "string" ? (kept as Kept) : undefined;
+    if (!isKey(kept.key) || typeof kept.request !== "string") return undefined;
+    requestOf(kept.request);
+    return kept as Kept;
   } catch {
     return undefined;
   }
+}
+
+/** Throws when the text is none of `requestText`. */
+function requestOf(text: string): { readonly path: string; readonly body: unknown } {
+  const [path = ""] = text.split(" ", 1);
+  const body = text.slice(path.length + 1);
+  return { path, body: body === "" ? undefined : (JSON.parse(body) as unknown) };
 }

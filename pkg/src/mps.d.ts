@@ -16,6 +16,7 @@ export function parsePrice(text: string): string;
 export function parsePaymentCode(text: string): CodeInspection;
 export function levelFor(points: number, levels?: readonly object[]): Standing;
 export function pointsFor(rawAmount: string): number;
+export function offlineCode(handle: string, deviceKey: string, unixSeconds: number, terminal?: string): string;
 export function qrPath(text: string): string;
 export function qrModules(text: string): Uint8Array;
 export function barcodeWidths(text: string): Uint8Array;

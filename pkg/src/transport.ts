@@ -1,10 +1,11 @@
 // One request to the edge: the token, the key, the time allowed, the retries that are safe, and the answer or its error.
 
 import type { Call } from "./call.js";
+import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, type MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
 import { Patience } from "./patience.js";
 import type { KeyValueStorage } from "./storage.js";
-import { malformed, mpsErrorOf, plainCopy } from "./thrown.js";
+import { asMpsError, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
 
 /** How the client reaches the edge. */
 export interface MpsClientOptions {
@@ -21,6 +22,11 @@ export interface MpsClientOptions {
   readonly fetch?: typeof fetch;
   /** Where the keys of intents are kept; the page's memory when left out. */
   readonly storage?: KeyValueStorage | undefined;
+  /**
+   * Told of every answer that says what time it is at the server: `(reading) => keepClock(storage, reading)` corrects offline codes.
+   * What it throws is lost.
+   */
+  readonly onServerTime?: ((reading: ClockReading) => unknown) | undefined;
 }
 
 /** What a caller may say about one call. */
@@ -72,12 +78,25 @@ export class Transport {
     const headers = headersOf(call, await patience.within(Promise.resolve(accessToken())));
     const body = call.body === undefined ? {} : { body: call.body };
     const request = { method: call.method, headers, ...body, signal: patience.signal };
+    const sentAt = Date.now();
     const response = await patience.within(send(`${baseUrl.replace(/\/+$/, "")}${call.path}`, request));
+    this.#tellTime(response, sentAt, Date.now());
     const answer = parseJson(await patience.within(response.text()));
     if (!response.ok) throw errorFrom(response, answer, call);
     // A body that was cut short: the request may have done its work.
     if (answer === undefined) throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call) });
     return answer as T;
+  }
+
+  /** Whoever listens is on his own: what he throws is no outcome of the call. */
+  #tellTime(response: Response, sentAt: number, receivedAt: number): void {
+    const { onServerTime } = this.#options;
+    if (onServerTime === undefined) return;
+    const tell = (): unknown => {
+      const reading = clockReading(response.headers.get("Date"), sentAt, receivedAt);
+      return reading === undefined ? undefined : onServerTime(reading);
+    };
+    void asMpsError("INTERNAL", tell).catch(() => undefined);
   }
 }
 
@@ -87,6 +106,7 @@ function checkedOptions(options: MpsClientOptions): MpsClientOptions {
   check("baseUrl", typeof given.baseUrl === "string");
   check("accessToken", isFunction(given.accessToken));
   check("fetch", given.fetch === undefined || isFunction(given.fetch));
+  check("onServerTime", given.onServerTime === undefined || isFunction(given.onServerTime));
   check("timeoutMs", isDelay(given.timeoutMs));
   check("retryDelayMs", isDelay(given.retryDelayMs));
   check("retriesMax", given.retriesMax === undefined || (Number.isInteger(given.retriesMax) && given.retriesMax >= 0));

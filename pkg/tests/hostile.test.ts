@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { MpsError, errorCatalogue, init, quote } from "@mps/sdk";
-import { webStorage } from "@mps/sdk/client";
+import { memoryStorage, webStorage } from "@mps/sdk/client";
 
 import { hostileValues, spoilt } from "./hostile_values.ts";
 
@@ -38,10 +38,19 @@ const right: Readonly<Record<string, readonly unknown[]>> = {
   drawQr: [{ fillStyle: "", fillRect: () => undefined }, code, { title: "t", dark: "#000", light: "#fff", quietZone: 4, scale: 1, x: 0, y: 0 }],
   barcodeSvg: [code, { title: "t", dark: "#000", light: "#fff", quietZone: 10, height: 50 }],
   MpsClient: [{ baseUrl: "http://127.0.0.1:9", accessToken: () => "t", fetch: answering({}), timeoutMs: 1000, retriesMax: 0, retryDelayMs: 0, storage: { get: () => Promise.resolve(null), set: () => Promise.resolve(), remove: () => Promise.resolve() } }],
+  offlineCode: [{ handle: "4242424242", device_key: "0".repeat(64) }, 60, "K7Q2ZD"],
+  OfflineWallet: [memoryStorage(), "c", "4242424242"],
+  keep: [memoryStorage(), { card_id: "c", handle: "4242424242", device_key: "0".repeat(64) }],
+  open: [memoryStorage(), "c"],
+  keepClock: [memoryStorage(), { skewMs: 60_000, uncertaintyMs: 500 }],
   mpsRpc: [rpcAnswering([{}])],
   errorOf: ["INVALID_QR", { status: 400, retry: "never", params: {}, requestId: "r", idempotencyKey: "k" }],
   MpsError: ["INVALID_QR", { status: 400, retry: "never", params: {}, requestId: "r", idempotencyKey: "k" }],
+  // Of OfflineWallet.
+  code: [60_000, "K7Q2ZD"],
+  next: [60_000, "K7Q2ZD"],
   // Of MpsClient and MpsRpc.
+  keptIntent: ["i"],
   call: ["charge", order, { idempotencyKey: "k", intent: "i", timeoutMs: 1000 }],
   charge: [order, { idempotencyKey: "k", intent: "i", timeoutMs: 1000 }],
   quotePayment: [order, { timeoutMs: 1000 }],

@@ -7,6 +7,8 @@ import { test } from "node:test";
 
 import { type KeyValueStorage, MpsClient, indexedDbStorage, memoryStorage, webStorage } from "@mps/sdk/client";
 
+import { withoutLocks } from "./locks.ts";
+
 const request = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
 const problem = (code: string, status: number, retry: string): Response =>
   Response.json({ code, status, retry, params: {} }, { status });
@@ -63,6 +65,36 @@ for (const [place, storage] of places) {
   });
 }
 
+/** Two tabs ask for the same at once. */
+async function askTwice(first: KeyValueStorage, second: KeyValueStorage): Promise<number> {
+  const keys: (string | null)[] = [];
+  const send = (storage: KeyValueStorage) => client(storage, [Response.json({})], keys).charge(request, { intent: "order-at-once" });
+  await Promise.all([send(first), send(second)]);
+  assert.equal(keys.length, 2);
+  return new Set(keys).size;
+}
+
+test("two tabs with the same intent at once send one key", async () => {
+  for (const [place, storage] of places) assert.equal(await askTwice(storage(), storage()), 1, place);
+  await withoutLocks(async () => {
+    const unlocked = memoryStorage();
+    assert.equal(await askTwice(unlocked, unlocked), 1);
+    assert.equal(await askTwice(indexedDbStorage("unlocked"), indexedDbStorage("unlocked")), 1);
+  });
+});
+
+test("after a reload the client says what was asked under an intent, until it is refused or forgotten", async () => {
+  const storage = memoryStorage();
+  const keys: (string | null)[] = [];
+  const shop = client(storage, [], keys);
+  assert.equal(await shop.keptIntent("order-6"), undefined);
+  await assert.rejects(shop.charge(request, { intent: "order-6" }), { code: "UNAVAILABLE" });
+  const kept = await client(storage, [], keys).keptIntent("order-6");
+  assert.deepEqual(kept, { idempotencyKey: keys[0], path: "/api/payment/charge", body: request });
+  await assert.rejects(client(storage, [problem("INSUFFICIENT_BALANCE", 402, "after_fix")], keys).charge(request, { intent: "order-6" }));
+  assert.equal(await shop.keptIntent("order-6"), undefined);
+});
+
 test("an intent is not lent to another request", async () => {
   const storage = memoryStorage();
   const keys: (string | null)[] = [];
@@ -100,15 +132,18 @@ test("a forgotten intent is a new one", async () => {
 
 test("what is kept and is no intent is replaced", async () => {
   const storage = memoryStorage();
-  await storage.set("mps.intent.order-4", "{");
-  const keys: (string | null)[] = [];
-  await client(storage, [Response.json({})], keys).charge(request, { intent: "order-4" });
-  assert.equal(keys.length, 1);
+  for (const text of ["{", "null", '{"key":"k"}', '{"key":"k","request":7}', '{"key":"k","request":"/p {"}']) {
+    await storage.set("mps.intent.order-4", text);
+    assert.equal(await client(storage, [], []).keptIntent("order-4"), undefined, text);
+    const keys: (string | null)[] = [];
+    await client(storage, [Response.json({})], keys).charge(request, { intent: "order-4" });
+    assert.ok(keys.length === 1 && keys[0] !== "k", text);
+  }
 });
 
 test("a key that cannot be kept is not sent", async () => {
   const full = new DOMException("full", "QuotaExceededError");
-  const storage = { ...memoryStorage(), set: () => Promise.reject(full) };
+  const storage = { ...memoryStorage(), set: () => Promise.reject(full), update: () => Promise.reject(full) };
   const keys: (string | null)[] = [];
   const refused = client(storage, [Response.json({})], keys).charge(request, { intent: "order-5" });
   await assert.rejects(refused, { name: "Unavailable", code: "UNAVAILABLE", cause: full });

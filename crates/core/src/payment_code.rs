@@ -10,6 +10,8 @@ mod online;
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::error::ErrorCode;
 use crate::limits::code::{
     BODY_DIGITS, DIGITS, HANDLE_DIGITS, OTP_DIGITS, PREFIX_OFFLINE, PREFIX_OFFLINE_TERMINAL, PREFIX_ONLINE,
@@ -54,7 +56,7 @@ impl CodeKind {
 }
 
 /// A well-formed payment code. It is a secret until it is spent: `Debug` shows its kind only and there is no
-/// `Display`; take the digits with [`PaymentCode::reveal`].
+/// `Display`; take the digits with [`PaymentCode::reveal`]. Its memory is zeroed when it is dropped.
 ///
 /// ```
 /// use mps_core::payment_code::{CodeKind, PaymentCode};
@@ -66,7 +68,7 @@ impl CodeKind {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PaymentCode {
     kind: CodeKind,
-    digits: String,
+    digits: Zeroizing<String>,
 }
 
 /// What a code is made of.
@@ -105,15 +107,17 @@ impl PaymentCode {
         if check.as_bytes() != [check_digit::luhn(payload)] {
             return Err(ErrorCode::InvalidQr);
         }
-        Ok(Self { kind, digits: text.to_owned() })
+        Ok(Self { kind, digits: Zeroizing::new(text.to_owned()) })
     }
 
-    /// Puts a code together; `body` is 21 ASCII digits.
-    fn assemble(kind: CodeKind, body: &str) -> Self {
-        let mut digits = String::with_capacity(CODE_LEN);
+    /// Puts a code together; the two parts of the body are 21 ASCII digits.
+    fn assemble(kind: CodeKind, body: [&str; 2]) -> Self {
+        // With room for all of it from the start: growing would leave copies behind.
+        let mut digits = Zeroizing::new(String::with_capacity(CODE_LEN));
         digits.push_str(kind.prefix());
-        digits.push_str(body);
-        digits.push(char::from(check_digit::luhn(&digits)));
+        digits.extend(body);
+        let check = check_digit::luhn(&digits);
+        digits.push(char::from(check));
         Self { kind, digits }
     }
 
@@ -125,7 +129,8 @@ impl PaymentCode {
     /// What the code is made of.
     pub fn parts(&self) -> CodeParts {
         let (handle, rest) = self.digits[PREFIX_LEN..].split_at(HANDLE_LEN);
-        let (handle, otp) = (Handle(handle.to_owned()), OneTimePassword(rest[..OTP_LEN].to_owned()));
+        let (handle, otp) =
+            (Handle(handle.to_owned()), OneTimePassword(Zeroizing::new(rest[..OTP_LEN].to_owned())));
         match self.kind {
             CodeKind::Online => CodeParts::Online,
             CodeKind::Offline => CodeParts::Offline { handle, otp },
@@ -165,9 +170,9 @@ impl Handle {
     }
 }
 
-/// Eleven digits that are right for one step of one device; a secret, so `Debug` shows none.
+/// Eleven digits that are right for one step of one device; a secret, so `Debug` shows none and it is zeroed when dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct OneTimePassword(String);
+pub struct OneTimePassword(Zeroizing<String>);
 
 impl OneTimePassword {
     /// The eleven digits.

@@ -4,6 +4,7 @@
 
 pub mod barcode;
 mod object;
+pub mod offline;
 pub mod price;
 pub mod qr;
 pub mod refusal;

@@ -23,9 +23,31 @@ impl From<LevelsError> for Refusal {
 
 impl From<Refusal> for JsValue {
     fn from(Refusal(code): Refusal) -> Self {
-        let error = Error::new(code.as_str());
-        // Setting a property of a fresh object cannot fail.
-        let _ = Reflect::set(&error, &Self::from_str("code"), &Self::from_str(code.as_str()));
-        error.into()
+        error(&[("code", code.as_str())])
     }
+}
+
+/// A refusal that names the argument it is about: the same with that `field`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldRefusal {
+    /// Of the catalogue.
+    pub code: ErrorCode,
+    /// The argument's name.
+    pub field: &'static str,
+}
+
+impl From<FieldRefusal> for JsValue {
+    fn from(FieldRefusal { code, field }: FieldRefusal) -> Self {
+        error(&[("code", code.as_str()), ("field", field)])
+    }
+}
+
+/// An `Error` with these properties; its message is the first one.
+fn error(properties: &[(&str, &str)]) -> JsValue {
+    let error = Error::new(properties.first().map_or("", |(_, code)| code));
+    for (name, value) in properties {
+        // Setting a property of a fresh object cannot fail.
+        let _ = Reflect::set(&error, &JsValue::from_str(name), &JsValue::from_str(value));
+    }
+    error.into()
 }

@@ -14,7 +14,7 @@ enum Bound {
 
 const BOUNDS: &[(&str, Bound)] = &[
     // No I/O, no clock, no randomness: there is nothing here to do it with.
-    ("mps-core", Bound::Only(&["hmac", "rust_decimal", "serde", "sha2"])),
+    ("mps-core", Bound::Only(&["hmac", "rust_decimal", "serde", "sha2", "zeroize"])),
     (
         "mps-wasm",
         Bound::Only(&[
@@ -26,6 +26,7 @@ const BOUNDS: &[(&str, Bound)] = &[
             "serde",
             "serde-wasm-bindgen",
             "wasm-bindgen",
+            "zeroize",
         ]),
     ),
     ("mps-client", Bound::Never(&["worker", "wasm-bindgen", "js-sys", "web-sys", "mps-wasm", "mps-edge"])),

@@ -1,5 +1,9 @@
 //! Offline codes: what a phone makes from its key and the time, without any network.
 
+use std::fmt::Write as _;
+
+use zeroize::Zeroizing;
+
 use super::keys::hmac_sha256;
 use super::{CodeKind, DeviceKey, Handle, OTP_LEN, OneTimePassword, PaymentCode, TerminalCode};
 use crate::limits::code::{OTP_DIGITS, OTP_STEP_SECONDS, OTP_STEPS_SKEW_MAX};
@@ -37,7 +41,10 @@ impl DeviceKey {
         let mut head = [0; 8];
         head.copy_from_slice(&mac[..8]);
         let number = (u64::from_be_bytes(head) & 0x7FFF_FFFF_FFFF_FFFF) % 10_u64.pow(OTP_DIGITS);
-        OneTimePassword(format!("{number:0OTP_LEN$}"))
+        let mut digits = Zeroizing::new(String::with_capacity(OTP_LEN));
+        // Writing into a string cannot fail.
+        let _ = write!(digits, "{number:0OTP_LEN$}");
+        OneTimePassword(digits)
     }
 }
 
@@ -50,7 +57,7 @@ pub fn offline_code(
 ) -> PaymentCode {
     let kind = if terminal.is_some() { CodeKind::OfflineTerminal } else { CodeKind::Offline };
     let otp = key.one_time_password(step, terminal);
-    PaymentCode::assemble(kind, &format!("{}{}", handle.as_str(), otp.reveal()))
+    PaymentCode::assemble(kind, [handle.as_str(), otp.reveal()])
 }
 
 #[cfg(test)]

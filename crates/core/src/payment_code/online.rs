@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::{CodeKind, PaymentCode};
 use crate::limits::code::BODY_DIGITS;
 
@@ -30,11 +32,12 @@ impl Error for NotEnoughRandomBytes {}
 /// [`NotEnoughRandomBytes`] when fewer than 21 bytes are below 250.
 pub fn online_code(random: &[u8]) -> Result<PaymentCode, NotEnoughRandomBytes> {
     let unbiased = random.iter().filter(|byte| **byte < UNBIASED_BELOW);
-    let body: String = unbiased.take(BODY_DIGITS as usize).map(|byte| char::from(b'0' + byte % 10)).collect();
+    let mut body = Zeroizing::new(String::with_capacity(BODY_DIGITS as usize));
+    body.extend(unbiased.take(BODY_DIGITS as usize).map(|byte| char::from(b'0' + byte % 10)));
     if body.len() < BODY_DIGITS as usize {
         return Err(NotEnoughRandomBytes);
     }
-    Ok(PaymentCode::assemble(CodeKind::Online, &body))
+    Ok(PaymentCode::assemble(CodeKind::Online, [&body, ""]))
 }
 
 #[cfg(test)]

@@ -1,0 +1,44 @@
+// What is kept changes under one lock across tabs: a Web Lock where there are some, else in one step of the storage itself.
+
+import type { KeyValueStorage } from "./storage.js";
+import { asMpsError } from "./thrown.js";
+
+/** Of what is kept under a name makes what is kept from now on, null for nothing, and an answer. */
+export type Change<T> = (kept: string | null) => readonly [next: string | null, answer: T];
+
+/** Whether `changeKept` lets nobody come between here, other tabs included. */
+export function isLocked(storage: KeyValueStorage): boolean {
+  try {
+    return lockManager() !== undefined || storage.update !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads, changes and writes, one tab after the other; a change that throws leaves all as it was. A storage that fails is UNAVAILABLE. */
+export function changeKept<T>(storage: KeyValueStorage, name: string, change: Change<T>): Promise<T> {
+  const work = (): Promise<T> => asMpsError("UNAVAILABLE", () => rewrite(storage, name, change));
+  return asMpsError("UNAVAILABLE", () => lockManager()?.request(`mps ${name}`, work) ?? work());
+}
+
+async function rewrite<T>(storage: KeyValueStorage, name: string, change: Change<T>): Promise<T> {
+  if (storage.update === undefined) {
+    const kept = await storage.get(name);
+    const [next, answer] = change(kept);
+    if (next === null) await storage.remove(name);
+    else if (next !== kept) await storage.set(name, next);
+    return answer;
+  }
+  const answers: T[] = [];
+  await storage.update(name, (kept) => {
+    const [next, answer] = change(kept);
+    answers.push(answer);
+    return next;
+  });
+  return answers.at(-1) as T;
+}
+
+/** Old WebViews, pages without TLS and servers have none. */
+function lockManager(): LockManager | undefined {
+  return (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
+}
