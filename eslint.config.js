@@ -82,7 +82,7 @@ export default tseslint.config(
         "error",
         {
           patterns: [
-            { regex: "^@mps/sdk/(?!client$)", message: "Import the package by its name." },
+            { regex: "^@mps/sdk/(?!(client|scanner)$)", message: "Import the package by its name." },
             { regex: "^@supabase/(supabase-js|postgrest-js)", message: "Tables are private: call a function of @mps/sdk." },
             { regex: "(^|/)mps_(bg|wasm)", message: "The core is reached through @mps/sdk." },
           ],

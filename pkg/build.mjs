@@ -1,4 +1,4 @@
-// Builds dist/ from the compiled crate: `node build.mjs <path of mps_wasm.wasm>`.
+// Builds dist/ from the compiled crate: `node build.mjs <path of mps_wasm.wasm> <path of mps_scanner.wasm>`.
 // WASM_BINDGEN_BIN: wasm-bindgen of the very version in Cargo.lock. WASM_OPT_BIN: binaryen's wasm-opt; left out, the
 // module stays as the compiler made it.
 
@@ -11,10 +11,10 @@ import { fileURLToPath } from "node:url";
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
 
-const compiled = process.argv[2];
+const [, , compiled, scanner] = process.argv;
 const { WASM_BINDGEN_BIN: bindgen, WASM_OPT_BIN: optimiser } = process.env;
-if (compiled === undefined || bindgen === undefined) {
-  console.error("pkg/build.mjs: give the path of mps_wasm.wasm and set WASM_BINDGEN_BIN; `cargo xtask build` does both");
+if (scanner === undefined || bindgen === undefined) {
+  console.error("pkg/build.mjs: give the paths of mps_wasm.wasm and mps_scanner.wasm and set WASM_BINDGEN_BIN; `cargo xtask build` does both");
   process.exit(2);
 }
 
@@ -28,15 +28,21 @@ mkdirSync(target, { recursive: true });
 const aside = mkdtempSync(join(target, "pkg-"));
 const fresh = join(aside, "dist");
 mkdirSync(fresh);
-run(bindgen, ["--target", "web", "--no-typescript", "--omit-default-module-path", "--out-name", "mps", "--out-dir", fresh, compiled]);
-const module = join(fresh, "mps_bg.wasm");
-if (optimiser !== undefined) {
-  run(optimiser, ["-Oz", module, "-o", `${module}.small`]);
-  renameSync(`${module}.small`, module);
+/** A crate as a module and its glue; gives the module's path. */
+function bind(crate, name, optimisation) {
+  run(bindgen, ["--target", "web", "--no-typescript", "--omit-default-module-path", "--out-name", name, "--out-dir", fresh, crate]);
+  const module = join(fresh, `${name}_bg.wasm`);
+  if (optimiser !== undefined) {
+    run(optimiser, [optimisation, module, "-o", `${module}.small`]);
+    renameSync(`${module}.small`, module);
+  }
+  return module;
 }
+const module = bind(compiled, "mps", "-Oz");
+bind(scanner, "mps_scanner", "-O3");
 const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
 run(process.execPath, [tsc, "--project", join(root, "tsconfig.json"), "--outDir", fresh]);
-for (const types of ["mps.d.ts", "mps_base64.d.ts"]) copyFileSync(join(root, "src", types), join(fresh, types));
+for (const types of ["mps.d.ts", "mps_base64.d.ts", "mps_scanner.d.ts"]) copyFileSync(join(root, "src", types), join(fresh, types));
 const base64 = readFileSync(module).toString("base64");
 writeFileSync(join(fresh, "mps_base64.js"), `// The module as text, for the inline entry.\nexport const base64 = "${base64}";\n`);
 if (existsSync(dist)) renameSync(dist, join(aside, "former"));

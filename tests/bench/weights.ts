@@ -17,16 +17,19 @@ export async function script(entry: string): Promise<Uint8Array> {
 const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;
 
 export async function weights(): Promise<string[]> {
-  const module = readFileSync(file("mps_bg.wasm"));
-  const main = [await script("browser.js"), module];
   const line = (name: string, parts: readonly Uint8Array[], budget: string): string => {
     const sum = (size: (part: Uint8Array) => number): string => kilobytes(parts.reduce((total, part) => total + size(part), 0));
     const gzip = sum((part) => gzipSync(part, { level: 9 }).length);
     return `| ${name} | ${sum((part) => part.length)} | ${gzip} | ${sum((part) => brotliCompressSync(part).length)} | ${budget} |`;
   };
+  const [module, scanner] = [readFileSync(file("mps_bg.wasm")), readFileSync(file("mps_scanner_bg.wasm"))];
   return [
-    line("`@mps/sdk`, scripts and module", main, "60 kB"),
+    line("`@mps/sdk`, scripts and module", [await script("browser.js"), module], "60 kB"),
     line("of which the module", [module], ""),
+    line("`@mps/sdk/inline`", [await script("inline.js")], "80 kB"),
+    line("`@mps/sdk/scanner`, scripts and module", [await script("scanner.js"), scanner], "110 kB"),
+    line("of which the scripts, all that loads where the platform reads codes", [await script("scanner.js")], ""),
     line("`@mps/sdk/client`, every route", [await script("client.js")], "8 kB"),
+    line("`@mps/sdk/supabase`", [await script("supabase.js")], "10 kB"),
   ];
 }

@@ -18,7 +18,7 @@ test("publint finds nothing", async () => {
 
 test("Are the Types Wrong finds nothing", async () => {
   // The module and the manifest have no types; everything here is ESM. It exits with 1 when it finds something.
-  const args = [await tarball(), "--profile", "esm-only", "--exclude-entrypoints", "mps_bg.wasm", "package.json", "--no-color"];
+  const args = [await tarball(), "--profile", "esm-only", "--exclude-entrypoints", "mps_bg.wasm", "mps_scanner_bg.wasm", "package.json", "--no-color"];
   const { stdout } = await promisify(execFile)(program("attw"), args, { cwd: root });
   assert.match(stdout, /@mps\/sdk/);
 });

@@ -9,6 +9,7 @@ import { type Browser, type Page, chromium } from "playwright-core";
 import { PNG } from "pngjs";
 
 import { install, root, serve, start } from "./project.ts";
+import { scanned } from "./projects/frame.js";
 import { wanted } from "./projects/probe.js";
 
 const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
@@ -48,17 +49,17 @@ const answerOf = async (page: Page): Promise<unknown> => {
 test("Vite, built for production", async () => {
   const folder = await install("vite");
   await start(folder, process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"]);
-  assert.deepEqual(await withPage(join(folder, "dist"), [], answerOf), wanted);
+  assert.deepEqual(await withPage(join(folder, "dist"), [], answerOf), { ...wanted, scanned });
 });
 
 test("a page without a bundler", async () => {
   const folder = await install("script");
-  assert.deepEqual(await withPage(folder, [], answerOf), wanted);
+  assert.deepEqual(await withPage(folder, [], answerOf), { ...wanted, scanned });
 });
 
 test("a page whose server does not know WebAssembly", async () => {
   const folder = await install("script");
-  assert.deepEqual(await withPage(folder, [".wasm"], answerOf), wanted);
+  assert.deepEqual(await withPage(folder, [".wasm"], answerOf), { ...wanted, scanned });
 });
 
 test("an app's page that may fetch nothing: the inline entry", async () => {

@@ -40,7 +40,7 @@ export async function install(name: string): Promise<string> {
   const folder = join(aside, name);
   await rm(folder, { recursive: true, force: true });
   await cp(join(here, "projects", name), folder, { recursive: true });
-  await cp(join(here, "projects", "probe.js"), join(folder, "probe.js"));
+  for (const shared of ["probe.js", "frame.js"]) await cp(join(here, "projects", shared), join(folder, shared));
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: `try-${name}`, private: true, type: "module" }));
   await npm(folder, ["install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", await tarball()]);
   const installed = await readFile(join(folder, "node_modules", "@mps", "sdk", "package.json"), "utf8");

@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { build } from "esbuild";
 
 import { install, output, program, root, start } from "./project.ts";
+import { scanned } from "./projects/frame.js";
 import { wanted } from "./projects/probe.js";
 
 /** A runtime from its npm package; skipped where that has no binary for this machine. */
@@ -25,20 +26,20 @@ async function runs(name: string): Promise<boolean> {
 
 test("Node", async () => {
   const folder = await install("node");
-  assert.deepEqual(await output(folder, process.execPath, ["main.js"]), wanted);
+  assert.deepEqual(await output(folder, process.execPath, ["main.js"]), { ...wanted, scanned });
 });
 
 test("Deno", async (context) => {
   if (!(await runs("deno"))) return context.skip("deno does not run on this machine");
   const folder = await install("deno");
   const args = ["run", "--allow-read=.", "--node-modules-dir=manual", "--no-lock", "main.js"];
-  assert.deepEqual(await output(folder, program("deno"), args), wanted);
+  assert.deepEqual(await output(folder, program("deno"), args), { ...wanted, scanned });
 });
 
 test("Bun", async (context) => {
   if (!(await runs("bun"))) return context.skip("bun does not run on this machine");
   const folder = await install("bun");
-  assert.deepEqual(await output(folder, program("bun"), ["run", "main.js"]), wanted);
+  assert.deepEqual(await output(folder, program("bun"), ["run", "main.js"]), { ...wanted, scanned });
 });
 
 test("workerd, the module compiled beforehand", async () => {
@@ -55,7 +56,7 @@ test("workerd, the module compiled beforehand", async () => {
     assetNames: "[name]",
     logLevel: "error",
   });
-  assert.deepEqual((await readdir(out)).sort(), ["mps_bg.wasm", "worker.js"]);
+  assert.deepEqual((await readdir(out)).sort(), ["mps_bg.wasm", "mps_scanner_bg.wasm", "worker.js"]);
   const workerd = spawn(program("workerd"), ["serve", "config.capnp", "--control-fd=1"], {
     cwd: folder,
     stdio: ["ignore", "pipe", "inherit"],
@@ -64,7 +65,7 @@ test("workerd, the module compiled beforehand", async () => {
     const [line] = (await once(createInterface(workerd.stdout), "line")) as [string];
     const { port } = JSON.parse(line) as { port: number };
     const answer = await fetch(`http://127.0.0.1:${port}/`);
-    assert.deepEqual(await answer.json(), { ...wanted, client: "function" });
+    assert.deepEqual(await answer.json(), { ...wanted, scanned, client: "function" });
   } finally {
     workerd.kill();
     await once(workerd, "exit");
@@ -73,7 +74,7 @@ test("workerd, the module compiled beforehand", async () => {
 
 test("an import that uses nothing adds nothing to a bundle", async () => {
   const folder = await install("node");
-  for (const entry of ["@mps/sdk", "@mps/sdk/client", "@mps/sdk/inline"]) {
+  for (const entry of ["@mps/sdk", "@mps/sdk/client", "@mps/sdk/inline", "@mps/sdk/scanner"]) {
     const stdin = { contents: `import "${entry}";`, resolveDir: folder };
     const { outputFiles } = await build({ stdin, bundle: true, format: "esm", write: false, logLevel: "error" });
     assert.equal(outputFiles[0]?.text.trim(), "", entry);

@@ -33,6 +33,7 @@ const PACKAGE: Step = Step {
     name: "npm package",
     inputs: &[
         "crates/wasm",
+        "crates/scanner",
         "pkg/src",
         "pkg/build.mjs",
         "pkg/package.json",
@@ -55,7 +56,15 @@ const EDGE_PANICKING: Step =
 /// The site contains the package, so its stamp does too.
 const WWW: Step = Step {
     name: "web site",
-    inputs: &["www", "crates/wasm", "pkg/src", "pkg/build.mjs", "pkg/package.json", "package-lock.json"],
+    inputs: &[
+        "www",
+        "crates/wasm",
+        "crates/scanner",
+        "pkg/src",
+        "pkg/build.mjs",
+        "pkg/package.json",
+        "package-lock.json",
+    ],
     outputs: &["www/dist/index.html"],
 };
 
@@ -81,6 +90,8 @@ pub(crate) fn package(repository: &Repository) -> Result<()> {
             "--release",
             "-p",
             "mps-wasm",
+            "-p",
+            "mps-scanner",
             "--target",
             TARGET,
             "--config",
@@ -88,13 +99,11 @@ pub(crate) fn package(repository: &Repository) -> Result<()> {
         ]);
         // The path that pkg/build.mjs is given must be where cargo writes, whatever the caller's settings.
         process::must(cargo.arg("--target-dir").arg(repository.join("target")))?;
-        let mut command = node(
-            repository,
-            &[
-                "pkg/build.mjs",
-                &repository.join(&format!("target/{TARGET}/release/mps_wasm.wasm")).to_string_lossy(),
-            ],
-        )?;
+        let compiled = |name: &str| {
+            repository.join(&format!("target/{TARGET}/release/{name}.wasm")).display().to_string()
+        };
+        let mut command =
+            node(repository, &["pkg/build.mjs", &compiled("mps_wasm"), &compiled("mps_scanner")])?;
         with_wasm_tools(repository, &toolchain, &mut command)?;
         Ok(command)
     })

@@ -1,8 +1,8 @@
 // The camera: looks for a payment code until one is found or the cashier closes it.
 import { inspectPaymentCode } from "@mps/sdk";
+import { CameraError, scanCamera } from "@mps/sdk/scanner";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useTexts } from "../i18n.ts";
-import { openReader } from "./qr_reader.ts";
 
 const lookEveryMs = 150;
 
@@ -43,40 +43,18 @@ export function Scanner({ onCode, onClose }: ScannerProps) {
 
 /** Answers the function that ends it and lets the camera go. */
 function look(video: HTMLVideoElement, onState: (state: ScanState) => void, onCode: (digits: string) => void): () => void {
-  let stream: MediaStream | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let isOver = false;
-  const end = () => {
-    isOver = true;
-    clearTimeout(timer);
-    for (const track of stream?.getTracks() ?? []) track.stop();
+  const closing = new AbortController();
+  const { signal } = closing;
+  const accept = ({ text }: { text: string }) => {
+    const isCode = inspectPaymentCode(text.trim()) !== null;
+    if (!isCode) onState("notCode");
+    return isCode;
   };
-  const run = async () => {
-    stream = await openCamera();
-    // Closed while the browser was asking for permission.
-    if (isOver) return end();
-    video.srcObject = stream;
-    await video.play();
-    const read = await openReader();
-    const again = async () => {
-      const text = (await read(video))?.trim();
-      if (isOver) return;
-      if (text !== undefined && inspectPaymentCode(text) !== null) return onCode(text);
-      if (text !== undefined) onState("notCode");
-      timer = setTimeout(() => void again(), lookEveryMs);
-    };
-    await again();
-  };
-  run().catch((error: unknown) => {
-    if (isOver) return;
-    onState(error instanceof DOMException && error.name === "NotAllowedError" ? "denied" : "none");
-  });
-  return end;
-}
-
-function openCamera(): Promise<MediaStream> {
-  // Absent where the page is not served over HTTPS.
-  const devices = navigator.mediaDevices as MediaDevices | undefined;
-  if (devices === undefined) return Promise.reject(new Error("no camera interface"));
-  return devices.getUserMedia({ video: { facingMode: { ideal: "environment" } }, audio: false });
+  scanCamera(video, { signal, accept, everyMs: lookEveryMs }).then(
+    ({ text }) => onCode(text.trim()),
+    (error: unknown) => {
+      if (!signal.aborted) onState(error instanceof CameraError && error.reason === "denied" ? "denied" : "none");
+    },
+  );
+  return () => closing.abort();
 }

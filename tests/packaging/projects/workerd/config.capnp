@@ -9,6 +9,7 @@ const worker :Workerd.Worker = (
   modules = [
     (name = "worker.js", esModule = embed "out/worker.js"),
     (name = "./mps_bg.wasm", wasm = embed "out/mps_bg.wasm"),
+    (name = "./mps_scanner_bg.wasm", wasm = embed "out/mps_scanner_bg.wasm"),
   ],
   compatibilityDate = "2026-01-01",
 );

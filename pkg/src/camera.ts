@@ -1,0 +1,101 @@
+// The camera: opened, looked through until a code is accepted or the caller wants it no more, and always let go.
+
+import { MpsError } from "./errors.js";
+import type { Own, Scanned } from "./frames.js";
+import { readWith } from "./frames.js";
+import { malformed, plainCopy } from "./thrown.js";
+
+/** Why no camera can be looked through: the user or the system forbids it, there is none, another program has it, or the page may not ask. */
+export type CameraReason = "denied" | "absent" | "busy" | "unsupported";
+
+/** No camera: `reason` says why. Its code is PERMISSION_DENIED when it is forbidden, else UNAVAILABLE. */
+export class CameraError extends MpsError {
+  override readonly name = "CameraError";
+  readonly reason: CameraReason;
+
+  constructor(reason: CameraReason, cause?: unknown) {
+    super(reason === "denied" ? "PERMISSION_DENIED" : "UNAVAILABLE", { params: { reason }, cause });
+    this.reason = reason;
+  }
+}
+
+/** How to look through the camera. */
+export interface ScanOptions {
+  /** Ends it; the signal's reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a code is the one that is looked for; any is when left out. */
+  readonly accept?: ((scanned: Scanned) => boolean) | undefined;
+  /** Milliseconds between two looks: 20 to 5000, 100 when left out. */
+  readonly everyMs?: number | undefined;
+  /** The camera that is preferred; the one that looks away from the user when left out. */
+  readonly facingMode?: "environment" | "user" | undefined;
+}
+
+const reasons: Readonly<Record<string, CameraReason>> = {
+  NotAllowedError: "denied",
+  SecurityError: "denied",
+  NotFoundError: "absent",
+  OverconstrainedError: "absent",
+};
+
+/**
+ * Shows the camera in `video` until a code is accepted. The camera is let go whatever happens. Throws CameraError, the signal's reason,
+ * MALFORMED_ARGUMENT.
+ */
+export async function scanWith(own: Own, video: HTMLVideoElement, options: ScanOptions = {}): Promise<Scanned> {
+  const { signal, accept, everyMs = 100, facingMode = "environment" } = plainCopy(options, "options");
+  const isVideo = typeof HTMLVideoElement !== "undefined" && video instanceof HTMLVideoElement;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw malformed("signal");
+  if (accept !== undefined && typeof accept !== "function") throw malformed("accept");
+  if (typeof everyMs !== "number" || !(everyMs >= 20 && everyMs <= 5000)) throw malformed("everyMs");
+  if (facingMode !== "environment" && facingMode !== "user") throw malformed("facingMode");
+  // Absent where the page is not served over HTTPS, and where there is no page.
+  const devices = (globalThis.navigator as { mediaDevices?: MediaDevices } | undefined)?.mediaDevices;
+  if (devices === undefined) throw new CameraError("unsupported");
+  if (!isVideo) throw malformed("video");
+  signal?.throwIfAborted();
+  const stream = await openCamera(devices, facingMode, signal);
+  try {
+    video.srcObject = stream;
+    await unlessAborted(video.play(), signal);
+    for (;;) {
+      const scanned = await unlessAborted(readWith(own, video), signal);
+      if (scanned !== undefined && (accept === undefined || accept(scanned))) return scanned;
+      if (stream.getVideoTracks().every((track) => track.readyState === "ended")) throw new CameraError("busy");
+      await unlessAborted(new Promise<void>((resolve) => setTimeout(resolve, everyMs)), signal);
+    }
+  } finally {
+    stop(stream);
+    video.srcObject = null;
+  }
+}
+
+function stop(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+async function openCamera(devices: MediaDevices, facingMode: string, signal: AbortSignal | undefined): Promise<MediaStream> {
+  let asked: Promise<MediaStream> | undefined;
+  try {
+    asked = devices.getUserMedia({ video: { facingMode: { ideal: facingMode } }, audio: false });
+    return await unlessAborted(asked, signal);
+  } catch (error) {
+    if (signal?.aborted === true) {
+      // The user may still allow it: nobody looks any more.
+      void asked?.then(stop, () => undefined);
+      throw signal.reason;
+    }
+    throw new CameraError(error instanceof DOMException ? (reasons[error.name] ?? "busy") : "busy", error);
+  }
+}
+
+/** The work's outcome, or the signal's reason as soon as it is aborted. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const end = (): void => reject(signal.reason as Error);
+    if (signal.aborted) end();
+    signal.addEventListener("abort", end, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
+  });
+}

@@ -1,0 +1,156 @@
+// Reading codes out of pictures: by the platform's own detector where it knows both kinds, else by WebAssembly, loaded at the first use.
+
+import { errorOf } from "./errors.js";
+import start, { readFrame as readPixels } from "./mps_scanner.js";
+import { malformed, mpsErrorOf } from "./thrown.js";
+import type { WasmSource } from "./types.js";
+
+/** A code that was read. */
+export interface Scanned {
+  readonly text: string;
+  /** A bar code is read when it is a payment code; a QR code whatever it says. */
+  readonly format: "qr_code" | "code_128";
+}
+
+/** Pixels as `ImageData` has them: red, green, blue and opacity, row by row. */
+export interface Pixels {
+  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A picture: pixels, or what a page can draw. */
+export type Frame = Pixels | HTMLVideoElement | HTMLCanvasElement | HTMLImageElement | OffscreenCanvas | ImageBitmap;
+
+/** Where this entry has its module from. */
+export type Own = () => WasmSource | Promise<WasmSource>;
+
+type Read = (frame: Frame) => Promise<Scanned | undefined>;
+
+interface Detector {
+  detect(source: unknown): Promise<readonly { readonly rawValue: string; readonly format: string }[]>;
+}
+interface DetectorClass {
+  new (options: { formats: readonly string[] }): Detector;
+  getSupportedFormats(): Promise<readonly string[]>;
+}
+
+const formats = ["qr_code", "code_128"] as const;
+const sideMax = 4096;
+/** Larger frames are drawn smaller: a code is read no better in them, only later. */
+const drawnSideMax = 1280;
+
+let opening: Promise<Read> | undefined;
+
+/** What a picture shows; undefined when it shows no code. Throws MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come. */
+export async function readWith(own: Own, frame: Frame): Promise<Scanned | undefined> {
+  checkFrame(frame);
+  opening ??= open(own).catch((error: unknown) => {
+    opening = undefined;
+    throw error;
+  });
+  const read = await opening;
+  try {
+    return await read(frame);
+  } catch (error) {
+    throw mpsErrorOf(error, error instanceof WebAssembly.RuntimeError ? "INTERNAL" : "MALFORMED_ARGUMENT");
+  }
+}
+
+async function open(own: Own): Promise<Read> {
+  const detector = await ownDetector().catch(() => undefined);
+  let loading: Promise<Read> | undefined;
+  const module = (): Promise<Read> => (loading ??= load(own));
+  if (detector === undefined) return module();
+  return async (frame) => {
+    try {
+      return await detect(detector, frame);
+    } catch {
+      // Its service may be absent or give up: the module reads without it.
+      return (await module())(frame);
+    }
+  };
+}
+
+async function ownDetector(): Promise<Detector | undefined> {
+  const { BarcodeDetector } = globalThis as { BarcodeDetector?: DetectorClass };
+  if (BarcodeDetector === undefined) return undefined;
+  const known = await BarcodeDetector.getSupportedFormats();
+  return formats.every((format) => known.includes(format)) ? new BarcodeDetector({ formats }) : undefined;
+}
+
+async function detect(detector: Detector, frame: Frame): Promise<Scanned | undefined> {
+  const [found] = await detector.detect(isPixels(frame) ? imageDataOf(frame) : frame);
+  const format = formats.find((known) => known === found?.format);
+  return found === undefined || format === undefined ? undefined : { text: found.rawValue, format };
+}
+
+async function load(own: Own): Promise<Read> {
+  try {
+    await start({ module_or_path: await own() });
+  } catch (cause) {
+    throw errorOf("UNAVAILABLE", { cause });
+  }
+  const draw = drawer();
+  return (frame) => {
+    const pixels = isPixels(frame) ? frame : draw(frame);
+    const found = pixels === undefined ? undefined : readPixels(bytesOf(pixels.data), pixels.width, pixels.height);
+    if (found === undefined) return Promise.resolve(undefined);
+    return Promise.resolve({ text: found.slice(1), format: found.startsWith("q") ? "qr_code" : "code_128" });
+  };
+}
+
+function checkFrame(frame: unknown): void {
+  try {
+    if (typeof frame !== "object" || frame === null) throw malformed("frame");
+    if (!isPixels(frame)) {
+      if (sizeOf(frame) === undefined) throw malformed("frame");
+      return;
+    }
+    const { data, width, height } = frame;
+    const sides = [width, height].every((side) => Number.isInteger(side) && side > 0 && side <= sideMax);
+    const isBytes = data instanceof Uint8Array || data instanceof Uint8ClampedArray;
+    if (!isBytes || !sides || data.length !== width * height * 4) throw malformed("frame");
+  } catch (error) {
+    throw mpsErrorOf(error, "MALFORMED_ARGUMENT");
+  }
+}
+
+function isPixels(frame: object): frame is Pixels {
+  return "data" in frame;
+}
+
+function imageDataOf({ data, width, height }: Pixels): ImageData {
+  return new ImageData(Uint8ClampedArray.from(data), width, height);
+}
+
+function bytesOf(data: Uint8Array | Uint8ClampedArray): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+type Drawable = Exclude<Frame, Pixels>;
+
+/** A picture's own size in pixels; 0 while a video has no frame yet. */
+function sizeOf(frame: object): readonly [number, number] | undefined {
+  const { videoWidth, videoHeight, naturalWidth, naturalHeight, width, height } = frame as Record<string, unknown>;
+  const sizes = [[videoWidth, videoHeight], [naturalWidth, naturalHeight], [width, height]] as const;
+  return sizes.find((size): size is readonly [number, number] => size.every((side) => typeof side === "number" && side >= 0));
+}
+
+/** Draws pictures onto one canvas, to have their pixels. */
+function drawer(): (frame: Drawable) => Pixels | undefined {
+  let canvas: HTMLCanvasElement | OffscreenCanvas | undefined;
+  return (frame) => {
+    const [wide, high] = sizeOf(frame) ?? [0, 0];
+    if (wide === 0 || high === 0) return undefined;
+    const shrink = Math.min(1, drawnSideMax / Math.max(wide, high));
+    const [width, height] = [Math.max(1, Math.round(wide * shrink)), Math.max(1, Math.round(high * shrink))];
+    canvas ??= typeof OffscreenCanvas === "undefined" ? document.createElement("canvas") : new OffscreenCanvas(width, height);
+    [canvas.width, canvas.height] = [width, height];
+    const options = { willReadFrequently: true };
+    const context = canvas.getContext("2d", options) as CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D | null;
+    if (context === null) return undefined;
+    context.drawImage(frame, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height);
+  };
+}

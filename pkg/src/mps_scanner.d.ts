@@ -1,0 +1,6 @@
+// What wasm-bindgen writes to dist/mps_scanner.js out of crates/scanner.
+
+import type { WasmSource } from "./types.js";
+
+export function readFrame(rgba: Uint8Array, width: number, height: number): string | undefined;
+export default function start(source?: { module_or_path: WasmSource | Promise<WasmSource> }): Promise<unknown>;

@@ -1,0 +1,25 @@
+// The entry that reads codes, for Workers: its module comes compiled.
+
+import compiled from "./mps_scanner_bg.wasm";
+
+import { type ScanOptions, scanWith } from "./camera.js";
+import { type Frame, type Scanned, readWith } from "./frames.js";
+
+export { CameraError, type CameraReason, type ScanOptions } from "./camera.js";
+export { MpsError } from "./errors.js";
+export type { Frame, Pixels, Scanned } from "./frames.js";
+
+const own = (): WebAssembly.Module => compiled;
+
+/** What a picture shows; undefined when it shows no code. Throws MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come. */
+export function readFrame(frame: Frame): Promise<Scanned | undefined> {
+  return readWith(own, frame);
+}
+
+/**
+ * Shows the camera in `video` until a code is accepted. The camera is let go whatever happens. Throws CameraError, the signal's reason,
+ * MALFORMED_ARGUMENT.
+ */
+export function scanCamera(video: HTMLVideoElement, options?: ScanOptions): Promise<Scanned> {
+  return scanWith(own, video, options);
+}

@@ -1,0 +1,3 @@
+// The types of probe.js, for the tests beside it.
+
+export const wanted: Readonly<Record<string, unknown>>;
