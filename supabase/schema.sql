@@ -1103,6 +1103,30 @@ $$;
 
 COMMENT ON FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) IS 'Adds a payment to its device''s day, under the card''s lock.';
 
+-- Name: next_recharge_query_at(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.next_recharge_query_at(p_expires_at timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  select min(p_expires_at + t.after_expiry)
+  from (values (interval '-3 minutes'), (interval '1 minute'), (interval '10 minutes'), (interval '6 hours')) as t (after_expiry)
+  where p_expires_at + t.after_expiry > p_now
+$$;
+
+-- Name: FUNCTION next_recharge_query_at(p_expires_at timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.next_recharge_query_at(p_expires_at timestamp with time zone, p_now timestamp with time zone) IS 'The next time to ask an order''s provider: three minutes before the order expires, one and ten minutes and six hours after it; NULL when all are past. A query that failed waits for the next of them.';
+
+-- Name: limit_int(text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.limit_int(p_name text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select l.value::int from rules.limits() l where l.name = p_name $$;
+
+-- Name: FUNCTION limit_int(p_name text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.limit_int(p_name text) IS 'A shared bound that is a whole number; NULL for an unknown name.';
+
 -- Name: recharge_order_no_seq; Type: SEQUENCE; Schema: app; Owner: -
 
 CREATE SEQUENCE app.recharge_order_no_seq
@@ -1125,6 +1149,7 @@ CREATE TABLE app.recharge_orders (
     status text DEFAULT 'pending'::text NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    query_at timestamp with time zone DEFAULT app.next_recharge_query_at((clock_timestamp() + make_interval(secs => (rules.limit_int('recharge.order_lifetime_seconds'::text))::double precision)), clock_timestamp()),
     CONSTRAINT recharge_orders_amount_not_positive CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
     CONSTRAINT recharge_orders_currency_well_formed CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT recharge_orders_order_no_well_formed CHECK ((order_no ~ '^ORD[0-9]{10,}$'::text)),
@@ -1135,6 +1160,10 @@ CREATE TABLE app.recharge_orders (
 -- Name: TABLE recharge_orders; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.recharge_orders IS 'Recharges that a member ordered through a provider. Nothing is credited before a verified payment; needs_review: none was credited, and one waits for an admin.';
+
+-- Name: COLUMN recharge_orders.query_at; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON COLUMN app.recharge_orders.query_at IS 'When its provider is to be asked whether it was paid; NULL when it has been asked often enough.';
 
 -- Name: credit_recharge(app.recharge_orders, text, numeric, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -6912,6 +6941,44 @@ $$;
 
 COMMENT ON FUNCTION public.system_health_check() IS 'Admin, service: one row for each check, cheap enough for every minute; detail is for an operator to read. The books are verify_ledger''s. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
+-- Name: take_recharge_orders_to_query(integer); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.take_recharge_orders_to_query(p_limit integer DEFAULT NULL::integer) RETURNS TABLE(order_no text, provider text, amount numeric, currency text, status text, expires_at timestamp with time zone, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_rows int;
+  v_now timestamptz := clock_timestamp();
+  v_taken int;
+begin
+  perform sec.require_service();
+  v_rows := sec.page_rows(p_limit, null);
+  -- Whoever is completing an order holds its row: it needs no question.
+  return query
+    with due as (
+      select o.id from app.recharge_orders o
+      where o.query_at <= v_now and o.status in ('pending', 'expired')
+      order by o.query_at
+      limit v_rows
+      for update skip locked),
+    taken as (
+      update app.recharge_orders o set query_at = app.next_recharge_query_at(o.expires_at, v_now)
+      from due where o.id = due.id
+      returning o.order_no, o.provider, o.amount, o.currency, o.status, o.expires_at, o.created_at)
+    select t.order_no, t.provider, t.amount::numeric, t.currency, t.status, t.expires_at, t.created_at
+    from taken t order by t.expires_at, t.order_no;
+  get diagnostics v_taken = row_count;
+  if v_taken > 0 then
+    perform audit.log('service', 'recharge.queried', 'recharge_order', null, jsonb_build_object('orders', v_taken));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION take_recharge_orders_to_query(p_limit integer); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.take_recharge_orders_to_query(p_limit integer) IS 'Service: hands out the orders whose provider is to be asked now whether they were paid, 50 a call and at most 200: each three minutes before it expires, and one minute, ten minutes and six hours after it, until a payment is reported. Each is handed out once a time, to one caller: what its query answers goes to complete_recharge_order when it was paid, and nowhere when it was not. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
 -- Name: test_connection(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.test_connection() RETURNS TABLE(ok boolean, server_time timestamp with time zone, schema_version text)
@@ -7626,16 +7693,6 @@ CREATE FUNCTION rules.limit_amount(p_name text) RETURNS numeric
 -- Name: FUNCTION limit_amount(p_name text); Type: COMMENT; Schema: rules; Owner: -
 
 COMMENT ON FUNCTION rules.limit_amount(p_name text) IS 'A shared bound that is an amount; NULL for an unknown name.';
-
--- Name: limit_int(text); Type: FUNCTION; Schema: rules; Owner: -
-
-CREATE FUNCTION rules.limit_int(p_name text) RETURNS integer
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ select l.value::int from rules.limits() l where l.name = p_name $$;
-
--- Name: FUNCTION limit_int(p_name text); Type: COMMENT; Schema: rules; Owner: -
-
-COMMENT ON FUNCTION rules.limit_int(p_name text) IS 'A shared bound that is a whole number; NULL for an unknown name.';
 
 -- Name: limits(); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -8703,7 +8760,7 @@ COMMENT ON FUNCTION sec.require_user() IS 'The signed-in user, else NOT_AUTHENTI
 CREATE FUNCTION sec.schema_version() RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$ select '20261123109900' $$;
+    AS $$ select '20261123110100' $$;
 
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: sec; Owner: -
 
@@ -9857,6 +9914,10 @@ CREATE INDEX recharge_orders_by_member ON app.recharge_orders USING btree (membe
 
 CREATE INDEX recharge_orders_pending ON app.recharge_orders USING btree (expires_at) WHERE (status = 'pending'::text);
 
+-- Name: recharge_orders_to_query; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_orders_to_query ON app.recharge_orders USING btree (query_at) WHERE ((status = ANY (ARRAY['pending'::text, 'expired'::text])) AND (query_at IS NOT NULL));
+
 -- Name: recharge_payments_by_order; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX recharge_payments_by_order ON app.recharge_payments USING btree (order_id);
@@ -10788,6 +10849,14 @@ REVOKE ALL ON FUNCTION app.count_merchant_cash(p_merchant app.merchants, p_amoun
 
 REVOKE ALL ON FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION next_recharge_query_at(p_expires_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.next_recharge_query_at(p_expires_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION limit_int(p_name text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.limit_int(p_name text) FROM PUBLIC;
+
 -- Name: FUNCTION credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) FROM PUBLIC;
@@ -11670,6 +11739,11 @@ REVOKE ALL ON FUNCTION public.system_health_check() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.system_health_check() TO authenticated;
 GRANT ALL ON FUNCTION public.system_health_check() TO service_role;
 
+-- Name: FUNCTION take_recharge_orders_to_query(p_limit integer); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.take_recharge_orders_to_query(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.take_recharge_orders_to_query(p_limit integer) TO service_role;
+
 -- Name: FUNCTION test_connection(); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.test_connection() FROM PUBLIC;
@@ -11782,10 +11856,6 @@ REVOKE ALL ON FUNCTION rules.like_prefix(p_prefix text) FROM PUBLIC;
 -- Name: FUNCTION limit_amount(p_name text); Type: ACL; Schema: rules; Owner: -
 
 REVOKE ALL ON FUNCTION rules.limit_amount(p_name text) FROM PUBLIC;
-
--- Name: FUNCTION limit_int(p_name text); Type: ACL; Schema: rules; Owner: -
-
-REVOKE ALL ON FUNCTION rules.limit_int(p_name text) FROM PUBLIC;
 
 -- Name: FUNCTION limits(); Type: ACL; Schema: rules; Owner: -
 

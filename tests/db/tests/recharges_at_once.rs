@@ -39,6 +39,13 @@ fn expire() -> Call {
     Call::new(Caller::Service, statement, &[])
 }
 
+/// Which orders a taker got, in one text.
+fn take() -> Call {
+    let statement = "select jsonb_build_object('orders', coalesce(string_agg(t.order_no, ' '), ''))::text
+        from public.take_recharge_orders_to_query() t";
+    Call::new(Caller::Service, statement, &[])
+}
+
 fn close(admin: &str, card: &str) -> Call {
     let statement = "select jsonb_build_object('done', public.close_card($1::text::uuid))::text";
     Call::new(Caller::User(admin.to_owned()), statement, &[Some(card)])
@@ -158,6 +165,25 @@ fn expiring_goes_past_an_order_that_is_being_paid() -> Result<()> {
             ["completed", "expired"]
         );
         db.check_ledger().await
+    })
+}
+
+#[test]
+fn an_order_to_be_asked_for_is_handed_to_one_of_twenty_takers() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let mut due = Vec::new();
+        for n in 0..5 {
+            due.push(ordered(db, &format!("payer{n}")).await?.1);
+        }
+        db.run("update app.recharge_orders set query_at = now()").await?;
+        let outcomes = db.at_once(vec![take(); 20]).await?;
+        assert_ends(&outcomes, &[("ok", 20)]);
+        let all = answers(&outcomes);
+        let mut taken: Vec<&str> =
+            all.iter().flat_map(|answer| answer.text("orders").split_whitespace()).collect();
+        taken.sort_unstable();
+        assert_eq!(taken, due);
+        Ok(())
     })
 }
 

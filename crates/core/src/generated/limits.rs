@@ -3,8 +3,8 @@
 
 /// `[schema]` of spec/limits.toml.
 pub mod schema {
-    /// `version = "20261123109900"`
-    pub const VERSION: &str = "20261123109900";
+    /// `version = "20261123110100"`
+    pub const VERSION: &str = "20261123110100";
 }
 
 /// `[money]` of spec/limits.toml.
