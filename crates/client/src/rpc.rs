@@ -94,8 +94,9 @@ pub use points::{
     UpdatePointsAndLevel,
 };
 pub use recharges::{
-    CashRecharge, GetRechargeOrder, ListRechargeOrders, MerchantRefundTx, RechargeOrder, Refund,
-    ResolveRechargeOrder, ResolvedPayment, UserRechargeCard,
+    CashRecharge, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder,
+    GetRechargeOrder, ListRechargeOrders, MerchantRefundTx, RechargeOrder, RechargeOrderToQuery, Refund,
+    ResolveRechargeOrder, ResolvedPayment, TakeRechargeOrdersToQuery, UserRechargeCard,
 };
 pub use settlements::{
     GenerateSettlement, GetSettlementDetail, ListSettlements, Settlement, SettlementDetail,

@@ -68,6 +68,11 @@ impl Instant {
             .ok()?;
         Some(Self(moment.to_utc()))
     }
+
+    /// Whole seconds since 1970.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.timestamp()
+    }
 }
 
 impl fmt::Display for Instant {
@@ -96,6 +101,13 @@ pub struct Amount(Decimal);
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+impl Amount {
+    /// As an amount of the core; `None` below zero.
+    pub fn to_money(self) -> Option<Money> {
+        Money::try_from_decimal(self.0).ok()
     }
 }
 

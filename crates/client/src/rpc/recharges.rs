@@ -3,8 +3,120 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CardId, TransactionId, read_row, read_rows};
-use crate::argument::{RechargeAmount, RefundAmount};
+use crate::argument::{Price, RechargeAmount, RefundAmount};
 use crate::wire::{Amount, Instant, Json};
+
+rpc! {
+    /// `create_recharge_order`: A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through
+    /// wechat or alipay, to be paid within 15 minutes. Nothing is credited until the provider's payment is verified.
+    /// The same key and request: the same order.
+    CreateRechargeOrder = "create_recharge_order", keyed, read_row -> CreatedRechargeOrder {
+        /// The card.
+        card_id: CardId,
+        /// In the house currency.
+        amount: RechargeAmount,
+        /// `wechat` or `alipay`.
+        provider: String,
+        /// Names this request for ever.
+        idempotency_key: Option<String>,
+    }
+}
+
+/// The answer of [`CreateRechargeOrder`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CreatedRechargeOrder {
+    /// The number of the order.
+    pub order_no: String,
+    /// The card.
+    pub card_id: CardId,
+    /// In the house currency.
+    pub amount: Amount,
+    /// ISO 4217.
+    pub currency: String,
+    /// `wechat` or `alipay`.
+    pub provider: String,
+    /// `pending`: what it was when it was made.
+    pub status: String,
+    /// When it ends.
+    pub expires_at: Instant,
+    /// When it was made.
+    pub created_at: Instant,
+    /// Whether this answers an earlier request with the same key.
+    pub replayed: bool,
+}
+
+rpc! {
+    /// `complete_recharge_order`: Service: a payment that the provider's verified notification or query reported.
+    /// Credits once per provider transaction and once per order; what does not fit is recorded and waits for an admin.
+    CompleteRechargeOrder = "complete_recharge_order", always, read_row -> CompletedPayment {
+        /// The number of the order.
+        order_no: String,
+        /// `wechat` or `alipay`.
+        provider: String,
+        /// The number that the provider gave the payment.
+        provider_tx_id: String,
+        /// What was paid.
+        amount: Price,
+        /// ISO 4217.
+        currency: String,
+        /// When it was paid, by the provider's clock.
+        paid_at: Instant,
+    }
+}
+
+/// The answer of [`CompleteRechargeOrder`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompletedPayment {
+    /// The number of the order.
+    pub order_no: String,
+    /// The status of the order.
+    pub order_status: String,
+    /// `credited`, `needs_review` or `refunded_outside`.
+    pub payment_status: String,
+    /// Why it waits for an admin.
+    pub review_reason: Option<String>,
+    /// Whether it was paid after the order had expired.
+    pub is_late: bool,
+    /// The card.
+    pub card_id: CardId,
+    /// What was paid.
+    pub amount: Amount,
+    /// The number of the transaction that credited it.
+    pub tx_no: Option<String>,
+    /// Whether it was recorded before.
+    pub replayed: bool,
+}
+
+rpc! {
+    /// `take_recharge_orders_to_query`: Service: the orders that are to be asked about at their provider now, the most urgent first.
+    /// Each is handed out once at each of its times.
+    TakeRechargeOrdersToQuery = "take_recharge_orders_to_query", never, read_rows -> Vec<RechargeOrderToQuery> {
+        /// 1 to 100.
+        limit: Option<i32>,
+    }
+}
+
+/// An order that nothing is known to be paid of.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RechargeOrderToQuery {
+    /// The number of the order.
+    pub order_no: String,
+    /// `wechat` or `alipay`.
+    pub provider: String,
+    /// What is to be paid.
+    pub amount: Amount,
+    /// ISO 4217.
+    pub currency: String,
+    /// `pending` or `expired`.
+    pub status: String,
+    /// When it ends.
+    pub expires_at: Instant,
+    /// When it was made.
+    pub created_at: Instant,
+}
 
 rpc! {
     /// `get_recharge_order`: A recharge order: one's own or of a card one owns or administers; any for admins
@@ -43,7 +155,7 @@ pub struct RechargeOrder {
     pub amount: Amount,
     /// ISO 4217.
     pub currency: String,
-    /// `wechat`, `alipay` or, of identities, `line`.
+    /// `wechat` or `alipay`.
     pub provider: String,
     /// Which status.
     pub status: String,
