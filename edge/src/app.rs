@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::operator::OperatorTokens;
 use crate::platform::{Host, Patience, on_one_thread};
 use crate::problem::{self, Failure};
+use crate::providers::Providers;
 use crate::refusals::Reports;
 use crate::telemetry::{self, Note, RouteTemplate};
 use crate::{crons, headers, panics, routes};
@@ -45,6 +46,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     operator: OperatorTokens,
     reports: Reports,
+    providers: Providers,
 }
 
 impl App {
@@ -107,6 +109,10 @@ impl App {
     pub(crate) fn operator(&self) -> &OperatorTokens {
         &self.0.operator
     }
+
+    pub(crate) fn providers(&self) -> &Providers {
+        &self.0.providers
+    }
 }
 
 /// Who must act on a call's result; a metrics label.
@@ -150,6 +156,7 @@ impl Front {
                 metrics: metrics.clone(),
                 operator: config.operator,
                 reports: Reports::default(),
+                providers: Providers::new(config.providers, &host),
             }));
             let router = routes::all().layer(middleware::from_fn(note_route)).with_state(app.clone());
             Opened { app, router, allowed_origins: config.allowed_origins }

@@ -1,5 +1,7 @@
 //! Every variable and secret: typed, documented, refused at start when wrong. The environment is read nowhere else.
 
+mod providers;
+
 use std::fmt;
 
 use axum::http::{HeaderName, Uri};
@@ -7,6 +9,8 @@ use mps_client::ApiKey;
 
 use crate::limits::{LimitRules, Quota};
 use crate::operator::OperatorTokens;
+
+pub(crate) use self::providers::ProviderConfig;
 
 /// HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, 3.2).
 const JWT_SECRET_BYTES_MIN: usize = 32;
@@ -35,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitRules,
     /// What opens /ops and /metrics.
     pub(crate) operator: OperatorTokens,
+    /// Who takes money for recharges.
+    pub(crate) providers: ProviderConfig,
 }
 
 /// What an access token must be.
@@ -85,6 +91,7 @@ impl Config {
                 ops: read_operator_token(&optional, "OPS_TOKEN")?,
                 metrics: read_operator_token(&optional, "METRICS_TOKEN")?,
             },
+            providers: ProviderConfig::read(&optional)?,
         })
     }
 }

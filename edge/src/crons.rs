@@ -9,14 +9,18 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::problem::Failure;
+use crate::recharging;
 use crate::telemetry;
+
+const QUERY_RECHARGE_ORDERS: &str = "query_recharge_orders";
 
 /// One run makes no more calls than this; what is left waits for the next.
 const CALLS_MAX: u32 = 100;
 
-/// A job. Its name is that of its RPC without `cron_`.
+/// A job. Its name is that of its RPC without `cron_`; one asks the payment providers and has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Job {
+    QueryRechargeOrders,
     ExpireRechargeOrders,
     Seal,
     VerifySeals,
@@ -58,6 +62,7 @@ const fn cron(name: &'static str, schedule: &'static str, is_repeated: bool, job
 
 /// All jobs. Those of one time run in this order.
 pub(crate) const ALL: &[Cron] = &[
+    cron(QUERY_RECHARGE_ORDERS, "* * * * *", false, Job::QueryRechargeOrders),
     cron("expire_recharge_orders", "* * * * *", true, Job::ExpireRechargeOrders),
     cron("seal", "* * * * *", true, Job::Seal),
     cron("verify_seals", "*/5 * * * *", false, Job::VerifySeals),
@@ -118,6 +123,7 @@ async fn repeat(app: &App, cron: &'static Cron, request_id: &RequestId) -> Resul
 async fn call(app: &App, job: Job, request_id: &RequestId) -> Result<u32, Failure> {
     let context = CallContext { caller: Caller::Service, request_id: request_id.clone() };
     let answer = match job {
+        Job::QueryRechargeOrders => recharging::query_orders(app, request_id).await?,
         Job::ExpireRechargeOrders => app.call_patiently(context, CronExpireRechargeOrders {}).await?,
         Job::Seal => app.call_patiently(context, CronSeal {}).await?,
         Job::VerifySeals => app.call_patiently(context, CronVerifySeals {}).await?,
@@ -148,9 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn every_cron_rpc_is_one_job() {
+    fn every_cron_rpc_is_one_job_beside_that_of_the_providers() {
         let text = include_str!("../../docs/rpcs.md");
         let mut rpcs: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## cron_")).collect();
+        rpcs.push(QUERY_RECHARGE_ORDERS);
         let mut jobs: Vec<&str> = ALL.iter().map(|cron| cron.name).collect();
         rpcs.sort_unstable();
         jobs.sort_unstable();

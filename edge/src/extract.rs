@@ -232,7 +232,7 @@ fn too_large() -> Failure {
     Failure::with_param(ErrorCode::BodyTooLarge, "bytes_max", BODY_BYTES_MAX)
 }
 
-async fn read_body(body: Body) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Failure> {
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(collected) => Ok(collected.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),

@@ -14,6 +14,8 @@ mod operator;
 mod panics;
 mod platform;
 mod problem;
+mod providers;
+mod recharging;
 mod refusals;
 mod routes;
 mod telemetry;

@@ -122,6 +122,7 @@ impl Metrics {
             500.. => "failed",
         };
         let provider = answered.note.and_then(|note| note.provider).unwrap_or("other");
+        let noted = answered.note.and_then(|note| note.order_status);
         let pays = |kind, status| {
             self.count("payment_transactions_total", &[("type", kind), ("status", status)]);
         };
@@ -142,8 +143,8 @@ impl Metrics {
             "/api/qr/revoke" => codes(outcome("revoked")),
             "/api/qr/validate" => codes(outcome("valid")),
             "/api/recharge/orders" => orders(provider, outcome("created")),
-            "/api/webhooks/wechat" => orders("wechat", outcome("notified")),
-            "/api/webhooks/alipay" => orders("alipay", outcome("notified")),
+            "/api/webhooks/wechat" => orders("wechat", noted.unwrap_or_else(|| outcome("notified"))),
+            "/api/webhooks/alipay" => orders("alipay", noted.unwrap_or_else(|| outcome("notified"))),
             _ => {}
         }
     }

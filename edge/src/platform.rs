@@ -1,6 +1,7 @@
 //! The host's powers: variables, the clock, chance, waiting, the log, work after the reply, objects shared by all isolates.
 //! Beside lib.rs and durable objects the only place that knows `worker`.
 
+mod crypto;
 mod objects;
 
 use std::future::{Future, poll_fn};
@@ -32,6 +33,10 @@ pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FetchLost;
 
+/// The host does not take the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotSigned;
+
 /// What only the process that hosts us can do. Time and chance come from here and nowhere else.
 pub(crate) trait Host: Send + Sync + 'static {
     /// Since 1970, by the wall clock.
@@ -55,6 +60,10 @@ pub(crate) trait Host: Send + Sync + 'static {
         request: http::Request<Vec<u8>>,
         body_bytes_max: usize,
     ) -> Work<Result<http::Response<Vec<u8>>, FetchLost>>;
+
+    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256 by a private key in PKCS#8, in constant time: what the network could measure of a
+    /// computation of ours would tell the key.
+    fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Work<Result<Vec<u8>, NotSigned>>;
 
     /// Who counts requests, in the order they are asked.
     fn limiters(&self) -> &[Box<dyn Limiter>];
@@ -123,6 +132,11 @@ impl Host for WorkerHost {
         }))
     }
 
+    fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Work<Result<Vec<u8>, NotSigned>> {
+        let (pkcs8, message) = (Uint8Array::from(pkcs8), Uint8Array::from(message));
+        Box::pin(SendFuture::new(async move { crypto::sign(&pkcs8, &message).await.map_err(|_| NotSigned) }))
+    }
+
     fn limiters(&self) -> &[Box<dyn Limiter>] {
         &self.limiters
     }
@@ -167,7 +181,7 @@ async fn fetch(
     Ok(response.body(body).ok())
 }
 
-/// Zeros when the host has no randomness: request ids then repeat, nothing else depends on it.
+/// Zeros when the host has no randomness: request ids then repeat, and a provider refuses what we ask; nothing else depends on it.
 pub(crate) fn random_bytes() -> [u8; 16] {
     let mut bytes = [0; 16];
     let _ = getrandom::fill(&mut bytes);

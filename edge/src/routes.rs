@@ -13,6 +13,7 @@ mod payments;
 mod recharges;
 #[cfg(feature = "test-panic")]
 mod test_panic;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::Request;
@@ -38,8 +39,12 @@ pub(crate) fn declared() -> Routes {
 }
 
 pub(crate) fn all() -> Router<App> {
-    let routes =
-        declared().into_router().merge(crons::routes()).merge(metrics::routes()).merge(ops::routes());
+    let routes = declared()
+        .into_router()
+        .merge(crons::routes())
+        .merge(metrics::routes())
+        .merge(ops::routes())
+        .merge(webhooks::routes());
     #[cfg(feature = "test-panic")]
     let routes = routes.merge(test_panic::routes());
     routes.fallback(refuse_address).method_not_allowed_fallback(refuse_method)

@@ -16,6 +16,14 @@ pub(crate) struct Note {
     pub(crate) merchant_code: Option<String>,
     /// Of a recharge order: `wechat` or `alipay`.
     pub(crate) provider: Option<&'static str>,
+    /// Of a recharge order, by whatever number its provider called it.
+    pub(crate) order_no: Option<String>,
+    /// What became of a recharge order; a metrics label.
+    pub(crate) order_status: Option<&'static str>,
+    /// Of an answer that is no problem document, since a provider reads it.
+    pub(crate) failure: Option<Failure>,
+    /// Where the status says too much or too little of how bad it is.
+    pub(crate) level: Option<&'static str>,
 }
 
 /// The template of the route that answered, as a response extension.
@@ -47,6 +55,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tx_no: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    order_no: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     merchant_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<&'a str>,
@@ -57,22 +67,22 @@ struct Line<'a> {
 /// The line, without its end.
 pub(crate) fn line(request: &Answered<'_>) -> String {
     let route = request.route.map_or("unmatched", |template| template.0.as_str());
+    let name = |text: fn(&Note) -> Option<&str>| request.note.and_then(text).filter(|text| is_name(text));
+    let failure = request.failure.or(request.note.and_then(|note| note.failure.as_ref()));
     let line = Line {
         time: rfc3339(request.ended_at),
-        level: level(request.status),
+        level: request.note.and_then(|note| note.level).unwrap_or_else(|| level(request.status)),
         request_id: request.request_id.as_str(),
         method: known_method(request.method),
         route,
         status: request.status.as_u16(),
         duration_ms: request.duration.as_millis(),
         category: category(route, request.status),
-        tx_no: request.note.and_then(|note| note.tx_no.as_deref()).filter(|text| is_name(text)),
-        merchant_code: request
-            .note
-            .and_then(|note| note.merchant_code.as_deref())
-            .filter(|text| is_name(text)),
-        error_code: request.failure.map(|failure| failure.code().as_str()),
-        upstream_code: request.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
+        tx_no: name(|note| note.tx_no.as_deref()),
+        order_no: name(|note| note.order_no.as_deref()),
+        merchant_code: name(|note| note.merchant_code.as_deref()),
+        error_code: failure.map(|failure| failure.code().as_str()),
+        upstream_code: failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
     };
     serde_json::to_string(&line).unwrap_or_default()
 }
@@ -137,6 +147,37 @@ pub(crate) fn line_of_cron(cron: &CronEnded<'_>) -> String {
         "total": cron.total,
         "error_code": cron.failure.map(|failure| failure.code().as_str()),
         "upstream_code": cron.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
+    })
+    .to_string()
+}
+
+/// What asking a provider about an order came to.
+pub(crate) struct OrderAsked<'a> {
+    pub(crate) ended_at: Duration,
+    pub(crate) request_id: &'a RequestId,
+    pub(crate) level: &'static str,
+    pub(crate) provider: &'static str,
+    pub(crate) order_no: &'a str,
+    /// As in `recharge_orders_total`.
+    pub(crate) status: &'static str,
+    pub(crate) tx_no: Option<&'a str>,
+    pub(crate) failure: Option<&'a Failure>,
+}
+
+/// Its line.
+pub(crate) fn line_of_order(order: &OrderAsked<'_>) -> String {
+    serde_json::json!({
+        "time": rfc3339(order.ended_at),
+        "level": order.level,
+        "request_id": order.request_id.as_str(),
+        "category": "recharge",
+        "event": "order_queried",
+        "provider": order.provider,
+        "order_no": order.order_no,
+        "status": order.status,
+        "tx_no": order.tx_no,
+        "error_code": order.failure.map(|failure| failure.code().as_str()),
+        "upstream_code": order.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
     })
     .to_string()
 }

@@ -36,9 +36,9 @@ export interface RpcOptions {
   readonly idempotencyKey?: string | undefined;
 }
 
-/** The database's functions under the names of the edge's routes. Every method throws an `MpsError`, or the signal's reason. */
+/** The database's functions under the names of the edge's routes, but for those that want the edge: payment providers. Every method throws an `MpsError`, or the signal's reason. */
 export interface MpsRpc {
-  call<N extends keyof Routes>(name: N, input: Routes[N]["input"], options?: RpcOptions): Promise<Routes[N]["output"]>;
+  call<N extends keyof typeof rpcs>(name: N, input: Routes[N]["input"], options?: RpcOptions): Promise<Routes[N]["output"]>;
 }
 
 /** Typed calls over a supabase-js client, as the user who is signed in there. Throws MALFORMED_ARGUMENT when it is none. */

@@ -45,7 +45,14 @@ const PACKAGE: Step = Step {
 
 const EDGE: Step = Step {
     name: "edge",
-    inputs: &["crates/client", "edge/src", "edge/Cargo.toml", "edge/wrangler.toml", "package-lock.json"],
+    inputs: &[
+        "crates/client",
+        "edge/src",
+        "edge/openapi.json",
+        "edge/Cargo.toml",
+        "edge/wrangler.toml",
+        "package-lock.json",
+    ],
     outputs: &["edge/build/index.js"],
 };
 

@@ -63,6 +63,9 @@ impl Operation {
         if let Some(body) = self.body() {
             operation["requestBody"] = body;
         }
+        if EDGE_ONLY.contains(&self.rpc) {
+            operation["x-mps-edge-only"] = json!(true);
+        }
         operation
     }
 
@@ -207,6 +210,9 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
         let twice = paths.entry(operation.path).or_default().insert(operation.method().to_owned(), document);
         assert!(twice.is_none(), "{} {} is there twice", operation.method(), operation.path);
     }
+    for webhook in WEBHOOKS {
+        paths.insert(webhook.path, Map::from_iter([("post".to_owned(), webhook.document())]));
+    }
     for route in PLAIN {
         paths.insert(route.path, Map::from_iter([(route.method.to_owned(), route.document())]));
     }
@@ -228,6 +234,78 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
                 "operator": {"type": "http", "scheme": "bearer", "description": "OPS_TOKEN; for /metrics also METRICS_TOKEN"}},
         },
     })
+}
+
+/// RPCs that are half of what their route does: the other half is asking a payment provider.
+const EDGE_ONLY: &[&str] = &["create_recharge_order"];
+
+/// What a payment provider calls. What it sends, and how it is answered, its own manual says.
+struct Webhook {
+    path: &'static str,
+    name: &'static str,
+    about: &'static str,
+    request: &'static str,
+    /// The status that acknowledges, the content type of an answer, and the schema of one that does not.
+    answers: fn() -> (&'static str, &'static str, Value),
+}
+
+const WEBHOOKS: &[Webhook] = &[
+    Webhook {
+        path: "/api/webhooks/wechat",
+        name: "notifyByWechat",
+        about: "WeChat Pay's notification, API v3: its signature counts. 204 acknowledges, anything else is repeated.",
+        request: "application/json",
+        answers: || {
+            let schema = json!({"type": "object", "required": ["code", "message"], "additionalProperties": false,
+                "properties": {"code": {"const": "FAIL"}, "message": {"type": "string", "pattern": "^[A-Z_]+$"}}});
+            ("204", "application/json", schema)
+        },
+    },
+    Webhook {
+        path: "/api/webhooks/alipay",
+        name: "notifyByAlipay",
+        about: "Alipay's notification: its signature counts, RSA2 only. `success` acknowledges, anything else is repeated.",
+        request: "application/x-www-form-urlencoded",
+        answers: || ("200", "text/plain", json!({"type": "string", "const": "fail"})),
+    },
+];
+
+/// What a notification may be refused with.
+const WEBHOOK_CODES: &[ErrorCode] = &[
+    ErrorCode::NotAuthenticated,
+    ErrorCode::BodyTooLarge,
+    ErrorCode::MalformedBody,
+    ErrorCode::InvalidRechargeAmount,
+    ErrorCode::MalformedArgument,
+    ErrorCode::PermissionDenied,
+    ErrorCode::RechargeOrderNotFound,
+    ErrorCode::RechargeOrderStatusConflict,
+    ErrorCode::Unavailable,
+    ErrorCode::NotConfigured,
+    ErrorCode::Internal,
+];
+
+impl Webhook {
+    fn document(&self) -> Value {
+        let (status, content_type, schema) = (self.answers)();
+        let ok = match status {
+            "204" => json!({"description": "Acknowledged"}),
+            _ => {
+                json!({"description": "Acknowledged", "content": {content_type: {"schema": {"type": "string", "const": "success"}}}})
+            }
+        };
+        let mut responses = Map::from_iter([(status.to_owned(), ok)]);
+        for code in WEBHOOK_CODES {
+            let refusal =
+                json!({"description": "Not acknowledged", "content": {content_type: {"schema": schema}}});
+            responses.insert(code.status().to_string(), refusal);
+        }
+        let codes: Vec<&str> = WEBHOOK_CODES.iter().map(|code| code.as_str()).collect();
+        json!({"operationId": self.name, "tags": ["webhooks"], "description": self.about, "security": [],
+            "x-mps-codes": codes, "x-mps-rpc": "complete_recharge_order",
+            "requestBody": {"required": true, "content": {self.request: {"schema": {"type": "object"}}}},
+            "responses": responses})
+    }
 }
 
 /// A route outside `/api/`: for who runs the service.
@@ -344,8 +422,8 @@ mod tests {
         ("test_connection", "/ready"),
         ("report_refusal", "the edge's own"),
         ("bind_external_identity", "service only: the backend that has the provider's proof calls it"),
-        ("create_recharge_order", "with the providers, which are not there yet"),
-        ("complete_recharge_order", "with the providers, which are not there yet"),
+        ("complete_recharge_order", "/api/webhooks/wechat and /api/webhooks/alipay"),
+        ("take_recharge_orders_to_query", "the job query_recharge_orders"),
     ];
 
     #[test]

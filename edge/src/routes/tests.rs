@@ -5,7 +5,9 @@ mod house;
 mod inputs;
 mod limits;
 mod operations;
+mod recharges;
 mod refusals;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -15,6 +15,7 @@ export const routes = {
   closeCard: ["POST", "/api/admin/cards/{card_id}/close", "never"],
   createMember: ["POST", "/api/admin/members", "never"],
   createMerchant: ["POST", "/api/admin/merchants", "never"],
+  createRechargeOrder: ["POST", "/api/recharge/orders", "keyed"],
   deleteMember: ["DELETE", "/api/member/profile", "always"],
   enrollDevice: ["POST", "/api/devices", "never"],
   freezeCard: ["POST", "/api/member/cards/{card_id}/freeze", "never"],
@@ -110,6 +111,8 @@ export interface Routes {
   createMember: { input: { readonly email?: string | null | undefined; readonly name: string; readonly phone?: string | null | undefined; }; output: CreatedMember };
   /** Admin: a new, active merchant in the time zone of the house. */
   createMerchant: { input: { readonly code: string; readonly contact?: string | null | undefined; readonly name: string; }; output: Merchant };
+  /** A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through wechat or alipay, to be paid within 15 minutes. */
+  createRechargeOrder: { input: { readonly amount: string; readonly card_id: string; readonly method?: "native" | "jsapi" | "page" | "app" | null | undefined; readonly openid?: string | null | undefined; readonly provider: "wechat" | "alipay"; }; output: OrderToPay };
   /** Own, admin: erases a member's personal data and his link to a user, for ever; number and books are kept, points lapse with the closed cards. */
   deleteMember: { input: { readonly member_id: string; }; output: Changed };
   /** Makes the caller's phone a device that can make offline codes for a card he may pay with; at most 5 live a card. */
@@ -695,6 +698,33 @@ export interface MyMerchant {
   readonly time_zone: string;
 }
 
+/** An order, and how to pay it. */
+export interface OrderToPay {
+  /** In the house currency. */
+  readonly amount: string;
+  /** The card. */
+  readonly card_id: string;
+  /** When it was made. */
+  readonly created_at: string;
+  /** ISO 4217. */
+  readonly currency: string;
+  /** When it ends. */
+  readonly expires_at: string;
+  /** The number of the order. */
+  readonly order_no: string;
+  /** Null where an earlier answer to the same key was lost and the order can be paid no more: `getRechargeOrder` says what became of it. */
+  readonly pay: Pay | null;
+  /** `wechat` or `alipay`. */
+  readonly provider: string;
+  /** Whether this answers an earlier request with the same key. */
+  readonly replayed: boolean;
+  /** `pending`: what it was when it was made. */
+  readonly status: string;
+}
+
+/** What a client does to let a member pay. */
+export type Pay = { readonly code_url: string; readonly method: "native"; } | { readonly bridge: { readonly appId: string; readonly nonceStr: string; readonly package: string; readonly paySign: string; readonly signType: string; readonly timeStamp: string; }; readonly method: "jsapi"; } | { readonly method: "page"; readonly url: string; } | { readonly method: "app"; readonly order_string: string; };
+
 /** What happened in one day, week or month. */
 export interface PeriodTotals {
   /** The first day of the unit, YYYY-MM-DD. */
@@ -827,7 +857,7 @@ export interface RechargeOrder {
   readonly order_no: string;
   /** What the provider reported; for admins. */
   readonly payments: unknown;
-  /** `wechat`, `alipay` or, of identities, `line`. */
+  /** `wechat` or `alipay`. */
   readonly provider: string;
   /** Which status. */
   readonly status: string;

@@ -50,7 +50,7 @@ pub(super) fn rpcs(openapi: &str, spec: &Spec) -> Result<String> {
          /** Function, whether it moves money, the only field of its reply (\"\": a row of several, \"[]\": a list), arguments that may be null. */\n\
          export const rpcs = {\n",
     );
-    for (name, operation) in &operations {
+    for (name, operation) in operations.iter().filter(|(_, operation)| !operation.is_edge_only) {
         let _ = writeln!(
             out,
             "  {name}: [{:?}, {}, {:?}, {:?}],",
@@ -117,6 +117,8 @@ fn nullables(operation: &Value) -> Vec<String> {
 
 struct Operation {
     rpc: String,
+    /// Calling the RPC past the edge would be half of it.
+    is_edge_only: bool,
     sole: String,
     nullables: Vec<String>,
     method: String,
@@ -132,11 +134,14 @@ fn operations(document: &Value) -> Option<BTreeMap<String, Operation>> {
     let mut all = BTreeMap::new();
     for (path, methods) in document["paths"].as_object()?.iter().filter(|(path, _)| path.starts_with("/api/"))
     {
-        for (method, operation) in methods.as_object()? {
+        // What needs no token is for others than users.
+        let of_users = |operation: &Value| operation["security"] != Value::Array(Vec::new());
+        for (method, operation) in methods.as_object()?.iter().filter(|(_, operation)| of_users(operation)) {
             let about = operation["description"].as_str()?.replace("*/", "");
             let answer = &operation["responses"]["200"]["content"]["application/json"]["schema"];
             let entry = Operation {
                 rpc: operation["x-mps-rpc"].as_str()?.to_owned(),
+                is_edge_only: operation["x-mps-edge-only"] == true,
                 sole: sole(document, answer),
                 nullables: nullables(operation),
                 method: method.to_uppercase(),

@@ -11,6 +11,11 @@ use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims, Header};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::sha2::Sha256;
+use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -19,7 +24,7 @@ use crate::app::Front;
 use crate::limits::window::Windows;
 use crate::limits::{Demand, Limiter, LimiterLost, Standing};
 use crate::metrics::{Batch, Collector, CollectorLost};
-use crate::platform::{self, FetchLost, Host, Work};
+use crate::platform::{self, FetchLost, Host, NotSigned, Work};
 
 pub(crate) const SECRET: &str = "a-secret-of-more-than-32-characters";
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -36,9 +41,14 @@ pub(crate) struct TestHost {
     pub(crate) objects: Objects,
     /// What every fetch is answered; `None`: it is lost.
     pub(crate) page: Mutex<Option<(u16, String)>>,
+    /// Answers in its place where there is one.
+    pub(crate) gateway: Mutex<Option<Gateway>>,
     pub(crate) fetches: AtomicU64,
     limiters: OnceLock<Vec<Box<dyn Limiter>>>,
 }
+
+/// A payment provider: what it answers, or that it does not.
+pub(crate) type Gateway = Box<dyn FnMut(http::Request<Vec<u8>>) -> Option<http::Response<Vec<u8>>> + Send>;
 
 /// What Durable Objects are to the edge.
 #[derive(Clone, Default)]
@@ -135,10 +145,14 @@ impl Host for TestHost {
 
     fn fetch(
         &self,
-        _: http::Request<Vec<u8>>,
+        request: http::Request<Vec<u8>>,
         body_bytes_max: usize,
     ) -> Work<Result<http::Response<Vec<u8>>, FetchLost>> {
         self.fetches.fetch_add(1, Relaxed);
+        if let Some(gateway) = self.gateway.lock().expect("no panic holds it").as_mut() {
+            let answer = gateway(request).filter(|answer| answer.body().len() <= body_bytes_max);
+            return Box::pin(std::future::ready(answer.ok_or(FetchLost)));
+        }
         let page = self.page.lock().expect("no panic holds it").clone();
         Box::pin(async move {
             for _ in 0..10 {
@@ -148,6 +162,12 @@ impl Host for TestHost {
             let response = http::Response::builder().status(status).body(body.into_bytes());
             response.map_err(|_| FetchLost)
         })
+    }
+
+    fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Work<Result<Vec<u8>, NotSigned>> {
+        let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map(SigningKey::<Sha256>::new);
+        let signature = key.map(|key| key.sign(message).to_vec()).map_err(|_| NotSigned);
+        Box::pin(std::future::ready(signature))
     }
 
     fn limiters(&self) -> &[Box<dyn Limiter>] {
@@ -182,8 +202,10 @@ impl Bench {
     /// The same with more variables.
     pub(crate) async fn with(
         answers: Vec<(&'static str, String)>,
-        variables: &'static [(&'static str, &'static str)],
+        variables: &[(&'static str, &str)],
     ) -> Self {
+        let variables: Vec<(&str, String)> =
+            variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -191,7 +213,7 @@ impl Bench {
         let host = Arc::new(TestHost::default());
         let chosen = |name: &str| variables.iter().find(|(key, _)| *key == name);
         let variable = move |name: &str| match name {
-            _ if chosen(name).is_some() => chosen(name).map(|(_, value)| (*value).to_owned()),
+            _ if chosen(name).is_some() => chosen(name).map(|(_, value)| value.clone()),
             "SUPABASE_URL" => Some(url.clone()),
             "SUPABASE_PUBLISHABLE_KEY" => Some("sb_publishable_x".to_owned()),
             "SUPABASE_SECRET_KEY" => Some("sb_secret_y".to_owned()),

@@ -1,0 +1,109 @@
+//! What WeChat Pay says of a payment: in a notification, encrypted, and in the answer to a query.
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use base64ct::{Base64, Encoding};
+use mps_client::wire::Instant;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::WechatAccount;
+use crate::providers::{Distrust, Notice, Payment, Provider, Standing, price_of_fen};
+
+const NONCE_BYTES: usize = 12;
+
+#[derive(Deserialize)]
+struct Notification {
+    event_type: String,
+    resource: Resource,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    algorithm: String,
+    ciphertext: String,
+    #[serde(default)]
+    associated_data: Option<String>,
+    nonce: String,
+}
+
+/// The parts that count.
+#[derive(Deserialize)]
+pub(super) struct Transaction {
+    mchid: String,
+    appid: String,
+    pub(super) out_trade_no: String,
+    trade_state: String,
+    transaction_id: Option<String>,
+    amount: Option<TransactionAmount>,
+    success_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TransactionAmount {
+    /// In hundredths. Any JSON, so that what is no amount is told apart from what is no transaction.
+    total: Value,
+    currency: Option<String>,
+}
+
+/// Reads a notification whose signature was right.
+pub(super) fn read(account: &WechatAccount, body: &[u8]) -> Result<Notice, Distrust> {
+    let notification: Notification = serde_json::from_slice(body).map_err(|_| Distrust::Malformed)?;
+    let plain = decrypt(&account.api_v3_key, &notification.resource).ok_or(Distrust::Malformed)?;
+    // Of refunds and the like, whose contents are others.
+    if !notification.event_type.starts_with("TRANSACTION.") {
+        return Ok(Notice::Other);
+    }
+    let transaction: Transaction = serde_json::from_slice(&plain).map_err(|_| Distrust::Malformed)?;
+    if !transaction.is_of(account) {
+        return Err(Distrust::Stranger);
+    }
+    if transaction.trade_state == "SUCCESS" {
+        transaction.payment().map(Notice::Paid)
+    } else {
+        Ok(Notice::Other)
+    }
+}
+
+/// `AEAD_AES_256_GCM`: base64 of the ciphertext with its tag.
+fn decrypt(key: &[u8; 32], resource: &Resource) -> Option<Vec<u8>> {
+    if resource.algorithm != "AEAD_AES_256_GCM" || resource.nonce.len() != NONCE_BYTES {
+        return None;
+    }
+    let sealed = Base64::decode_vec(&resource.ciphertext).ok()?;
+    let aad = resource.associated_data.as_deref().unwrap_or_default().as_bytes();
+    let nonce = Nonce::from_slice(resource.nonce.as_bytes());
+    Aes256Gcm::new(key.into()).decrypt(nonce, Payload { msg: &sealed, aad }).ok()
+}
+
+impl Transaction {
+    pub(super) fn is_of(&self, account: &WechatAccount) -> bool {
+        self.mchid == account.mchid && self.appid == account.appid
+    }
+
+    /// `None`: a state that the manual does not have, or a payment without its numbers.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        match self.trade_state.as_str() {
+            "SUCCESS" => self.payment().ok().map(Standing::Paid),
+            "NOTPAY" | "USERPAYING" | "PAYERROR" | "ACCEPT" => Some(Standing::Open),
+            "CLOSED" | "REVOKED" => Some(Standing::Over),
+            "REFUND" => Some(Standing::Refunded),
+            _ => None,
+        }
+    }
+
+    fn payment(&self) -> Result<Payment, Distrust> {
+        let amount = self.amount.as_ref().ok_or(Distrust::Amount)?;
+        let fen = amount.total.as_u64().ok_or(Distrust::Amount)?;
+        let paid_at = self.success_time.as_deref().and_then(Instant::parse);
+        Ok(Payment {
+            provider: Provider::Wechat,
+            order_no: self.out_trade_no.clone(),
+            provider_tx_id: self.transaction_id.clone().ok_or(Distrust::Malformed)?,
+            amount: price_of_fen(fen)?,
+            // The manual: CNY when it is left out.
+            currency: amount.currency.clone().unwrap_or_else(|| "CNY".to_owned()),
+            paid_at: paid_at.ok_or(Distrust::Malformed)?,
+        })
+    }
+}
