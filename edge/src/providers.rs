@@ -65,7 +65,7 @@ pub(crate) enum Method {
 }
 
 /// An order as a provider needs to know it.
-pub(crate) struct Order {
+pub(crate) struct PayableOrder {
     /// Our number of it; at the provider `out_trade_no`.
     pub(crate) order_no: String,
     pub(crate) amount: Money,
@@ -74,7 +74,7 @@ pub(crate) struct Order {
     pub(crate) expires_at: i64,
 }
 
-impl Order {
+impl PayableOrder {
     /// What the payer reads of it.
     fn description(&self) -> String {
         format!("会员卡充值 {}", self.order_no)
@@ -224,7 +224,7 @@ impl Providers {
     }
 
     /// Lets an order be paid; asked again, the same order. `None`: the provider says that nobody can pay it any more.
-    pub(crate) async fn create(&self, order: &Order, method: &Method) -> Result<Option<Pay>, Failure> {
+    pub(crate) async fn create(&self, order: &PayableOrder, method: &Method) -> Result<Option<Pay>, Failure> {
         if order.currency != "CNY" {
             return Err(not_configured("recharge_currency"));
         }
@@ -259,10 +259,11 @@ impl Providers {
 
     /// Sees to it that nobody can pay an order any more. One that was paid is refused.
     pub(crate) async fn close(&self, provider: Provider, order_no: &str) -> Result<(), Failure> {
-        Ok(match provider {
-            Provider::Wechat => self.wechat()?.close(order_no).await?,
-            Provider::Alipay => self.alipay()?.close(order_no).await?,
-        })
+        let closed = match provider {
+            Provider::Wechat => self.wechat()?.close(order_no).await,
+            Provider::Alipay => self.alipay()?.close(order_no).await,
+        };
+        closed.map_err(Failure::from)
     }
 }
 

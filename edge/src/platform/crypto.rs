@@ -1,4 +1,4 @@
-//! The host's WebCrypto.
+//! The host's `WebCrypto`.
 
 use worker::js_sys::futures::JsFuture;
 use worker::js_sys::{Array, Object, Promise, Reflect, Uint8Array};

@@ -17,13 +17,13 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::keys::{PublicKey, SigningKey};
-use super::{AskError, Distrust, Notice, Order, Pay, Payment, Provider, Standing, ask, beijing};
+use super::{AskError, Distrust, Notice, Pay, PayableOrder, Payment, Provider, Standing, ask, beijing};
 use crate::platform::Host;
 
 /// How Alipay writes a moment; its clock is eight hours east of UTC.
 const MOMENT: &str = "%Y-%m-%d %H:%M:%S";
 
-/// SHA256withRSA. The older `RSA` is SHA-1.
+/// `SHA256withRSA`. The older `RSA` is SHA-1.
 const SIGN_TYPE: &str = "RSA2";
 
 /// Our account there.
@@ -67,14 +67,14 @@ impl Alipay {
     }
 
     /// `alipay.trade.page.pay`: an address to open; nobody is asked for it.
-    pub(crate) async fn page(&self, order: &Order) -> Result<Pay, AskError> {
+    pub(crate) async fn page(&self, order: &PayableOrder) -> Result<Pay, AskError> {
         let content = content(order, "FAST_INSTANT_TRADE_PAY").ok_or_else(|| AskError::lost("TIME"))?;
         let query = self.signed("alipay.trade.page.pay", &content, true).await?;
         Ok(Pay::Page { url: format!("{}?{query}", self.account.gateway_url) })
     }
 
     /// `alipay.trade.app.pay`: an order string; nobody is asked for it.
-    pub(crate) async fn app(&self, order: &Order) -> Result<Pay, AskError> {
+    pub(crate) async fn app(&self, order: &PayableOrder) -> Result<Pay, AskError> {
         let content = content(order, "QUICK_MSECURITY_PAY").ok_or_else(|| AskError::lost("TIME"))?;
         Ok(Pay::App { order_string: self.signed("alipay.trade.app.pay", &content, true).await? })
     }
@@ -240,7 +240,7 @@ impl Answer {
     }
 }
 
-fn content(order: &Order, product_code: &str) -> Option<String> {
+fn content(order: &PayableOrder, product_code: &str) -> Option<String> {
     let content: Value = json!({
         "out_trade_no": order.order_no,
         "total_amount": order.amount.to_string(),

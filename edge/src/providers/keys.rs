@@ -39,7 +39,7 @@ impl SigningKey {
 pub(crate) struct PublicKey(VerifyingKey<Sha256>);
 
 impl PublicKey {
-    /// SubjectPublicKeyInfo, as PEM or the base64 of it alone. A certificate is none.
+    /// `SubjectPublicKeyInfo`, as PEM or the base64 of it alone. A certificate is none.
     pub(crate) fn parse(text: &str) -> Result<Self, MalformedKey> {
         let der = der(text, "PUBLIC KEY").ok_or(MalformedKey)?;
         let key = RsaPublicKey::from_public_key_der(&der).map_err(|_| MalformedKey)?;

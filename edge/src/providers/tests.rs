@@ -18,7 +18,7 @@ use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
 
-use super::{Distrust, Notice, Order, Payment, Provider, Providers};
+use super::{Distrust, Notice, PayableOrder, Payment, Provider, Providers};
 use crate::config::ProviderConfig;
 use crate::routes::tests::bench::{NOW, TestHost};
 
@@ -73,7 +73,7 @@ pub(crate) fn variables() -> Vec<(&'static str, String)> {
 }
 
 fn providers(host: &Arc<TestHost>) -> Providers {
-    configured(host, variables())
+    configured(host, &variables())
 }
 
 /// While the providers change their keys: the new ones beside the old ones.
@@ -87,23 +87,26 @@ fn providers_rotating(host: &Arc<TestHost>) -> Providers {
             _ => {}
         }
     }
-    configured(host, all)
+    configured(host, &all)
 }
 
-fn configured(host: &Arc<TestHost>, all: Vec<(&'static str, String)>) -> Providers {
+fn configured(host: &Arc<TestHost>, all: &[(&'static str, String)]) -> Providers {
     let optional = |name: &'static str| all.iter().find(|(key, _)| *key == name).map(|(_, v)| v.clone());
     let host: Arc<dyn crate::platform::Host> = host.clone();
     Providers::new(ProviderConfig::read(&optional).expect("right variables"), &host)
 }
 
-fn order() -> Order {
-    Order {
+fn order() -> PayableOrder {
+    PayableOrder {
         order_no: "ORD0000000001".to_owned(),
         amount: mps_core::Money::parse("299.05").expect("an amount"),
         currency: "CNY".to_owned(),
         expires_at: i64::try_from(NOW + 900).expect("a moment"),
     }
 }
+
+/// What a gateway was asked.
+type Asked = std::sync::Mutex<Vec<http::Request<Vec<u8>>>>;
 
 /// What WeChat puts on whatever it signs.
 pub(crate) fn wechat_headers(pair: &Pair, serial: &str, signed_at: u64, body: &[u8]) -> HeaderMap {

@@ -1,6 +1,6 @@
 //! WeChat Pay, API v3: signed requests, signed answers, signed and encrypted notifications.
 //!
-//! Source: WeChat Pay's merchant manual, "API v3" (native, JSAPI, query by out_trade_no, close, payment notification).
+//! Source: WeChat Pay's merchant manual, "API v3" (native, JSAPI, query by `out_trade_no`, close, payment notification).
 
 mod notice;
 
@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use self::notice::Transaction;
 use super::keys::{PublicKey, SigningKey};
-use super::{AskError, Distrust, Notice, Order, Pay, Standing, ask, beijing};
+use super::{AskError, Distrust, Notice, Pay, PayableOrder, Standing, ask, beijing};
 use crate::platform::Host;
 use crate::problem::Failure;
 use mps_core::ErrorCode;
 
 /// What is signed counts for less than this, back and ahead.
-const AGE_MAX: Duration = Duration::from_secs(300);
+const AGE_MAX: Duration = Duration::from_mins(5);
 
 /// WeChat begins the wrong signatures that it sends on purpose with this.
 const PROBE: &str = "WECHATPAY/SIGNTEST/";
@@ -117,14 +117,18 @@ impl Wechat {
     }
 
     /// `/v3/pay/transactions/native`.
-    pub(crate) async fn create_native(&self, order: &Order) -> Result<Option<Pay>, Failure> {
+    pub(crate) async fn create_native(&self, order: &PayableOrder) -> Result<Option<Pay>, Failure> {
         let Some(created) = self.create(order, "native", None).await? else { return Ok(None) };
         let code_url = created.code_url.filter(|url| !url.is_empty());
         Ok(Some(Pay::Native { code_url: code_url.ok_or_else(|| AskError::lost("REPLY"))? }))
     }
 
     /// `/v3/pay/transactions/jsapi`.
-    pub(crate) async fn create_jsapi(&self, order: &Order, openid: &str) -> Result<Option<Pay>, Failure> {
+    pub(crate) async fn create_jsapi(
+        &self,
+        order: &PayableOrder,
+        openid: &str,
+    ) -> Result<Option<Pay>, Failure> {
         let Some(created) = self.create(order, "jsapi", Some(openid)).await? else { return Ok(None) };
         let prepay_id = created.prepay_id.filter(|id| !id.is_empty());
         let package = format!("prepay_id={}", prepay_id.ok_or_else(|| AskError::lost("REPLY"))?);
@@ -139,7 +143,7 @@ impl Wechat {
 
     async fn create(
         &self,
-        order: &Order,
+        order: &PayableOrder,
         kind: &str,
         openid: Option<&str>,
     ) -> Result<Option<Created>, Failure> {
@@ -277,7 +281,7 @@ impl Wechat {
     }
 
     fn nonce(&self) -> String {
-        self.host.random_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(self.host.random_bytes()))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::{Outcome, Routes, Way, done};
 use crate::app::App;
 use crate::extract::{AmountText, argument};
 use crate::problem::Failure;
-use crate::providers::{Method, Order, Pay, Provider};
+use crate::providers::{Method, Pay, PayableOrder, Provider};
 use crate::telemetry::Note;
 
 const OPENID_CHARS_MAX: usize = 128;
@@ -135,8 +135,8 @@ async fn is_payable(app: &App, context: CallContext, order: &CreatedRechargeOrde
     Ok(has_time && app.call(context, call).await?.status == "pending")
 }
 
-fn to_provider(order: &CreatedRechargeOrder) -> Result<Order, Failure> {
-    Ok(Order {
+fn to_provider(order: &CreatedRechargeOrder) -> Result<PayableOrder, Failure> {
+    Ok(PayableOrder {
         order_no: order.order_no.clone(),
         amount: order.amount.to_money().ok_or(ErrorCode::Internal)?,
         currency: order.currency.clone(),

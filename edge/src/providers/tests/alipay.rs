@@ -135,7 +135,7 @@ proptest! {
 }
 
 /// Answers every request alike and keeps what was asked.
-fn gateway(body: String) -> (Arc<TestHost>, Arc<Mutex<Vec<http::Request<Vec<u8>>>>>) {
+fn gateway(body: String) -> (Arc<TestHost>, Arc<Asked>) {
     let host = Arc::new(TestHost::default());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let kept = asked.clone();

@@ -150,6 +150,9 @@ fn only_success_is_a_payment() {
     }
     let refund = json!({"mchid": "1900007291", "out_refund_no": "R1", "refund_status": "SUCCESS"});
     assert_eq!(read_signed(&wechat_notice("REFUND.SUCCESS", &refund)), Ok(Notice::Other));
+    // Nor is a payment under the name of another event.
+    let failed = wechat_notice("TRANSACTION.FAIL", &transaction(&json!({})));
+    assert_eq!(read_signed(&failed), Ok(Notice::Other));
 }
 
 #[test]
@@ -214,11 +217,7 @@ proptest! {
 }
 
 /// Answers every request alike, signed or not, and keeps what was asked.
-fn gateway(
-    status: u16,
-    body: &str,
-    signer: Option<&'static Pair>,
-) -> (Arc<TestHost>, Arc<Mutex<Vec<http::Request<Vec<u8>>>>>) {
+fn gateway(status: u16, body: &str, signer: Option<&'static Pair>) -> (Arc<TestHost>, Arc<Asked>) {
     let host = Arc::new(TestHost::default());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (body, kept) = (body.as_bytes().to_vec(), asked.clone());

@@ -34,7 +34,8 @@ pub(super) struct Transaction {
     appid: String,
     pub(super) out_trade_no: String,
     trade_state: String,
-    transaction_id: Option<String>,
+    #[serde(rename = "transaction_id")]
+    id: Option<String>,
     amount: Option<TransactionAmount>,
     success_time: Option<String>,
 }
@@ -51,7 +52,7 @@ pub(super) fn read(account: &WechatAccount, body: &[u8]) -> Result<Notice, Distr
     let notification: Notification = serde_json::from_slice(body).map_err(|_| Distrust::Malformed)?;
     let plain = decrypt(&account.api_v3_key, &notification.resource).ok_or(Distrust::Malformed)?;
     // Of refunds and the like, whose contents are others.
-    if !notification.event_type.starts_with("TRANSACTION.") {
+    if notification.event_type != "TRANSACTION.SUCCESS" {
         return Ok(Notice::Other);
     }
     let transaction: Transaction = serde_json::from_slice(&plain).map_err(|_| Distrust::Malformed)?;
@@ -99,7 +100,7 @@ impl Transaction {
         Ok(Payment {
             provider: Provider::Wechat,
             order_no: self.out_trade_no.clone(),
-            provider_tx_id: self.transaction_id.clone().ok_or(Distrust::Malformed)?,
+            provider_tx_id: self.id.clone().ok_or(Distrust::Malformed)?,
             amount: price_of_fen(fen)?,
             // The manual: CNY when it is left out.
             currency: amount.currency.clone().unwrap_or_else(|| "CNY".to_owned()),
