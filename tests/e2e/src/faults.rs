@@ -1,8 +1,9 @@
-//! A bad line: it stands between the edge and PostgREST and does to each call what a seeded draw says.
+//! Bad lines: they stand between the edge and PostgREST and do to each call what a seeded draw says, or what the test says.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -94,6 +95,61 @@ impl BadLine {
     pub fn drawn(&self) -> Vec<Fault> {
         self.drawn.lock().expect("the list").clone()
     }
+}
+
+/// A line that does to every call what the test says.
+pub struct Line {
+    /// Where it begins.
+    pub url: String,
+    /// Nothing: calls are done, and their answers kept back.
+    fault: Arc<Mutex<Option<Fault>>>,
+    kept_back: Receiver<()>,
+}
+
+impl Line {
+    /// From a port of its own to that address; a good one at first.
+    pub fn start(upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (upstream, fault) = (upstream.to_owned(), Arc::new(Mutex::new(Some(Fault::None))));
+        let (sender, kept_back) = channel();
+        let now = Arc::clone(&fault);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (upstream, sender, fault) =
+                    (upstream.clone(), sender.clone(), *now.lock().expect("a fault"));
+                thread::spawn(move || match fault {
+                    Some(fault) => carry(stream, &upstream, fault).ok(),
+                    None => keep_back(stream, &upstream, &sender).ok(),
+                });
+            }
+        });
+        Self { url, fault, kept_back }
+    }
+
+    /// From now on this happens to every call.
+    pub fn suffer(&self, fault: Fault) {
+        *self.fault.lock().expect("a fault") = Some(fault);
+    }
+
+    /// From now on the database does what it is asked and nobody hears of it.
+    pub fn keep_answers_back(&self) {
+        *self.fault.lock().expect("a fault") = None;
+    }
+
+    /// Waits until the database has done something that nobody heard of.
+    pub fn wait_for_kept_back(&self) {
+        self.kept_back.recv_timeout(Duration::from_secs(30)).expect("a call");
+    }
+}
+
+fn keep_back(mut caller: TcpStream, upstream: &str, done: &Sender<()>) -> std::io::Result<()> {
+    let request = read_request(&caller)?;
+    ask(upstream, &request)?;
+    // The test may be over.
+    let _ = done.send(());
+    // Until the caller goes.
+    caller.read(&mut [0]).map(drop)
 }
 
 /// splitmix64: any number from a seed and a place in its sequence.

@@ -1,16 +1,21 @@
 //! What the end-to-end tests stand on: the running edge, the running Supabase, the database behind both.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test bench fails by panicking")]
 
+mod bench;
 mod database;
+mod edge;
 mod faults;
+pub mod gateway;
 mod http;
 mod secrets;
 mod token;
 mod upstream;
 
+pub use bench::{Case, Order, Providers};
 pub use database::{Shop, State};
-pub use faults::{BadLine, Fault};
-pub use http::{Answer, answer_of, send};
+pub use edge::Edge;
+pub use faults::{BadLine, Fault, Line};
+pub use http::{Answer, answer_of, send, try_send};
 pub use token::{ProjectKeys, Token};
 pub use upstream::{HeldCall, Upstream};
 
@@ -89,6 +94,11 @@ impl Stack {
             secret_key,
             jwt_secret,
         }
+    }
+
+    /// From now on requests go to this edge.
+    pub fn go_to(&mut self, edge: &Edge) {
+        edge.url.clone_into(&mut self.edge_url);
     }
 
     /// Remembers a text that must not be in the log.

@@ -4,6 +4,7 @@ use mps_e2e::{Stack, fresh};
 use serde_json::json;
 
 const JOBS: &[&str] = &[
+    "query_recharge_orders",
     "expire_recharge_orders",
     "seal",
     "verify_seals",

@@ -1,6 +1,7 @@
 //! The stages `e2e` and `browser`: the services of each, started for it and stopped after it.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anstream::println;
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use anyhow::{Context, Result};
 use super::tally::Tally;
 use super::{Bench, runner, secrets};
 use crate::build;
+use crate::files;
 use crate::process::{Service, free_port};
 use crate::report;
 use crate::repository::Repository;
@@ -56,13 +58,7 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let faulty = Settings { port: free_port(0)?, supabase_url: &line_url, keys: &keys, origins: "" };
     let mut faulty = Edge::start(repository, &faulty, repository.logs()?.join("e2e-faulty-edge.log"))?;
     faulty.wait_until_ready()?;
-    build::panicking_edge(repository)?;
-    let upstream = format!("127.0.0.1:{}", free_port(0)?);
-    let upstream_url = format!("http://{upstream}");
-    let panicking = Settings { port: free_port(0)?, supabase_url: &upstream_url, keys: &keys, origins: "" };
-    let log = repository.logs()?.join("e2e-panicking-edge.log");
-    let mut panicking = Edge::start_panicking(repository, &panicking, log)?;
-    panicking.wait_until_ready()?;
+    let (mut panicking, upstream) = panicking_edge(repository, &keys)?;
     let keys_upstream = format!("127.0.0.1:{}", free_port(0)?);
     let keys_url = format!("http://{keys_upstream}");
     let of_keys = Settings { port: free_port(0)?, supabase_url: &keys_url, keys: &keys, origins: "" };
@@ -70,6 +66,7 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let mut of_keys = Edge::start_with(repository, &of_keys, &[], log)?;
     of_keys.wait_until_ready()?;
     let kept_secrets = folder.path().join("secrets");
+    let logs_of_tests = logs_of_tests(repository)?;
     let environment = [
         ("MPS_E2E_EDGE_URL", backend.edge.url()),
         ("MPS_E2E_ORIGIN", E2E_ORIGIN.to_owned()),
@@ -88,18 +85,48 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_OPS_TOKEN", ops_token),
         ("MPS_E2E_PANIC_EDGE_URL", panicking.url()),
         ("MPS_E2E_PANIC_UPSTREAM", upstream),
+        ("MPS_E2E_WORKERD", repository.npm_bin("workerd").display().to_string()),
+        ("MPS_E2E_KEYS", folder.path().display().to_string()),
+        ("MPS_E2E_LOGS", logs_of_tests.display().to_string()),
         ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ];
     let mut tally = runner::rust_tests(repository, &["mps-e2e"], &environment, filter)?;
     let edges = [&mut backend.edge, &mut limited, &mut faulty, &mut panicking, &mut of_keys];
-    let logs: Vec<_> = edges.into_iter().map(|edge| edge.service().log().to_owned()).collect();
+    let mut logs: Vec<_> = edges.into_iter().map(|edge| edge.service().log().to_owned()).collect();
+    logs.extend(files::walk(&logs_of_tests)?.into_iter().filter(|path| is_log(path)));
     tally += secrets::check(&kept_secrets, &logs)?;
     backend.show_logs_of(tally);
     if tally.failed > 0 {
         show_log(cluster.service());
     }
     Ok(tally)
+}
+
+/// The build that can be made to panic, and the address of the PostgREST that a test plays for it.
+fn panicking_edge(repository: &Repository, keys: &Keys) -> Result<(Edge, String)> {
+    build::panicking_edge(repository)?;
+    let upstream = format!("127.0.0.1:{}", free_port(0)?);
+    let url = format!("http://{upstream}");
+    let settings = Settings { port: free_port(0)?, supabase_url: &url, keys, origins: "" };
+    let log = repository.logs()?.join("e2e-panicking-edge.log");
+    let mut edge = Edge::start_panicking(repository, &settings, log)?;
+    edge.wait_until_ready()?;
+    Ok((edge, upstream))
+}
+
+/// A new folder, where tests keep the logs of the edges that they start themselves.
+fn logs_of_tests(repository: &Repository) -> Result<PathBuf> {
+    let folder = repository.logs()?.join("e2e-edges");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn is_log(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "log")
 }
 
 /// The web site in a browser, everything behind it as `cargo xtask dev` has it.
