@@ -43,6 +43,7 @@ impl Scene {
         assert_eq!(device.status, 200, "{}", device.body);
         stack.keep_secret(device.body["device_key"].as_str().expect("a key"));
         let levels = stack.get("/api/member/levels", &admin).body;
+        let (order_no, provider_tx_id) = order_to_review(stack, &shop);
         let mut values = Map::new();
         let merchant = |column: &str| {
             stack.value(&format!("select {column} from app.merchants where code = '{}'", shop.merchant_code))
@@ -82,8 +83,8 @@ impl Scene {
             ("raw_amount", json!("1.00")),
             ("resolution", json!("credit")),
             ("provider", json!("wechat")),
-            ("provider_tx_id", json!("walk-1")),
-            ("order_no", json!(order_to_review(stack, &shop))),
+            ("provider_tx_id", json!(provider_tx_id)),
+            ("order_no", json!(order_no)),
             ("expires_at", Value::Null),
             ("levels", levels),
             ("handle", device.body["handle"].clone()),
@@ -105,20 +106,21 @@ impl Scene {
     }
 }
 
-/// An order of the shop's member for which too little was paid, as `walk-1`.
-fn order_to_review(stack: &Stack, shop: &Shop) -> String {
+/// An order of the shop's member for which too little was paid, and the provider's number of that payment.
+fn order_to_review(stack: &Stack, shop: &Shop) -> (String, String) {
     let arguments =
         json!({"p_card_id": shop.card_id, "p_amount": "5.00", "p_provider": "wechat"}).to_string();
     let order = stack.rpc("create_recharge_order", Some(&shop.member), &arguments);
     assert_eq!(order.status, 200, "{}", order.text);
     let order_no = order.body[0]["order_no"].as_str().expect("a number").to_owned();
+    let provider_tx_id = fresh("walk-");
     let payment = json!({
-        "p_order_no": order_no, "p_provider": "wechat", "p_provider_tx_id": "walk-1", "p_amount": "4.99", "p_currency": "CNY",
+        "p_order_no": order_no, "p_provider": "wechat", "p_provider_tx_id": provider_tx_id, "p_amount": "4.99", "p_currency": "CNY",
         "p_paid_at": "2026-01-01T00:00:00Z",
     });
     let reported = stack.service_rpc("complete_recharge_order", &payment.to_string());
     assert_eq!(reported.body[0]["payment_status"], "needs_review", "{}", reported.text);
-    order_no
+    (order_no, provider_tx_id)
 }
 
 /// One operation of the document.
