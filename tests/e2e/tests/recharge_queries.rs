@@ -195,15 +195,15 @@ const TROUBLE: &[Case] = &[
 
 const OURSELVES: &[Case] = &[
     ("the database is down when the notice comes", |bench| {
-        for (fault, status) in [(Fault::Refused, 503), (Fault::Page(503), 503), (Fault::Disguised, 500)] {
+        for fault in [Fault::Refused, Fault::Page(500), Fault::Page(503)] {
             let both = orders(bench);
             let wechat = bench.gateway.wechat.pay(&both[0].order_no);
             let alipay = bench.gateway.alipay.pay(&both[1].order_no);
             bench.line.suffer(fault);
             let refused = wechat.seal().send(&bench.wechat_url());
-            assert_eq!((refused.status, &refused.body["code"]), (status, &json!("FAIL")), "{}", refused.text);
+            assert_eq!((refused.status, &refused.body["code"]), (503, &json!("FAIL")), "{}", refused.text);
             let refused = alipay.seal().send(&bench.alipay_url());
-            assert_eq!((refused.status, refused.text.as_str()), (status, "fail"));
+            assert_eq!((refused.status, refused.text.as_str()), (503, "fail"));
             assert_eq!(books(bench, &both), [UNPAID, UNPAID]);
             bench.line.suffer(Fault::None);
             assert_eq!(wechat.seal().send(&bench.wechat_url()).status, 204);
@@ -212,13 +212,15 @@ const OURSELVES: &[Case] = &[
         }
     }),
     ("the database's answer is lost after it credited", |bench| {
-        for fault in [Fault::Swallowed, Fault::HalfBody, Fault::DonePage(502)] {
+        let lost = [Fault::Swallowed, Fault::HalfBody, Fault::DonePage(502)].map(|fault| (fault, 503));
+        // What comes with 200 and is no answer of the database's is a riddle, not a bad day.
+        for (fault, status) in lost.into_iter().chain([(Fault::Disguised, 500)]) {
             let both = orders(bench);
             let wechat = bench.gateway.wechat.pay(&both[0].order_no);
             let alipay = bench.gateway.alipay.pay(&both[1].order_no);
             bench.line.suffer(fault);
-            assert_eq!(wechat.seal().send(&bench.wechat_url()).status, 503);
-            assert_eq!(alipay.seal().send(&bench.alipay_url()).status, 503);
+            assert_eq!(wechat.seal().send(&bench.wechat_url()).status, status);
+            assert_eq!(alipay.seal().send(&bench.alipay_url()).status, status);
             assert_eq!(books(bench, &both), [PAID, PAID], "nobody knows yet");
             bench.line.suffer(Fault::None);
             assert_eq!(wechat.seal().send(&bench.wechat_url()).status, 204);
