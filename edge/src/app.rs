@@ -188,8 +188,8 @@ impl Front {
         };
         let mut response = problem::write_document(response, &request_id);
         standings.write(&mut response);
-        headers::finish(&mut response, &request_id, is_api, origin);
         let ended_at = self.host.unix_time();
+        headers::finish(&mut response, &request_id, is_api, origin, ended_at);
         let answered = telemetry::Answered {
             ended_at,
             duration: ended_at.checked_sub(started_at).unwrap_or(Duration::ZERO),

@@ -1,14 +1,17 @@
 //! Headers that do not depend on the route: CORS, security, caching, the request id.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
-    ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    DATE, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use chrono::DateTime;
 use mps_client::RequestId;
 
 pub(crate) const X_REQUEST_ID: &str = "x-request-id";
@@ -60,14 +63,25 @@ pub(crate) fn preflight() -> Response {
     response
 }
 
+/// A moment since 1970 as HTTP has it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn date(now: Duration) -> Option<HeaderValue> {
+    let moment = DateTime::from_timestamp(now.as_secs().try_into().ok()?, 0)?;
+    HeaderValue::from_str(&moment.format("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
+}
+
 /// Puts on every response what every response carries.
 pub(crate) fn finish(
     response: &mut Response,
     request_id: &RequestId,
     is_api: bool,
     allowed_origin: Option<HeaderValue>,
+    now: Duration,
 ) {
     let headers = response.headers_mut();
+    // workerd sends none by itself; phones correct the clock of their offline codes by it.
+    if let Some(date) = date(now) {
+        headers.insert(DATE, date);
+    }
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
         headers.insert(X_REQUEST_ID, value);
     }
@@ -86,5 +100,18 @@ pub(crate) fn finish(
         headers.remove(ACCESS_CONTROL_ALLOW_METHODS);
         headers.remove(ACCESS_CONTROL_ALLOW_HEADERS);
         headers.remove(ACCESS_CONTROL_MAX_AGE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_written_as_http_has_it() {
+        // The example of RFC 9110, 5.6.7.
+        let date = date(Duration::from_secs(784_111_777));
+        assert_eq!(date, Some(HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT")));
+        assert_eq!(super::date(Duration::from_secs(u64::MAX)), None);
     }
 }

@@ -152,6 +152,13 @@ test("the ten steps shown last are used, whichever they are, and an eleventh is 
   assert.ok(!kept.used.includes(STEP + 8) && kept.used.includes(STEP + 9));
 });
 
+test("a step shown many times is one of the ten", async () => {
+  const wallet = await freshWallet();
+  await wallet.code(NOON + STEP_MS);
+  for (let time = 0; time < 12; time += 1) await wallet.code(NOON);
+  assert.equal((await wallet.next(NOON)).kind, "wait");
+});
+
 test("uncorrected, a clock that is wrong by 25 seconds works at every second of a step", async () => {
   for (const wrongMs of [-25_000, 25_000]) {
     for (let second = 0; second < 30; second += 1) {

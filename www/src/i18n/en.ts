@@ -103,6 +103,29 @@ export const en: Texts = {
     },
   },
 
+  offlineCode: {
+    title: "Offline payment code",
+    hint: "Works without a network. Each code pays once.",
+    hintTerminal: (terminal) => `This code works at terminal ${terminal} only.`,
+    next: "Show the next code",
+    wait: (seconds) => `The next code comes in ${seconds} s`,
+    terminal: "For one terminal (optional)",
+    terminalHint: "With the terminal's 6 characters the code works there only.",
+    use: "Use an offline code",
+    leave: "Use an online code",
+  },
+  devices: {
+    title: "Offline devices",
+    lead: "Once enrolled, this device shows payment codes without a network too. Enrol your own phone only.",
+    label: "Name of the device",
+    defaultLabel: "My phone",
+    enrol: "Enrol this device",
+    here: "this device",
+    since: (date) => `since ${date}`,
+    revoke: "Remove",
+    revokeOne: (label) => `Remove ${label}`,
+  },
+
   pos: {
     pageTitle: "Shop till",
     merchant: "Shop",

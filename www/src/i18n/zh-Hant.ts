@@ -103,6 +103,29 @@ export const zhHant = {
     },
   },
 
+  offlineCode: {
+    title: "離線付款碼",
+    hint: "沒有網路也能付款。每個碼只能用一次。",
+    hintTerminal: (terminal: string) => `這個碼只能在收銀機 ${terminal} 使用。`,
+    next: "換下一個付款碼",
+    wait: (seconds: string) => `下一個付款碼還要等 ${seconds} 秒`,
+    terminal: "指定收銀機（可不填）",
+    terminalHint: "輸入收銀機的 6 碼代號，這個碼就只能在那台使用。",
+    use: "改用離線付款碼",
+    leave: "改用線上付款碼",
+  },
+  devices: {
+    title: "離線付款裝置",
+    lead: "啟用後，沒有網路時這個裝置也能出示付款碼。請只在自己的手機啟用。",
+    label: "裝置名稱",
+    defaultLabel: "我的手機",
+    enrol: "在這個裝置啟用",
+    here: "這個裝置",
+    since: (date: string) => `${date} 啟用`,
+    revoke: "移除",
+    revokeOne: (label: string) => `移除「${label}」`,
+  },
+
   pos: {
     pageTitle: "店家收款",
     merchant: "店家",

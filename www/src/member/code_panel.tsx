@@ -1,20 +1,60 @@
-// The payment code on the screen: the QR, its digits, and how long until the next.
-import { qrSvg } from "@mps/sdk";
+// The payment code of the chosen card: the server's, or this device's own when there is no network or the member wants it.
+import type { OfflineWallet } from "@mps/sdk";
 import type { MemberCard } from "@mps/sdk/client";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { inFours } from "../digits.ts";
+import type { ComponentChildren } from "preact";
 import { type Texts, useTexts } from "../i18n.ts";
 import { Loading } from "../shell/loading.tsx";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
-import type { PaymentCode } from "./payment_code.ts";
+import type { Movement } from "./cards.ts";
+import { OfflinePanel } from "./offline_panel.tsx";
+import { type PaymentCode, shownSeconds } from "./payment_code.ts";
+import { ShownCode } from "./shown_code.tsx";
 
-export function CodePanel({ card, code }: { card: MemberCard; code: PaymentCode }) {
-  const texts = useTexts().code;
-  const obstacle = whyNoPayment(card, useTexts());
+interface CodePanelProps {
+  card: MemberCard;
+  code: PaymentCode;
+  /** This device's own, when it is enrolled for the card. */
+  wallet: OfflineWallet | undefined;
+  isOnline: boolean;
+  isOfflineChosen: boolean;
+  onChooseOffline: (isChosen: boolean) => void;
+  movement: Movement | undefined;
+}
+
+export function CodePanel({ card, code, wallet, isOnline, isOfflineChosen, onChooseOffline, movement }: CodePanelProps) {
+  const texts = useTexts();
+  const obstacle = whyNoPayment(card, texts);
+  const isUnreachable = !isOnline || (code.state.kind === "failed" && code.state.problem.mayRetry);
+  if (obstacle !== undefined) return <Panel title={texts.code.title}><p class="notice">{obstacle}</p></Panel>;
+  if (wallet !== undefined && (isOfflineChosen || isUnreachable)) {
+    return (
+      <Panel title={texts.offlineCode.title}>
+        <OfflinePanel wallet={wallet} movement={movement} />
+        {isOfflineChosen && (
+          <button class="link" type="button" onClick={() => onChooseOffline(false)}>
+            {texts.offlineCode.leave}
+          </button>
+        )}
+      </Panel>
+    );
+  }
+  return (
+    <Panel title={texts.code.title}>
+      <LiveCode code={code} />
+      {wallet !== undefined && (
+        <button class="link" type="button" onClick={() => onChooseOffline(true)}>
+          {texts.offlineCode.use}
+        </button>
+      )}
+    </Panel>
+  );
+}
+
+function Panel({ title, children }: { title: string; children: ComponentChildren }) {
   return (
     <section class="panel code" aria-labelledby="code-title">
-      <h2 id="code-title">{texts.title}</h2>
-      {obstacle === undefined ? <LiveCode code={code} /> : <p class="notice">{obstacle}</p>}
+      <h2 id="code-title">{title}</h2>
+      {children}
     </section>
   );
 }
@@ -46,43 +86,10 @@ function LiveCode({ code }: { code: PaymentCode }) {
   return (
     <>
       <p class="faint">{texts.hint}</p>
-      <QrPicture digits={state.digits} />
-      <p class="digits" role="group" aria-label={texts.digits}>
-        {inFours(state.digits).map((four, position) => (
-          <span key={position}>{four}</span>
-        ))}
-      </p>
-      <Countdown renewAt={state.renewAt} />
+      <ShownCode digits={state.digits} renewAt={state.renewAt} lifetimeSeconds={shownSeconds} />
       <button class="button quiet" type="button" onClick={code.hide}>
         {texts.hide}
       </button>
     </>
-  );
-}
-
-function QrPicture({ digits }: { digits: string }) {
-  const texts = useTexts().code;
-  const source = useMemo(() => `data:image/svg+xml,${encodeURIComponent(qrSvg(digits))}`, [digits]);
-  return <img class="qr" src={source} alt={texts.image} width="232" height="232" />;
-}
-
-const lifetimeShownSeconds = 55;
-
-function Countdown({ renewAt }: { renewAt: number }) {
-  const texts = useTexts().code;
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, [renewAt]);
-  const seconds = Math.max(0, Math.ceil((renewAt - now) / 1000));
-  return (
-    <div class="countdown" role="timer">
-      <span class="track" aria-hidden="true">
-        <span style={{ transform: `scaleX(${Math.min(1, seconds / lifetimeShownSeconds)})` }} />
-      </span>
-      <small>{seconds > 0 ? texts.refreshIn(String(seconds)) : texts.refreshing}</small>
-    </div>
   );
 }

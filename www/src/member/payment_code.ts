@@ -6,6 +6,8 @@ import { useSite } from "../shell/site.ts";
 const lifetimeSeconds = 60;
 /** So long before its end a code is replaced, so that a cashier never types a dying one. */
 const renewBeforeEndSeconds = 5;
+/** So long a code is on the screen. */
+export const shownSeconds = lifetimeSeconds - renewBeforeEndSeconds;
 const retryAfterMs = 5_000;
 
 export type CodeState =
@@ -37,7 +39,7 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
     const again = () => setWanted((count) => count + 1);
     const issue = async () => {
       // Counted from before the request: the code never outlives what is shown.
-      renewAt = Date.now() + (lifetimeSeconds - renewBeforeEndSeconds) * 1000;
+      renewAt = Date.now() + shownSeconds * 1000;
       try {
         const request = { card_id: cardId, ttl_seconds: lifetimeSeconds };
         const issued = await site.client.rotateCode(request, { signal: control.signal });

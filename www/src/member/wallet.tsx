@@ -2,11 +2,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { useFormat, useTexts } from "../i18n.ts";
 import { Loading } from "../shell/loading.tsx";
+import { useOnline } from "../shell/online.ts";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
 import { CardPicture } from "./card_picture.tsx";
 import { type Movement, useCards } from "./cards.ts";
 import { CodePanel, whyNoPayment } from "./code_panel.tsx";
+import { Devices } from "./devices.tsx";
 import { usePaymentCode } from "./payment_code.ts";
+import { useThisDevice } from "./this_device.ts";
 
 const noticeMs = 12_000;
 
@@ -17,7 +20,11 @@ export function Wallet() {
   const { cards, problem, ask } = useCards(setMovement);
   const chosen = cards?.find((card) => card.card_id === chosenId) ?? cards?.find((card) => card.pays) ?? cards?.[0];
   const payingId = chosen !== undefined && whyNoPayment(chosen, texts) === undefined ? chosen.card_id : undefined;
-  const code = usePaymentCode(payingId);
+  const isOnline = useOnline();
+  const [isOfflineChosen, setOfflineChosen] = useState(false);
+  const { wallet, look } = useThisDevice(payingId);
+  const isOffline = isOfflineChosen && wallet !== undefined;
+  const code = usePaymentCode(isOffline ? undefined : payingId);
 
   const { renew } = code;
   useEffect(() => {
@@ -49,7 +56,16 @@ export function Wallet() {
             />
           ))}
         </fieldset>
-        <CodePanel card={chosen} code={code} />
+        <CodePanel
+          card={chosen}
+          code={code}
+          wallet={wallet}
+          isOnline={isOnline}
+          isOfflineChosen={isOfflineChosen}
+          onChooseOffline={setOfflineChosen}
+          movement={movement}
+        />
+        {payingId !== undefined && isOnline && <Devices key={payingId} cardId={payingId} wallet={wallet} onChange={look} />}
       </div>
     </>
   );

@@ -1,11 +1,10 @@
 // The till: enter amount and code, see the price, charge, see how it ended.
-import type { Charge, QuotePaymentRequest } from "@mps/sdk/client";
+import type { Charge, ChargeRequest, QuotePaymentRequest } from "@mps/sdk/client";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { useTexts } from "../i18n.ts";
 import type { Problem } from "../problem.ts";
 import { useSite } from "../shell/site.ts";
 import { Entry } from "./entry.tsx";
-import { forgetIntent, type Intent, isAnswered, keptIntent, mintIntent } from "./intent.ts";
 import { Refusal, Success, Unknown } from "./outcome.tsx";
 
 type Step =
@@ -13,7 +12,7 @@ type Step =
   | { kind: "charging"; isResumed: boolean }
   | { kind: "paid"; charge: Charge }
   | { kind: "refused"; problem: Problem }
-  | { kind: "unknown"; problem: Problem; intent: Intent };
+  | { kind: "unknown"; problem: Problem; request: ChargeRequest };
 
 interface TillProps {
   merchantCode: string;
@@ -27,32 +26,32 @@ export function Till({ merchantCode, terminalCode }: TillProps) {
   const [amount, setAmount] = useState("");
   const [digits, setDigits] = useState("");
 
+  // One charge at a time and till. Its key is kept by the package, so that a reload asks again with the same one.
+  const intent = `charge ${merchantCode}`;
   const send = useCallback(
-    async (intent: Intent, isResumed: boolean) => {
+    async (request: ChargeRequest, isResumed: boolean) => {
       setStep({ kind: "charging", isResumed });
       try {
-        const charge = await site.client.charge(intent.request, { idempotencyKey: intent.key });
-        forgetIntent();
+        const charge = await site.client.charge(request, { intent });
+        await site.client.forgetIntent(intent);
         setStep({ kind: "paid", charge });
       } catch (error) {
         const problem = site.problemOf(error);
-        if (!isAnswered(problem)) {
-          setStep({ kind: "unknown", problem, intent });
-          return;
-        }
-        forgetIntent();
-        setStep({ kind: "refused", problem });
+        // Refused, it is kept no more; what is still kept may have been paid.
+        const isOpen = (await site.client.keptIntent(intent)) !== undefined;
+        setStep(isOpen ? { kind: "unknown", problem, request } : { kind: "refused", problem });
       }
     },
-    [site],
+    [site, intent],
   );
 
   useEffect(() => {
-    const intent = keptIntent(merchantCode);
-    if (intent !== undefined) void send(intent, true);
-  }, [merchantCode, send]);
+    void site.client.keptIntent(intent).then((kept) => {
+      if (kept !== undefined) void send(kept.body as ChargeRequest, true);
+    });
+  }, [site, intent, send]);
 
-  const charge = (request: QuotePaymentRequest) => void send(mintIntent(request), false);
+  const charge = (request: QuotePaymentRequest) => void send(request, false);
   const enter = (keptAmount: string, keptDigits: string) => {
     setAmount(keptAmount);
     setDigits(keptDigits);
@@ -78,12 +77,9 @@ export function Till({ merchantCode, terminalCode }: TillProps) {
     );
   }
   if (step.kind === "unknown") {
-    const { intent } = step;
-    const leave = () => {
-      forgetIntent();
-      enter("", "");
-    };
-    return <Unknown problem={step.problem} onRetry={() => void send(intent, true)} onLeave={leave} />;
+    const { request } = step;
+    const leave = () => void site.client.forgetIntent(intent).then(() => enter("", ""));
+    return <Unknown problem={step.problem} onRetry={() => void send(request, true)} onLeave={leave} />;
   }
   return (
     <Entry

@@ -1,7 +1,7 @@
 // What surrounds every page: the name, the language switch, the way out.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import { type Language, languages, useTexts } from "../i18n.ts";
+import { useOnline } from "./online.ts";
 import type { Site } from "./site.ts";
 
 interface FrameProps {
@@ -43,18 +43,4 @@ export function Frame({ language, onLanguage, site, children }: FrameProps) {
       <main>{children}</main>
     </>
   );
-}
-
-function useOnline(): boolean {
-  const [isOnline, setOnline] = useState(navigator.onLine);
-  useEffect(() => {
-    const update = () => setOnline(navigator.onLine);
-    addEventListener("online", update);
-    addEventListener("offline", update);
-    return () => {
-      removeEventListener("online", update);
-      removeEventListener("offline", update);
-    };
-  }, []);
-  return isOnline;
 }

@@ -1,8 +1,10 @@
 // What every page has once it has started: the configuration, the session, the client of the edge.
-import { MpsClient, Unauthenticated } from "@mps/sdk/client";
+import { keepClock, MpsClient, Unauthenticated, webStorage } from "@mps/sdk/client";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Config } from "../config.ts";
+import { deviceStorage } from "../device_storage.ts";
+import { endAllHere } from "../enrolments.ts";
 import { type Problem, readProblem } from "../problem.ts";
 import type { Session } from "../session.ts";
 
@@ -17,14 +19,22 @@ export interface Site {
 }
 
 export function openSite(config: Config, session: Session): Site {
+  const client = new MpsClient({
+    baseUrl: config.edgeUrl,
+    accessToken: session.accessToken,
+    // A charge's intent is its tab's: two tills beside each other are two.
+    storage: webStorage(sessionStorage),
+    onServerTime: (reading) => keepClock(deviceStorage, reading),
+  });
   const leave = async (why?: "expired") => {
+    if (why === undefined) await endAllHere(client);
     await session.signOut();
     location.replace(why === undefined ? "./index.html" : `./index.html#${why}`);
   };
   return {
     config,
     session,
-    client: new MpsClient({ baseUrl: config.edgeUrl, accessToken: session.accessToken }),
+    client,
     leave,
     problemOf: (error) => {
       if (error instanceof Unauthenticated) void leave("expired");
