@@ -24,6 +24,7 @@ const edge :Workerd.Worker = (
   compatibilityDate = "2026-10-20",
   bindings = [
     (name = "SUPABASE_URL", fromEnvironment = "SUPABASE_URL"),
+    (name = "SUPABASE_REST_URL", fromEnvironment = "SUPABASE_REST_URL"),
     (name = "SUPABASE_PUBLISHABLE_KEY", fromEnvironment = "SUPABASE_PUBLISHABLE_KEY"),
     (name = "SUPABASE_SECRET_KEY", fromEnvironment = "SUPABASE_SECRET_KEY"),
     (name = "SUPABASE_JWT_SECRET", fromEnvironment = "SUPABASE_JWT_SECRET"),

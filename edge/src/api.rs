@@ -199,6 +199,7 @@ fn mount(
 
 async fn answer(app: App, request: Request, way: Way, rpc: &'static str, handler: Handler) -> Answer {
     let (mut parts, body) = request.into_parts();
+    let app = app.of_request(&parts.extensions);
     let Authenticated { context, subject } = Authenticated::from_request_parts(&mut parts, &app).await?;
     let (request_id, mut merchant_code) = (context.request_id.clone(), None);
     let outcome = match read_input(&mut parts, body, way, &mut merchant_code).await {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{Extensions, HeaderMap};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use mps_client::retry::{self, Policy};
@@ -34,9 +34,13 @@ const PATIENT: Policy = Policy {
     ..Policy::HOUSE
 };
 
-/// What every handler shares.
+/// What every handler shares, and when its own request came.
 #[derive(Clone)]
-pub(crate) struct App(Arc<Shared>);
+pub(crate) struct App(Arc<Shared>, Option<AskedAt>);
+
+/// Since when a caller waits; a request extension.
+#[derive(Clone, Copy)]
+pub(crate) struct AskedAt(Duration);
 
 struct Shared {
     client: Client,
@@ -54,12 +58,20 @@ impl App {
         self.0.verifier.verify(token, self.0.host.unix_time()).await
     }
 
-    /// Makes one RPC call, and makes it again where that is safe and may help.
+    /// For one request: its calls have what is left of its time.
+    pub(crate) fn of_request(self, request: &Extensions) -> Self {
+        Self(self.0, request.get().copied())
+    }
+
+    /// Makes one RPC call, and makes it again where that is safe and may help. What limits, keys and the body took of the request's
+    /// time it has not.
     pub(crate) async fn call<C>(&self, context: CallContext, call: C) -> Result<C::Reply, RpcError>
     where
         C: Call,
     {
-        self.call_under(Policy::HOUSE, context, call).await
+        let waited =
+            self.1.map_or(Duration::ZERO, |AskedAt(then)| self.0.host.unix_time().saturating_sub(then));
+        self.call_under(Policy::HOUSE.after(waited), context, call).await
     }
 
     /// Makes one RPC call that may take minutes.
@@ -145,10 +157,11 @@ impl Front {
     pub(crate) fn open(variable: &dyn Fn(&str) -> Option<String>, host: Arc<dyn Host>) -> Self {
         let metrics = Arc::new(Metrics::new(host.clone()));
         let opened = Config::read(variable).map(|config| {
-            let client = Client::new(&config.supabase_url, config.publishable_key, Some(config.secret_key));
+            let (keys, transport) = ((config.publishable_key, Some(config.secret_key)), host.transport());
+            let client = Client::over(transport, &config.rest_url, keys.0, keys.1);
             let verifier = Verifier::new(&config.tokens, host.clone(), metrics.clone());
             let limits = Limits { rules: config.limits, host: host.clone(), metrics: metrics.clone() };
-            let app = App(Arc::new(Shared {
+            let shared = Shared {
                 client,
                 verifier,
                 host: host.clone(),
@@ -157,7 +170,8 @@ impl Front {
                 operator: config.operator,
                 reports: Reports::default(),
                 providers: Providers::new(config.providers, &host),
-            }));
+            };
+            let app = App(Arc::new(shared), None);
             let router = routes::all().layer(middleware::from_fn(note_route)).with_state(app.clone());
             Opened { app, router, allowed_origins: config.allowed_origins }
         });
@@ -173,6 +187,7 @@ impl Front {
         let request_id = headers::request_id(request.headers(), self.host.random_bytes());
         let (method, is_api) = (request.method().clone(), request.uri().path().starts_with("/api/"));
         request.extensions_mut().insert(request_id.clone());
+        request.extensions_mut().insert(AskedAt(started_at));
         let standings = Standings::default();
         request.extensions_mut().insert(standings.clone());
         let (response, origin) = match &self.opened {

@@ -18,6 +18,9 @@ const JWT_SECRET_BYTES_MIN: usize = 32;
 /// Where Supabase Auth publishes its keys, under the project's URL.
 const JWKS_PATH: &str = "/auth/v1/.well-known/jwks.json";
 
+/// Where Supabase has PostgREST, under the project's URL.
+const REST_PATH: &str = "/rest/v1";
+
 /// Long enough that guessing is hopeless.
 const OPERATOR_TOKEN_BYTES_MIN: usize = 32;
 
@@ -25,8 +28,8 @@ const JWT_AUDIENCE_DEFAULT: &str = "authenticated";
 
 /// What the edge is told by who runs it.
 pub(crate) struct Config {
-    /// `SUPABASE_URL`: scheme and host, without a trailing slash.
-    pub(crate) supabase_url: String,
+    /// `SUPABASE_REST_URL`: where PostgREST is, without a trailing slash; that of the project at `SUPABASE_URL` when not set.
+    pub(crate) rest_url: String,
     /// `SUPABASE_PUBLISHABLE_KEY`: goes with every call.
     pub(crate) publishable_key: ApiKey,
     /// `SUPABASE_SECRET_KEY`: for calls on our own behalf.
@@ -82,7 +85,7 @@ impl Config {
             publishable_key: api_key("SUPABASE_PUBLISHABLE_KEY")?,
             secret_key: api_key("SUPABASE_SECRET_KEY")?,
             tokens: read_token_rules(&optional, &supabase_url)?,
-            supabase_url,
+            rest_url: read_rest_url(&optional, &supabase_url)?,
             allowed_origins: optional("CORS_ALLOWED_ORIGINS")
                 .map_or(Some(Vec::new()), |list| parse_origins(&list))
                 .ok_or(ConfigError { name: "CORS_ALLOWED_ORIGINS" })?,
@@ -93,6 +96,20 @@ impl Config {
             },
             providers: ProviderConfig::read(&optional)?,
         })
+    }
+}
+
+fn read_rest_url(
+    optional: &dyn Fn(&'static str) -> Option<String>,
+    supabase_url: &str,
+) -> Result<String, ConfigError> {
+    let name = "SUPABASE_REST_URL";
+    match optional(name) {
+        Some(text) if is_web_address(&text) && !text.contains(['?', '#']) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        Some(_) => Err(ConfigError { name }),
+        None => Ok(format!("{supabase_url}{REST_PATH}")),
     }
 }
 
@@ -216,6 +233,9 @@ mod tests {
             ("SUPABASE_JWKS_URL", "file:///etc/jwks.json"),
             ("SUPABASE_JWKS_URL", "https://user@x.supabase.co/jwks.json"),
             ("SUPABASE_JWKS_URL", "OFF"),
+            ("SUPABASE_REST_URL", "127.0.0.1:3000"),
+            ("SUPABASE_REST_URL", "https://user@x.supabase.co/rest/v1"),
+            ("SUPABASE_REST_URL", "https://x.supabase.co/rest/v1?x=1"),
             ("RATE_LIMIT_USER", "1000"),
             ("RATE_LIMIT_PAYMENT", "50 / 10"),
             ("RATE_LIMIT_ADDRESS", "none"),
@@ -269,7 +289,20 @@ mod tests {
         let config = read(&[("CORS_ALLOWED_ORIGINS", "https://a.example, http://127.0.0.1:5173/")])?;
         assert_eq!(config.allowed_origins, ["https://a.example", "http://127.0.0.1:5173"]);
         let config = read(&[("SUPABASE_URL", "http://127.0.0.1:54321/")])?;
-        assert_eq!(config.supabase_url, "http://127.0.0.1:54321");
+        assert_eq!(config.rest_url, "http://127.0.0.1:54321/rest/v1");
+        Ok(())
+    }
+
+    #[test]
+    fn postgrest_may_be_somewhere_else_than_the_project() -> Result<(), ConfigError> {
+        assert_eq!(read(&[])?.rest_url, "https://x.supabase.co/rest/v1");
+        for address in ["http://127.0.0.1:3000", "http://127.0.0.1:3000/"] {
+            assert_eq!(read(&[("SUPABASE_REST_URL", address)])?.rest_url, "http://127.0.0.1:3000");
+        }
+        assert_eq!(
+            read(&[("SUPABASE_REST_URL", "https://db.example/api")])?.rest_url,
+            "https://db.example/api"
+        );
         Ok(())
     }
 }

@@ -12,13 +12,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use mps_client::retry;
+use mps_client::transport::{Answer, Carried, Lost, Transport};
 use worker::js_sys::futures::future_to_promise;
 use worker::js_sys::{Promise, Reflect, Uint8Array};
 use worker::send::SendFuture;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{
-    Date, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, console_error, console_log,
+    AbortController, Date, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, Response,
+    console_error, console_log,
 };
 
 use self::objects::{ObjectCollector, ObjectLimiter, ShieldLimiter};
@@ -64,6 +66,9 @@ pub(crate) trait Host: Send + Sync + 'static {
     /// Signs with RSASSA-PKCS1-v1_5 and SHA-256 by a private key in PKCS#8, in constant time: what the network could measure of a
     /// computation of ours would tell the key.
     fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Work<Result<Vec<u8>, NotSigned>>;
+
+    /// The way to PostgREST.
+    fn transport(&self) -> Arc<dyn Transport>;
 
     /// Who counts requests, in the order they are asked.
     fn limiters(&self) -> &[Box<dyn Limiter>];
@@ -128,13 +133,22 @@ impl Host for WorkerHost {
         body_bytes_max: usize,
     ) -> Work<Result<http::Response<Vec<u8>>, FetchLost>> {
         Box::pin(SendFuture::new(async move {
-            fetch(request, body_bytes_max).await.ok().flatten().ok_or(FetchLost)
+            let (answer, body) = fetch(request, body_bytes_max).await.map_err(|_| FetchLost)?;
+            let mut response = http::Response::builder().status(answer.status_code());
+            for (name, value) in answer.headers().entries() {
+                response = response.header(name, value);
+            }
+            response.body(body.ok_or(FetchLost)?).map_err(|_| FetchLost)
         }))
     }
 
     fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Work<Result<Vec<u8>, NotSigned>> {
         let (pkcs8, message) = (Uint8Array::from(pkcs8), Uint8Array::from(message));
         Box::pin(SendFuture::new(async move { crypto::sign(&pkcs8, &message).await.map_err(|_| NotSigned) }))
+    }
+
+    fn transport(&self) -> Arc<dyn Transport> {
+        Arc::new(HostFetch)
     }
 
     fn limiters(&self) -> &[Box<dyn Limiter>] {
@@ -146,11 +160,34 @@ impl Host for WorkerHost {
     }
 }
 
-/// `None` when the answer is too long.
+/// The fetch of Workers, as mps-client wants it.
+struct HostFetch;
+
+impl Transport for HostFetch {
+    fn carry(&self, request: http::Request<String>, body_bytes_max: usize) -> Carried {
+        let request = request.map(String::into_bytes);
+        Box::pin(SendFuture::new(async move {
+            let (answer, body) = fetch(request, body_bytes_max).await.map_err(|_| Lost("NETWORK"))?;
+            Ok(Answer { status: answer.status_code(), body })
+        }))
+    }
+}
+
+/// Ends a request that nobody waits for any more; one that has ended does not mind.
+#[derive(Default)]
+struct Flight(AbortController);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.0).abort();
+    }
+}
+
+/// The answer and its body, which is `None` when it is too long. A redirect is an answer.
 async fn fetch(
     request: http::Request<Vec<u8>>,
     body_bytes_max: usize,
-) -> worker::Result<Option<http::Response<Vec<u8>>>> {
+) -> worker::Result<(Response, Option<Vec<u8>>)> {
     let (parts, body) = request.into_parts();
     let headers = Headers::new();
     for (name, value) in &parts.headers {
@@ -165,20 +202,15 @@ async fn fetch(
         init.with_body(Some(Uint8Array::from(body.as_slice()).into()));
     }
     let request = Request::new_with_init(&parts.uri.to_string(), &init)?;
-    let mut answer = Fetch::Request(request).send().await?;
+    let flight = Flight::default();
+    let mut answer = Fetch::Request(request).send_with_signal(&flight.0.signal()).await?;
     let announced = answer.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > body_bytes_max) {
-        return Ok(None);
-    }
-    let mut response = http::Response::builder().status(answer.status_code());
-    for (name, value) in answer.headers().entries() {
-        response = response.header(name, value);
+        return Ok((answer, None));
     }
     let body = answer.bytes().await?;
-    if body.len() > body_bytes_max {
-        return Ok(None);
-    }
-    Ok(response.body(body).ok())
+    let is_short = body.len() <= body_bytes_max;
+    Ok((answer, is_short.then_some(body)))
 }
 
 /// Zeros when the host has no randomness: request ids then repeat, and a provider refuses what we ask; nothing else depends on it.

@@ -1,14 +1,15 @@
 //! One connection to PostgREST: who calls, the headers, one request, its typed reply.
 
 use std::fmt;
+use std::sync::Arc;
 
 use mps_core::ErrorCode;
 use postgrest::Postgrest;
-use reqwest::Response;
 use serde::Serialize;
 
 use crate::classify::classify;
 use crate::error::{RpcError, UpstreamCode};
+use crate::transport::{Lost, Transport};
 
 /// Text that cannot be sent as that header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,11 @@ impl ApiKey {
     /// [`MalformedHeader`].
     pub fn parse(text: &str) -> Result<Self, MalformedHeader> {
         check_visible(text).map(Self)
+    }
+
+    /// Whether it is a signed token, as Supabase's keys were once and as a `PostgREST` by itself wants them: then it is sent as one too.
+    fn is_token(&self) -> bool {
+        self.0.starts_with("eyJ") && self.0.split('.').count() == 3
     }
 }
 
@@ -178,7 +184,7 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Client {
     postgrest: Postgrest,
-    http: reqwest::Client,
+    transport: Arc<dyn Transport>,
     publishable_key: ApiKey,
     secret_key: Option<ApiKey>,
 }
@@ -186,17 +192,29 @@ pub struct Client {
 impl Client {
     /// Of a Supabase project. `supabase_url` without a trailing slash, for example `https://xyz.supabase.co`; the Data API
     /// is at `/rest/v1` under it. Without a secret key no call can be made as [`Caller::Service`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn new(supabase_url: &str, publishable_key: ApiKey, secret_key: Option<ApiKey>) -> Self {
         Self::of_postgrest(&format!("{supabase_url}/rest/v1"), publishable_key, secret_key)
     }
 
-    /// Of a `PostgREST` by itself: `url` is its own address, without a trailing slash. It does not look at the keys.
+    /// Of a `PostgREST` by itself: `url` is its own address, without a trailing slash. It does not look at keys that are no tokens.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn of_postgrest(url: &str, publishable_key: ApiKey, secret_key: Option<ApiKey>) -> Self {
-        Self { postgrest: Postgrest::new(url), http: http_client(), publishable_key, secret_key }
+        Self::over(Arc::new(crate::transport::Direct::new()), url, publishable_key, secret_key)
     }
 
-    /// Makes one call, once. It ends when the connection does: who calls sets the time limit. A native program follows no
-    /// redirect; an answer over 8 MiB is refused.
+    /// The same over a transport of the caller's.
+    pub fn over(
+        transport: Arc<dyn Transport>,
+        url: &str,
+        publishable_key: ApiKey,
+        secret_key: Option<ApiKey>,
+    ) -> Self {
+        Self { postgrest: Postgrest::new(url), transport, publishable_key, secret_key }
+    }
+
+    /// Makes one call, once. It ends when the connection does: who calls sets the time limit. No redirect is followed; an answer
+    /// over 8 MiB is refused.
     ///
     /// # Errors
     /// [`RpcError`], by who must act.
@@ -211,79 +229,43 @@ impl Client {
         rpc: &str,
         arguments: Option<&str>,
     ) -> Result<Vec<u8>, RpcError> {
-        let bug = |what: &str| RpcError::Bug(UpstreamCode::new(what));
-        let arguments = arguments.ok_or_else(|| bug("ARGUMENTS"))?;
+        let request =
+            self.request(context, rpc, arguments).map_err(|what| RpcError::Bug(UpstreamCode::new(what)))?;
+        let lost = |Lost(place)| RpcError::Unavailable(UpstreamCode::new(place));
+        let answer = self.transport.carry(request, ANSWER_BYTES_MAX).await.map_err(lost)?;
+        if (200..300).contains(&answer.status) {
+            answer.body.ok_or_else(|| RpcError::Drift(UpstreamCode::new("TOOLONG")))
+        } else {
+            Err(classify(answer.status, &answer.body.unwrap_or_default(), context.caller.kind()))
+        }
+    }
+
+    /// The request as `postgrest` builds it, with our headers; an error is the name of what is wrong with us.
+    fn request(
+        &self,
+        context: &CallContext,
+        rpc: &str,
+        arguments: Option<&str>,
+    ) -> Result<http::Request<String>, &'static str> {
+        let arguments = arguments.ok_or("ARGUMENTS")?;
         let builder = self.postgrest.rpc(rpc, arguments);
         let (builder, key) = match &context.caller {
-            Caller::Anonymous => (builder, Some(&self.publishable_key)),
-            Caller::User(token) => (builder.auth(token.reveal()), Some(&self.publishable_key)),
-            Caller::Service => (builder, self.secret_key.as_ref()),
+            Caller::Anonymous => (builder, &self.publishable_key),
+            Caller::User(token) => (builder.auth(token.reveal()), &self.publishable_key),
+            Caller::Service => {
+                let key = self.secret_key.as_ref().ok_or("SECRETKEY")?;
+                (if key.is_token() { builder.auth(&key.0) } else { builder }, key)
+            }
         };
-        let key = key.ok_or_else(|| bug("SECRETKEY"))?;
-        let request = builder
-            .build()
-            .header("apikey", key.0.as_str())
-            .header("x-request-id", context.request_id.as_str())
-            .build()
-            .map_err(|_| bug("REQUEST"))?;
-        let response = self.http.execute(request).await.map_err(|_| lost("NETWORK"))?;
-        let status = response.status();
-        let body = read_bounded(response).await?;
-        if status.is_success() {
-            body.ok_or_else(|| RpcError::Drift(UpstreamCode::new("TOOLONG")))
-        } else {
-            Err(classify(status.as_u16(), &body.unwrap_or_default(), context.caller.kind()))
+        let built = builder.build().build().map_err(|_| "REQUEST")?;
+        let mut request = http::Request::builder().method(built.method().as_str()).uri(built.url().as_str());
+        for (name, value) in built.headers() {
+            request = request.header(name.as_str(), value.as_bytes());
         }
+        request =
+            request.header("apikey", key.0.as_str()).header("x-request-id", context.request_id.as_str());
+        request.body(arguments.to_owned()).map_err(|_| "REQUEST")
     }
-}
-
-/// Redirects would take keys and tokens to whomever they name. (In wasm the host's fetch follows them unasked.)
-#[cfg(not(target_arch = "wasm32"))]
-#[expect(
-    clippy::expect_used,
-    reason = "fails only where TLS cannot be set up, and rustls brings its own roots"
-)]
-fn http_client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("rustls is there")
-}
-
-#[cfg(target_arch = "wasm32")]
-fn http_client() -> reqwest::Client {
-    reqwest::Client::new()
-}
-
-/// Whatever a connection died of: nobody knows how far the request came.
-fn lost(what: &str) -> RpcError {
-    RpcError::Unavailable(UpstreamCode::new(what))
-}
-
-/// The body; `None` when it is longer than any of ours.
-async fn read_bounded(response: Response) -> Result<Option<Vec<u8>>, RpcError> {
-    let is_short = |length: usize| length <= ANSWER_BYTES_MAX;
-    if response.content_length().is_some_and(|length| usize::try_from(length).map_or(true, |l| !is_short(l)))
-    {
-        return Ok(None);
-    }
-    read(response, is_short).await
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-async fn read(mut response: Response, is_short: impl Fn(usize) -> bool) -> Result<Option<Vec<u8>>, RpcError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| lost("BODY"))? {
-        body.extend_from_slice(&chunk);
-        if !is_short(body.len()) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(body))
-}
-
-/// There a body that does not announce its length is whole before it can be measured; the time limit bounds it.
-#[cfg(target_arch = "wasm32")]
-async fn read(response: Response, is_short: impl Fn(usize) -> bool) -> Result<Option<Vec<u8>>, RpcError> {
-    let body = response.bytes().await.map_err(|_| lost("BODY"))?;
-    Ok(is_short(body.len()).then(|| body.to_vec()))
 }
 
 /// What the RPC answered.

@@ -12,6 +12,7 @@ mod connection;
 mod error;
 pub mod retry;
 pub mod rpc;
+pub mod transport;
 pub mod wire;
 
 pub use connection::{

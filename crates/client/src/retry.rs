@@ -27,6 +27,12 @@ impl Policy {
         attempt_max: Duration::from_secs(4),
         pause_max_first: Duration::from_millis(200),
     };
+
+    /// The same for a caller who has waited that long already.
+    #[must_use]
+    pub fn after(self, waited: Duration) -> Self {
+        Self { budget: self.budget.saturating_sub(waited), ..self }
+    }
 }
 
 /// What the process has and this crate has not: time and chance.
@@ -44,7 +50,8 @@ pub trait Host {
     fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> impl Future<Output = Option<T>>;
 }
 
-/// Makes a call, and makes it again on [`RpcError::Contention`] and [`RpcError::Unavailable`] when it is repeatable.
+/// Makes a call, and makes it again on [`RpcError::Contention`] and [`RpcError::Unavailable`] when it is repeatable. Without any time
+/// left it is not made.
 ///
 /// # Errors
 /// The last attempt's [`RpcError`].
@@ -85,6 +92,9 @@ async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
     let attempts_max = if is_repeatable { policy.attempts_max } else { 1 };
     let mut pause_max = policy.pause_max_first;
     let mut attempts = 0;
+    if policy.budget.is_zero() {
+        return Err(RpcError::Unavailable(UpstreamCode::new("NOTIME")));
+    }
     loop {
         attempts += 1;
         let limit = if is_repeatable { policy.attempt_max.min(left()) } else { left() };
@@ -155,9 +165,18 @@ mod tests {
         is_repeatable: bool,
         answers: Vec<Result<u8, RpcError>>,
     ) -> (usize, Result<u8, RpcError>) {
+        run_under(Policy::HOUSE, host, is_repeatable, answers).await
+    }
+
+    async fn run_under(
+        policy: Policy,
+        host: &StoppedHost,
+        is_repeatable: bool,
+        answers: Vec<Result<u8, RpcError>>,
+    ) -> (usize, Result<u8, RpcError>) {
         let left = RefCell::new(answers.into_iter());
         let sent = Cell::new(0);
-        let result = repeat(Policy::HOUSE, host, is_repeatable, || {
+        let result = repeat(policy, host, is_repeatable, || {
             sent.set(sent.get() + 1);
             let none_left = Err(RpcError::Bug(UpstreamCode::new("TOOMANY")));
             ready(left.borrow_mut().next().unwrap_or(none_left))
@@ -214,6 +233,26 @@ mod tests {
             assert_eq!(result, Err(RpcError::Unavailable(UpstreamCode::new("TIMEOUT"))));
             assert!(host.elapsed() <= Duration::from_secs(10), "{:?}", host.elapsed());
             assert!(host.elapsed() > Duration::from_secs(8), "{:?}", host.elapsed());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_time_that_the_caller_has_waited_already_is_part_of_the_ten_seconds() {
+        for is_repeatable in [true, false] {
+            let host = StoppedHost { is_work_endless: true, ..StoppedHost::default() };
+            let policy = Policy::HOUSE.after(Duration::from_millis(7_500));
+            let (_, result) = run_under(policy, &host, is_repeatable, vec![]).await;
+            assert_eq!(result, Err(RpcError::Unavailable(UpstreamCode::new("TIMEOUT"))));
+            assert_eq!(host.elapsed(), Duration::from_millis(2_500));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_without_any_time_left_is_not_sent() {
+        for waited in [10, 11] {
+            let policy = Policy::HOUSE.after(Duration::from_secs(waited));
+            let (sent, result) = run_under(policy, &StoppedHost::default(), true, vec![Ok(7)]).await;
+            assert_eq!((sent, result), (0, Err(RpcError::Unavailable(UpstreamCode::new("NOTIME")))));
         }
     }
 }

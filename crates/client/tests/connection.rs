@@ -20,12 +20,23 @@ async fn exchange<C: Call>(
     status: &str,
     body: &str,
 ) -> (String, Result<C::Reply, RpcError>) {
+    exchange_with("sb_secret_y", caller, call, status, body).await
+}
+
+/// The same with another secret key.
+async fn exchange_with<C: Call>(
+    secret_key: &str,
+    caller: Caller,
+    call: &C,
+    status: &str,
+    body: &str,
+) -> (String, Result<C::Reply, RpcError>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let answer =
         format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     let key = |text| ApiKey::parse(text).expect("a key");
-    let client = Client::new(&url, key("sb_publishable_x"), Some(key("sb_secret_y")));
+    let client = Client::new(&url, key("sb_publishable_x"), Some(key(secret_key)));
     let context = CallContext { caller, request_id: RequestId::parse("req-1").expect("an id") };
     let server = async {
         let (mut socket, _) = listener.accept().await.expect("a connection");
@@ -72,6 +83,19 @@ async fn a_service_call_carries_the_secret_key_and_no_token() {
     assert!(request.contains("apikey: sb_secret_y"), "{request}");
     assert!(!request.contains("authorization"), "{request}");
     assert_eq!(reply.map(|status| status.schema_version), Ok("20261123000100".to_owned()));
+}
+
+#[tokio::test]
+async fn a_secret_key_that_is_a_token_also_goes_as_one_and_another_does_not() {
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmVk";
+    let body = r#"[{"ok":true,"server_time":"2026-11-23T01:06:00+00:00","schema_version":"20261123000100"}]"#;
+    let (request, _) = exchange_with(token, Caller::Service, &TestConnection {}, "200 OK", body).await;
+    assert!(request.contains(&format!("apikey: {token}")), "{request}");
+    assert!(request.contains(&format!("authorization: Bearer {token}")), "{request}");
+    for key in ["eyJhbGciOiJIUzI1NiJ9", "sb_secret_a.b.c"] {
+        let (request, _) = exchange_with(key, Caller::Service, &TestConnection {}, "200 OK", body).await;
+        assert!(!request.contains("authorization"), "{request}");
+    }
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ async fn openapi() -> Response {
 async fn ready(State(app): State<App>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
     let context = CallContext { caller: Caller::Service, request_id: extract::request_id(&parts)? };
+    let app = app.of_request(&parts.extensions);
     let status = app.call(context, TestConnection {}).await.map_err(|error| Failure::not_ready(&error))?;
     if status.schema_version != limits::schema::VERSION {
         return Err(Failure::with_param(ErrorCode::NotConfigured, "what", "schema_version"));

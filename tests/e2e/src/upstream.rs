@@ -36,6 +36,11 @@ impl Upstream {
         self.calls.recv_timeout(Duration::from_secs(100)).expect("a call")
     }
 
+    /// Whether no call has arrived that nobody took.
+    pub fn is_untouched(&self) -> bool {
+        self.calls.try_recv().is_err()
+    }
+
     /// The next call of that RPC; others are answered 0 at once.
     pub fn next(&self, rpc: &str) -> HeldCall {
         loop {
@@ -55,10 +60,18 @@ impl HeldCall {
     }
 
     /// Answers with this status and JSON.
-    pub fn answer_as(mut self, status: u16, body: &str) {
+    pub fn answer_as(self, status: u16, body: &str) {
+        self.write(status, "content-type: application/json", body);
+    }
+
+    /// Sends the caller to another address.
+    pub fn redirect(self, status: u16, address: &str) {
+        self.write(status, &format!("location: {address}"), "");
+    }
+
+    fn write(mut self, status: u16, header: &str, body: &str) {
         let length = body.len();
-        let head =
-            format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}");
+        let head = format!("HTTP/1.1 {status} X\r\n{header}\r\ncontent-length: {length}");
         // Whoever called may have gone.
         let _ = self.0.write_all(format!("{head}\r\nconnection: close\r\n\r\n{body}").as_bytes());
     }

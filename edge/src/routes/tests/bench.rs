@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims, Header};
+use mps_client::transport::{Direct, Transport};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1v15::SigningKey;
 use rsa::pkcs8::DecodePrivateKey;
@@ -32,11 +33,13 @@ pub(crate) const CODE: &str = "701234567890123456789017";
 pub(crate) const CARD: &str = "0193b5a0-0000-7000-8000-00000000000a";
 pub(crate) const ORIGIN: &str = "https://wallet.example";
 
-/// A clock that only tests move: waiting is over at once, a time limit is never reached.
+/// A clock that tests move, and short waits, which are over at once; a time limit of a second or more is never reached.
 #[derive(Default)]
 pub(crate) struct TestHost {
     pub(crate) log: Mutex<Vec<String>>,
-    pub(crate) passed: Mutex<Duration>,
+    pub(crate) clock: Clock,
+    /// How long anybody asked to wait.
+    pub(crate) waits: Mutex<Vec<Duration>>,
     pub(crate) after: Mutex<Vec<Work<()>>>,
     pub(crate) objects: Objects,
     /// What every fetch is answered; `None`: it is lost.
@@ -49,6 +52,25 @@ pub(crate) struct TestHost {
 
 /// A payment provider: what it answers, or that it does not.
 pub(crate) type Gateway = Box<dyn FnMut(http::Request<Vec<u8>>) -> Option<http::Response<Vec<u8>>> + Send>;
+
+/// How long ago the test began.
+#[derive(Clone, Default)]
+pub(crate) struct Clock(Arc<Mutex<Duration>>);
+
+impl Clock {
+    fn now(&self) -> Duration {
+        *self.0.lock().expect("no panic holds it")
+    }
+
+    fn pass(&self, length: Duration) {
+        *self.0.lock().expect("no panic holds it") += length;
+    }
+
+    fn reach(&self, moment: Duration) {
+        let mut now = self.0.lock().expect("no panic holds it");
+        *now = moment.max(*now);
+    }
+}
 
 /// What Durable Objects are to the edge.
 #[derive(Clone, Default)]
@@ -111,7 +133,7 @@ impl Collector for Objects {
 
 impl TestHost {
     pub(crate) fn pass(&self, length: Duration) {
-        *self.passed.lock().expect("no panic holds it") += length;
+        self.clock.pass(length);
         let millis = u64::try_from(length.as_millis()).expect("a short time");
         self.objects.now_millis.fetch_add(millis, Relaxed);
     }
@@ -119,7 +141,7 @@ impl TestHost {
 
 impl Host for TestHost {
     fn unix_time(&self) -> Duration {
-        Duration::from_secs(NOW) + *self.passed.lock().expect("no panic holds it")
+        Duration::from_secs(NOW) + self.clock.now()
     }
 
     fn random_bytes(&self) -> [u8; 16] {
@@ -131,9 +153,14 @@ impl Host for TestHost {
     }
 
     fn sleep(&self, length: Duration) -> Work<()> {
+        self.waits.lock().expect("no panic holds it").push(length);
         if length < Duration::from_secs(1) {
-            // Whatever else is to be done goes on meanwhile.
-            Box::pin(tokio::task::yield_now())
+            let (clock, end) = (self.clock.clone(), self.clock.now() + length);
+            Box::pin(async move {
+                // Whatever else is to be done goes on meanwhile, other waits too.
+                tokio::task::yield_now().await;
+                clock.reach(end);
+            })
         } else {
             Box::pin(std::future::pending())
         }
@@ -168,6 +195,10 @@ impl Host for TestHost {
         let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map(SigningKey::<Sha256>::new);
         let signature = key.map(|key| key.sign(message).to_vec()).map_err(|_| NotSigned);
         Box::pin(std::future::ready(signature))
+    }
+
+    fn transport(&self) -> Arc<dyn Transport> {
+        Arc::new(Direct::new())
     }
 
     fn limiters(&self) -> &[Box<dyn Limiter>] {

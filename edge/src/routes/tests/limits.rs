@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use serde_json::json;
 
-use super::bench::{Bench, post, request, signed_in};
+use super::bench::{Bench, CARD, post, request, signed_in};
 
 const SMALL: &[(&str, &str)] = &[
     ("RATE_LIMIT_USER", "5/60"),
@@ -129,6 +129,19 @@ async fn a_limiter_that_fails_or_is_silent_lets_pass_and_that_is_counted_and_log
     assert_eq!(log.matches("limiter_lost").count(), 18);
     bench.finish().await;
     assert_eq!(bench.host.objects.count("rate_limiter_failures_total"), 18);
+}
+
+#[tokio::test]
+async fn what_a_limiter_took_of_a_requests_ten_seconds_its_call_has_not() {
+    let code =
+        json!([{"qr_plain": "701234567890123456789017", "qr_expires_at": "2026-11-23T01:06:00+00:00"}]);
+    let bench = Bench::with(vec![("200 OK", code.to_string())], SMALL).await;
+    bench.host.objects.is_silent.store(true, Relaxed);
+    // A call that is sent only once has all the time that is left.
+    let reply = bench.send(post("/api/qr/rotate", &[], json!({"card_id": CARD}).to_string())).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let waits = bench.host.waits.lock().expect("no panic holds it").clone();
+    assert_eq!(waits[..2], [Duration::from_millis(900), Duration::from_millis(9_100)]);
 }
 
 #[tokio::test]
