@@ -53,6 +53,12 @@ pub fn wait_for_log(path_variable: &str, text: &str) -> String {
     in_time(|| Some(fs::read_to_string(&path).expect("a log")).filter(|log| log.contains(text)))
 }
 
+/// Waits until the log whose path that variable has has such a line.
+pub fn wait_for_line(path_variable: &str, is_wanted: impl Fn(&str) -> bool) {
+    let path = variable(path_variable);
+    in_time(|| fs::read_to_string(&path).expect("a log").lines().any(&is_wanted).then_some(()));
+}
+
 /// Host and port of Supabase.
 pub fn supabase_address() -> String {
     variable("MPS_E2E_SUPABASE_URL").replace("http://", "")

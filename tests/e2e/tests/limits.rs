@@ -1,10 +1,10 @@
 //! Limits on the Durable Object limiter: ten times the quota is shed, exactly the quota is served, others notice nothing.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use mps_e2e::{Stack, Token, fresh, send};
+use mps_e2e::{Stack, Token, fresh, send, variable};
 
 const QUOTA: usize = 50;
 const THREADS: usize = 8;
@@ -51,6 +51,38 @@ fn ten_times_the_quota_is_shed_and_exactly_the_quota_is_served() {
     let me = stack.limited_edge("POST", "/api/qr/revoke", &headers, "{}");
     assert_eq!(me.status, 400);
     assert!(me.header("ratelimit").starts_with(&format!(r#""user";r={};"#, 200 - QUOTA - 1)));
+}
+
+#[test]
+fn a_flood_of_one_user_costs_another_no_payment() {
+    let stack = Stack::new();
+    let shop = stack.open_shop("100");
+    let edge = variable("MPS_E2E_LIMITED_EDGE_URL");
+    let greedy = format!("Bearer {}", stack.sign(&Token::of(&fresh("greedy-"))));
+    let of_greedy = [("authorization", greedy.as_str()), ("content-type", "application/json")];
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let statuses = flood(10 * QUOTA, &format!("{edge}/api/payment/quote"), &of_greedy);
+            is_over.store(true, Ordering::Relaxed);
+            statuses
+        });
+        let cashier = format!("Bearer {}", shop.cashier);
+        let mut charges = 0;
+        while charges < QUOTA / 2 && !(is_over.load(Ordering::Relaxed) && charges > 0) {
+            let (key, request) = (stack.fresh_key(), shop.request(&stack.code(&shop), "1.00").to_string());
+            let headers = [
+                ("authorization", cashier.as_str()),
+                ("content-type", "application/json"),
+                ("idempotency-key", &key),
+            ];
+            let paid = send("POST", &format!("{edge}/api/payment/charge"), &headers, &request);
+            assert_eq!(paid.status, 200, "{}", paid.text);
+            charges += 1;
+        }
+        let statuses = flood.join().expect("no panic");
+        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 9 * QUOTA);
+    });
 }
 
 #[test]

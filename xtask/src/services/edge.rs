@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::process::Service;
+use crate::build;
+use crate::process::{Service, free_port};
 use crate::repository::Repository;
 use crate::services::http;
 use crate::services::keys::Keys;
 
-const START_SECONDS_MAX: u64 = 30;
+/// wrangler is the slowest.
+const START_SECONDS_MAX: u64 = 90;
+
+const WRANGLER: &str = "../node_modules/wrangler/bin/wrangler.js";
 
 /// What the edge of one run is told.
 pub(crate) struct Settings<'a> {
@@ -32,11 +36,12 @@ pub(crate) fn workerd(repository: &Repository, listen: &str, state: &Path) -> Co
     command
 }
 
-/// A configuration like workerd.capnp for the build that can be made to panic.
-fn write_panicking_config(repository: &Repository) -> Result<()> {
+/// A configuration like workerd.capnp in the folder of another build.
+fn write_config(repository: &Repository, build: &Path) -> Result<()> {
     let text = fs::read_to_string(repository.join("edge/workerd.capnp")).context("no edge/workerd.capnp")?;
-    fs::write(repository.join("edge/build-panic/workerd.capnp"), text.replace("\"build/", "\""))
-        .context("cannot write edge/build-panic/workerd.capnp")
+    let file = build.join("workerd.capnp");
+    fs::write(&file, text.replace("\"build/", "\""))
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// A running edge.
@@ -56,8 +61,9 @@ impl Edge {
         settings: &Settings,
         log: PathBuf,
     ) -> Result<Self> {
-        write_panicking_config(repository)?;
-        Self::launch(repository, settings, &[], true, log)
+        let build = repository.join("edge/build-panic");
+        write_config(repository, &build)?;
+        Self::launch(repository, settings, &[], &build, log)
     }
 
     /// With more variables, or others.
@@ -67,14 +73,49 @@ impl Edge {
         variables: &[(&str, &str)],
         log: PathBuf,
     ) -> Result<Self> {
-        Self::launch(repository, settings, variables, false, log)
+        Self::launch(repository, settings, variables, &repository.join("edge"), log)
+    }
+
+    /// Under `wrangler dev`, which has what workerd by itself has not: scheduled events by address, and rate limit bindings.
+    pub(crate) fn start_wrangler(
+        repository: &Repository,
+        settings: &Settings,
+        variables: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Result<Self> {
+        let (state, file) = (log.with_extension("state"), log.with_extension("env"));
+        let _ = fs::remove_dir_all(&state);
+        let keys = settings.keys;
+        let own = [
+            ("SUPABASE_URL", settings.supabase_url),
+            ("SUPABASE_PUBLISHABLE_KEY", &keys.publishable),
+            ("SUPABASE_SECRET_KEY", &keys.secret),
+            ("SUPABASE_JWT_SECRET", &keys.jwt_secret),
+        ];
+        let lines = own.iter().chain(variables).map(|(name, value)| format!("{name}={value}\n"));
+        fs::write(&file, lines.collect::<String>())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let (port, inspector_port) = (settings.port.to_string(), free_port(0)?.to_string());
+        let mut command = build::node(repository, &[WRANGLER, "dev", "--local", "--ip", "127.0.0.1"])?;
+        command.current_dir(repository.join("edge")).args([
+            "--port",
+            &port,
+            "--inspector-port",
+            &inspector_port,
+        ]);
+        command.arg("--persist-to").arg(&state).arg("--env-file").arg(&file);
+        command.arg("--show-interactive-dev-session=false");
+        command.env("WRANGLER_SEND_METRICS", "false").env("CI", "1");
+        // It has nothing to ask of the internet.
+        command.env("WRANGLER_HIDE_BANNER", "true").env("CLOUDFLARE_CF_FETCH_ENABLED", "false");
+        Ok(Self { service: Service::start("wrangler", &mut command, log)?, port: settings.port })
     }
 
     fn launch(
         repository: &Repository,
         settings: &Settings,
         variables: &[(&str, &str)],
-        is_panicking: bool,
+        folder: &Path,
         log: PathBuf,
     ) -> Result<Self> {
         // Counters of its own, new at every start.
@@ -82,10 +123,7 @@ impl Edge {
         let _ = fs::remove_dir_all(&state);
         fs::create_dir_all(&state).with_context(|| format!("cannot make {}", state.display()))?;
         let mut command = workerd(repository, &format!("127.0.0.1:{}", settings.port), &state);
-        if is_panicking {
-            command.current_dir(repository.join("edge/build-panic"));
-        }
-        command.arg("--verbose");
+        command.current_dir(folder).arg("--verbose");
         settings.keys.apply(&mut command);
         command.env("SUPABASE_URL", settings.supabase_url).env("CORS_ALLOWED_ORIGINS", settings.origins);
         command.env("JWT_AUDIENCE", "authenticated");

@@ -53,18 +53,14 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let log = repository.logs()?.join("e2e-limited-edge.log");
     let mut limited = Edge::start_with(repository, &limited, LIMITS, log)?;
     limited.wait_until_ready()?;
-    let line = format!("127.0.0.1:{}", free_port(0)?);
-    let line_url = format!("http://{line}");
-    let faulty = Settings { port: free_port(0)?, supabase_url: &line_url, keys: &keys, origins: "" };
-    let mut faulty = Edge::start(repository, &faulty, repository.logs()?.join("e2e-faulty-edge.log"))?;
-    faulty.wait_until_ready()?;
-    let (mut panicking, upstream) = panicking_edge(repository, &keys)?;
-    let keys_upstream = format!("127.0.0.1:{}", free_port(0)?);
-    let keys_url = format!("http://{keys_upstream}");
-    let of_keys = Settings { port: free_port(0)?, supabase_url: &keys_url, keys: &keys, origins: "" };
-    let log = repository.logs()?.join("e2e-keys-edge.log");
-    let mut of_keys = Edge::start_with(repository, &of_keys, &[], log)?;
-    of_keys.wait_until_ready()?;
+    let start = |settings: &Settings, log| Edge::start(repository, settings, log);
+    let (mut faulty, line) = before_a_played_upstream(repository, &keys, "faulty", start)?;
+    let (mut of_keys, keys_upstream) = before_a_played_upstream(repository, &keys, "keys", start)?;
+    build::panicking_edge(repository)?;
+    let start = |settings: &Settings, log| Edge::start_panicking(repository, settings, log);
+    let (mut panicking, upstream) = before_a_played_upstream(repository, &keys, "panicking", start)?;
+    let start = |settings: &Settings, log| Edge::start_wrangler(repository, settings, &operator, log);
+    let (mut of_jobs, jobs_upstream) = before_a_played_upstream(repository, &keys, "wrangler", start)?;
     let kept_secrets = folder.path().join("secrets");
     let logs_of_tests = logs_of_tests(repository)?;
     let environment = [
@@ -73,6 +69,9 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_KEYS_EDGE_URL", of_keys.url()),
         ("MPS_E2E_KEYS_EDGE_LOG", of_keys.service().log().display().to_string()),
         ("MPS_E2E_KEYS_UPSTREAM", keys_upstream),
+        ("MPS_E2E_JOBS_EDGE_URL", of_jobs.url()),
+        ("MPS_E2E_JOBS_EDGE_LOG", of_jobs.service().log().display().to_string()),
+        ("MPS_E2E_JOBS_UPSTREAM", jobs_upstream),
         ("MPS_E2E_SECRETS", kept_secrets.display().to_string()),
         ("MPS_E2E_SUPABASE_URL", backend.lite.url()),
         ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
@@ -92,7 +91,7 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ];
     let mut tally = runner::rust_tests(repository, &["mps-e2e"], &environment, filter)?;
-    let edges = [&mut backend.edge, &mut limited, &mut faulty, &mut panicking, &mut of_keys];
+    let edges = [&mut backend.edge, &mut limited, &mut faulty, &mut panicking, &mut of_keys, &mut of_jobs];
     let mut logs: Vec<_> = edges.into_iter().map(|edge| edge.service().log().to_owned()).collect();
     logs.extend(files::walk(&logs_of_tests)?.into_iter().filter(|path| is_log(path)));
     tally += secrets::check(&kept_secrets, &logs)?;
@@ -103,14 +102,17 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The build that can be made to panic, and the address of the PostgREST that a test plays for it.
-fn panicking_edge(repository: &Repository, keys: &Keys) -> Result<(Edge, String)> {
-    build::panicking_edge(repository)?;
+/// An edge whose Supabase the tests play, and the address where they are to play it.
+fn before_a_played_upstream(
+    repository: &Repository,
+    keys: &Keys,
+    name: &str,
+    start: impl FnOnce(&Settings, PathBuf) -> Result<Edge>,
+) -> Result<(Edge, String)> {
     let upstream = format!("127.0.0.1:{}", free_port(0)?);
     let url = format!("http://{upstream}");
     let settings = Settings { port: free_port(0)?, supabase_url: &url, keys, origins: "" };
-    let log = repository.logs()?.join("e2e-panicking-edge.log");
-    let mut edge = Edge::start_panicking(repository, &settings, log)?;
+    let mut edge = start(&settings, repository.logs()?.join(format!("e2e-{name}-edge.log")))?;
     edge.wait_until_ready()?;
     Ok((edge, upstream))
 }
