@@ -26,6 +26,8 @@ export { type ClockReading, keepClock } from "./clock.js";
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 export type { Routes } from "./generated/routes.js";
+/** What every route answers, by the names of openapi.json: `answers.CardDetail`. */
+export type * as answers from "./generated/routes.js";
 export type { KeptIntent } from "./intents.js";
 export type * from "./routes.js";
 export { type KeyValueStorage, indexedDbStorage, memoryStorage, webStorage } from "./storage.js";

@@ -7,6 +7,7 @@ export type Retry = "never" | "after_fix" | "same_key";
 
 /** What an answer says besides its code. */
 export interface ErrorDetails {
+  /** Of HTTP. */
   readonly status?: number;
   readonly retry?: Retry;
   readonly params?: Readonly<Record<string, unknown>>;
@@ -27,6 +28,7 @@ export class MpsError extends Error {
   /** The key the request was sent with: retry with this one when the outcome is unknown. */
   readonly idempotencyKey: string | undefined;
 
+  /** What the details leave out is the catalogue's. */
   constructor(code: string, details: ErrorDetails = {}) {
     const told = plainDetails(details);
     const known = typeof code === "string" ? code : "INTERNAL";

@@ -2,12 +2,16 @@
 
 import type { CardType, DiscountSource } from "./types.js";
 
+/** Whether a member may pay; what is left of a deleted one is a number and the books. */
 export type MemberStatus = "active" | "suspended" | "deleted";
 
+/** What a member may do with a card: everything, almost everything, pay, only see. */
 export type BindingRole = "owner" | "admin" | "member" | "viewer";
 
+/** Only an active card pays. */
 export type CardStatus = "active" | "frozen" | "lost" | "expired" | "closed";
 
+/** What a user may do for a merchant. */
 export type MerchantRole = "owner" | "manager" | "cashier";
 
 /** A merchant the caller works for. */
@@ -33,6 +37,7 @@ export interface Profile {
   readonly merchants: readonly MyMerchant[];
 }
 
+/** Who wants to be a member. */
 export interface RegisterRequest {
   readonly name: string;
   readonly phone: string;
@@ -72,6 +77,7 @@ export interface MemberCard {
   readonly pays: boolean;
 }
 
+/** The card that a code is wanted for, and for how long. */
 export interface RotateCodeRequest {
   readonly card_id: string;
   /** 60 to 86400; 900 when left out. */
@@ -84,11 +90,13 @@ export interface IssuedCode {
   readonly qr_expires_at: string;
 }
 
+/** A code that was scanned, and where. */
 export interface ValidateCodeRequest {
   readonly qr_plain: string;
   readonly terminal_code?: string;
 }
 
+/** A payment that is only asked about. */
 export interface QuotePaymentRequest {
   readonly merchant_code: string;
   readonly qr_plain: string;
@@ -96,6 +104,7 @@ export interface QuotePaymentRequest {
   readonly terminal_code?: string;
 }
 
+/** What a payment would cost and earn now. */
 export interface PaymentQuote {
   readonly card_id: string;
   readonly card_type: CardType;
@@ -106,6 +115,7 @@ export interface PaymentQuote {
   readonly points_earned: number;
 }
 
+/** A payment: whose till, which code, how much. */
 export interface ChargeRequest extends QuotePaymentRequest {
   /** The merchant's own notes; any JSON object. */
   readonly tag?: Readonly<Record<string, unknown>>;
@@ -113,6 +123,7 @@ export interface ChargeRequest extends QuotePaymentRequest {
   readonly external_order_id?: string;
 }
 
+/** A payment that was made. */
 export interface Charge {
   readonly tx_id: string;
   readonly tx_no: string;

@@ -10,6 +10,8 @@ import { malformed, plainCopy } from "./thrown.js";
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 export type { Routes } from "./generated/routes.js";
+/** What every call answers, by the names of openapi.json: `answers.CardDetail`. */
+export type * as answers from "./generated/routes.js";
 
 /** What one call of supabase-js answers. */
 export interface RpcAnswer {
@@ -20,11 +22,13 @@ export interface RpcAnswer {
 
 /** A call of supabase-js that is under way. */
 export interface RpcCall extends PromiseLike<RpcAnswer> {
+  /** Ends it with the signal. */
   abortSignal?(signal: AbortSignal): PromiseLike<RpcAnswer>;
 }
 
 /** The part of a supabase-js client that is used. */
 export interface SupabaseLike {
+  /** Calls a function of the database. */
   rpc(name: string, args: Record<string, unknown>): RpcCall;
 }
 
@@ -38,6 +42,7 @@ export interface RpcOptions {
 
 /** The database's functions under the names of the edge's routes, but for those that want the edge: payment providers. Every method throws an `MpsError`, or the signal's reason. */
 export interface MpsRpc {
+  /** A route by its name in openapi.json, with the fields of its path, query or body, past the edge. */
   call<N extends keyof typeof rpcs>(name: N, input: Routes[N]["input"], options?: RpcOptions): Promise<Routes[N]["output"]>;
 }
 

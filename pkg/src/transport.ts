@@ -19,6 +19,7 @@ export interface MpsClientOptions {
   readonly retriesMax?: number;
   /** Milliseconds before the first retry, doubled for each further one, with full jitter; 250 when left out. */
   readonly retryDelayMs?: number;
+  /** In place of the host's own. */
   readonly fetch?: typeof fetch;
   /** Where the keys of intents are kept; the page's memory when left out. */
   readonly storage?: KeyValueStorage | undefined;

@@ -3,8 +3,10 @@
 /** Where the module comes from: its address, its bytes, a response, or compiled already. */
 export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;
 
+/** What kind of card it is. A voucher pays once; prepaid and corporate cards can be shared. */
 export type CardType = "standard" | "prepaid" | "corporate" | "voucher";
 
+/** Where a multiplier comes from: the level of the points, the card's own, a corporate card's, nowhere. */
 export type DiscountSource = "level" | "card" | "corporate" | "none";
 
 /** A membership level; only the last has no `pointsMax`. */

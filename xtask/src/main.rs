@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod codegen;
 mod dev;
+mod docs;
 mod files;
 mod long;
 mod process;
@@ -39,6 +40,7 @@ enum Command {
     Test(test::Options),
     Storm(long::Storm),
     DiffRules(long::DiffRules),
+    Docs(docs::Options),
     Bench(bench::Options),
     Schema(schema::Options),
     /// Check who may know whom, and the rules of style that no compiler holds
@@ -73,6 +75,7 @@ fn run(command: Command) -> Result<()> {
         Command::Dev(options) => dev::run(&repository, &options),
         Command::Storm(options) => long::storm(&repository, &options),
         Command::DiffRules(options) => long::diff_rules(&repository, &options),
+        Command::Docs(options) => docs::run(&repository, &options),
         Command::Bench(options) => bench::run(&repository, &options),
         Command::Schema(options) => schema::run(&repository, &options),
         Command::Test(options) => test::run(&repository, &options),

@@ -60,6 +60,8 @@ enum Stage {
     Schema,
     /// ESLint and the TypeScript compiler
     Lint,
+    /// Every export of the npm package is documented, and Rust's documentation has no warning
+    Docs,
     /// The npm package in Node.js
     Pkg,
     /// The npm package from its tarball: in Node.js, Deno, Bun, workerd, Vite and plain pages
@@ -162,6 +164,7 @@ impl Stage {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
             Self::Db | Self::Schema => &[Postgres],
+            Self::Docs => &[Npm],
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
             Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres],
@@ -180,6 +183,7 @@ impl Stage {
             Self::Db => database::stage(bench),
             Self::Schema => checks::schema(bench),
             Self::Lint => checks::lint(bench),
+            Self::Docs => checks::docs(bench),
             Self::Pkg => package(bench),
             Self::Packaging => web::packaging(bench),
             Self::Deploy => deploy::stage(bench),

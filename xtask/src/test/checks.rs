@@ -7,6 +7,7 @@ use super::runner;
 use super::tally::Tally;
 use crate::build;
 use crate::codegen;
+use crate::docs;
 use crate::process;
 use crate::report;
 use crate::schema;
@@ -82,5 +83,14 @@ pub(super) fn lint(bench: &Bench) -> Result<Tally> {
             build::node(bench.repository, &["node_modules/typescript/bin/tsc", "--noEmit", "-p", project])?;
         total += Tally::of(process::run(&mut tsc, true)?.status.success());
     }
+    Ok(total)
+}
+
+/// What no documentation says of the package, then of the crates.
+pub(super) fn docs(bench: &Bench) -> Result<Tally> {
+    let sdk = process::run(&mut docs::sdk(bench.repository, &["--emit", "none"])?, true)?;
+    let crates = process::run(&mut docs::crates(bench.repository), true)?;
+    let mut total = Tally::of(sdk.status.success());
+    total += Tally::of(crates.status.success());
     Ok(total)
 }
