@@ -133,15 +133,21 @@ export interface BarcodeOptions extends Omit<QrOptions, "quietZone"> {
 
 /** A 2D context of a page's canvas, of a worker's or of a library for Node. */
 export interface DrawingContext {
+  /** The colour of what is painted next. */
   fillStyle: unknown;
+  /** Paints a rectangle, in pixels. */
   fillRect(x: number, y: number, width: number, height: number): void;
 }
 
 /** A canvas of a page, of a worker or of a library for Node. */
 export interface Canvas {
+  /** In pixels. */
   width: number;
+  /** In pixels. */
   height: number;
+  /** What paints on it. */
   getContext(kind: "2d"): DrawingContext | null;
+  /** Only a canvas of a page has attributes: for what a screen reader says. */
   setAttribute?(name: string, value: string): void;
 }
 

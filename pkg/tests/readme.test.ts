@@ -16,3 +16,11 @@ test("every value in the README's first example is right", async () => {
     assert.equal(JSON.stringify(call({ ...mps })), groups?.["value"]);
   }
 });
+
+test("the policy that the README gives to apps is that of the page in tests/packaging", () => {
+  const policies = ["../README.md", "../../tests/packaging/projects/webview/index.html"].map((file) => {
+    const text = readFileSync(new URL(file, import.meta.url), "utf8");
+    return /<meta http-equiv="Content-Security-Policy" content="[^"]+">/.exec(text)?.[0];
+  });
+  assert.ok(policies[0] !== undefined && policies[0] === policies[1], policies.join("\n"));
+});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { type Charge, MpsClient } from "@mps/sdk/client";
+import { type Charge, MpsClient, memoryStorage } from "@mps/sdk/client";
 import { mpsRpc } from "@mps/sdk/supabase";
 import { type SupabaseClient, createClient } from "@supabase/supabase-js";
 
@@ -75,4 +75,31 @@ test("MpsClient, curl and mpsRpc make the same payment with the same answer", as
   const spent = { code: "QR_EXPIRED_OR_INVALID", status: 409, retry: "after_fix" };
   await assert.rejects(cashier.client.charge(request), spent);
   await assert.rejects(rpc.call("charge", request), spent);
+});
+
+/** A recipe of the package's README has no types: it is what a reader copies. */
+const example = async <T>(name: string): Promise<T> => (await import(new URL(`../../pkg/examples/${name}`, import.meta.url).href)) as T;
+
+type Till = (order: string, scanned: string, amount: string) => Promise<{ paid?: string; receipt?: string; refused?: string }>;
+type Pay = (supabase: object, order: object) => Promise<{ tx_no: string; replayed: boolean }>;
+
+// In this file, as a fresh code ends the member's earlier one.
+test("till.js and supabase.js of the README take a payment each, and the till refuses a spent code", async () => {
+  const [member, cashier] = await Promise.all([signIn("hua@demo.example"), signIn("cashier@demo.example")]);
+  const card = (await member.client.cards()).find(({ card_type }) => card_type === "prepaid");
+  assert.ok(card !== undefined);
+  const show = async (): Promise<string> => (await member.client.rotateCode({ card_id: card.card_id })).qr_plain;
+
+  const { openTill } = await example<{ openTill: (...args: readonly unknown[]) => Till }>("till.js");
+  const charge = openTill(edgeUrl, () => cashier.token, memoryStorage());
+  const [code, orderNo] = [await show(), `recipe-${crypto.randomUUID()}`];
+  const paid = await charge(orderNo, code, "1.20");
+  assert.match(paid.receipt ?? "", /^PAY\d{10}$/);
+  assert.deepEqual(await charge(orderNo, code, "1.20"), paid, "the same order again is the same payment");
+  assert.deepEqual(await charge(`${orderNo}-b`, code, "1.20"), { refused: "QR_EXPIRED_OR_INVALID" });
+
+  const { pay } = await example<{ pay: Pay }>("supabase.js");
+  const { tx_no, replayed } = await pay(cashier.supabase, { merchant_code: "SHOP001", qr_plain: await show(), raw_amount: "1.20" });
+  assert.match(tx_no, /^PAY\d{10}$/);
+  assert.equal(replayed, false);
 });

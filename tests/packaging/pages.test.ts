@@ -1,6 +1,6 @@
 // The tarball in pages: bundled by Vite, as plain scripts, in an app's WebView, and as a newcomer's first page.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
@@ -68,11 +68,11 @@ test("an app's page that may fetch nothing: the inline entry", async () => {
 });
 
 test("a newcomer's page of under 15 lines shows a code that a camera reads", async () => {
-  const text = await readFile(join(import.meta.dirname, "projects/newcomer/index.html"), "utf8");
+  const page = join(root, "pkg/examples/show-code.html");
+  const text = await readFile(page, "utf8");
   assert.ok(text.trim().split("\n").length < 15);
-  const readme = await readFile(join(root, "pkg/README.md"), "utf8");
-  assert.ok(readme.includes(text.trim()), "pkg/README.md shows this very page");
-  const folder = await install("newcomer");
+  const folder = await install("script");
+  await cp(page, join(folder, "index.html"));
   const picture = await withPage(folder, [], async (page) => {
     await page.waitForSelector("svg");
     return page.screenshot();

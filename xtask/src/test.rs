@@ -60,7 +60,7 @@ enum Stage {
     Schema,
     /// ESLint and the TypeScript compiler
     Lint,
-    /// Every export of the npm package is documented, and Rust's documentation has no warning
+    /// Every export of the npm package is documented
     Docs,
     /// The npm package in Node.js
     Pkg,
