@@ -13,6 +13,7 @@ export class CameraError extends MpsError {
   override readonly name = "CameraError";
   readonly reason: CameraReason;
 
+  /** What became of the camera, and the browser's own error. */
   constructor(reason: CameraReason, cause?: unknown) {
     super(reason === "denied" ? "PERMISSION_DENIED" : "UNAVAILABLE", { params: { reason }, cause });
     this.reason = reason;
