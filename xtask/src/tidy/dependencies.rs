@@ -77,7 +77,7 @@ mod tests {
     use super::crates_know_what_they_may;
 
     fn workspace(package: &str, dependency: &str, kind: &Value) -> Value {
-        let packages: Vec<Value> = ["mps-core", "mps-wasm", "mps-client", "mps-edge"]
+        let packages: Vec<Value> = ["mps-core", "mps-wasm", "mps-scanner", "mps-client", "mps-edge"]
             .iter()
             .map(|name| {
                 let dependencies =
