@@ -52,7 +52,7 @@ enum Stage {
     Codegen,
     /// Rust has no warning, native and wasm32
     Clippy,
-    /// Core, client, wasm, edge and xtask by themselves, with the examples of their documentation
+    /// Core, client, wasm, scanner, edge and xtask by themselves, with the examples of their documentation
     Unit,
     /// pgTAP, then races and vectors, on a private PostgreSQL
     Db,
@@ -195,7 +195,7 @@ impl Stage {
 }
 
 fn unit(bench: &Bench) -> Result<Tally> {
-    let packages = &["mps-core", "mps-client", "mps-wasm", "mps-edge", "xtask"];
+    let packages = &["mps-core", "mps-client", "mps-wasm", "mps-scanner", "mps-edge", "xtask"];
     let mut total = runner::rust_tests(bench.repository, packages, &[], bench.filter)?;
     total += runner::rust_examples(bench.repository, &["mps-core", "mps-client"])?;
     Ok(total)

@@ -15,7 +15,7 @@ use crate::setup::wasm_target::{TARGET, Toolchain};
 use crate::tidy;
 
 /// What only runs in a wasm host.
-const WASM_CRATES: &[&str] = &["mps-wasm", "mps-edge"];
+const WASM_CRATES: &[&str] = &["mps-wasm", "mps-scanner", "mps-edge"];
 
 /// The TypeScript projects, tests included.
 const TYPESCRIPT: &[&str] = &["pkg/tsconfig.check.json", "www", "tests/browser", "tests/bench"];
