@@ -110,6 +110,8 @@ pub(crate) struct Routes {
     router: Router<App>,
     #[cfg(test)]
     pub(crate) operations: Vec<openapi::Operation>,
+    #[cfg(feature = "fuzz")]
+    pub(crate) readers: Vec<crate::fuzz::Reader>,
 }
 
 impl Routes {
@@ -118,6 +120,8 @@ impl Routes {
             router: Router::new(),
             #[cfg(test)]
             operations: Vec::new(),
+            #[cfg(feature = "fuzz")]
+            readers: Vec::new(),
         }
     }
 
@@ -125,6 +129,8 @@ impl Routes {
         self.router = self.router.merge(other.router);
         #[cfg(test)]
         self.operations.extend(other.operations);
+        #[cfg(feature = "fuzz")]
+        self.readers.extend(other.readers);
         self
     }
 
@@ -169,6 +175,8 @@ impl Routes {
         self.operations.push(openapi::Operation::of::<C, I, O>(way, path, name));
         #[cfg(not(test))]
         let _ = name;
+        #[cfg(feature = "fuzz")]
+        self.readers.push(crate::fuzz::Reader::of::<C, I>(way));
         let parse: Parse<I> = if way.has_body() { RawInput::parse_json } else { RawInput::parse_query };
         let handler = move |app: App, context: CallContext, input: RawInput| -> Work<Outcome<String>> {
             let work = parse(&input).map(|input| handler(app, context, input));

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use self::cache::KeyCache;
-use self::jwks::{KeySet, PublicKey};
+pub(crate) use self::jwks::KeySet;
+use self::jwks::PublicKey;
 use crate::config::TokenRules;
 use crate::metrics::Metrics;
 use crate::platform::Host;

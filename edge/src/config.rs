@@ -174,8 +174,11 @@ fn read_operator_token(
     }
 }
 
+/// Those of web pages, and `capacitor://localhost` and its like: pages of an app have a scheme of their own.
 fn parse_origins(list: &str) -> Option<Vec<String>> {
-    list.split(',').map(|origin| parse_origin(origin.trim())).collect()
+    const APPS: [&str; 3] = ["capacitor://localhost", "ionic://localhost", "tauri://localhost"];
+    let of_app = |origin: &str| APPS.contains(&origin).then(|| origin.to_owned());
+    list.split(',').map(str::trim).map(|origin| of_app(origin).or_else(|| parse_origin(origin))).collect()
 }
 
 /// `http` or `https`, a host, perhaps a port; one trailing slash is forgiven.
@@ -288,6 +291,10 @@ mod tests {
     fn origins_are_separated_by_commas() -> Result<(), ConfigError> {
         let config = read(&[("CORS_ALLOWED_ORIGINS", "https://a.example, http://127.0.0.1:5173/")])?;
         assert_eq!(config.allowed_origins, ["https://a.example", "http://127.0.0.1:5173"]);
+        let config = read(&[("CORS_ALLOWED_ORIGINS", "capacitor://localhost,https://localhost")])?;
+        assert_eq!(config.allowed_origins, ["capacitor://localhost", "https://localhost"]);
+        assert!(refused("CORS_ALLOWED_ORIGINS", "capacitor://localhost.evil.example").is_some());
+        assert!(refused("SUPABASE_URL", "capacitor://localhost").is_some());
         let config = read(&[("SUPABASE_URL", "http://127.0.0.1:54321/")])?;
         assert_eq!(config.rest_url, "http://127.0.0.1:54321/rest/v1");
         Ok(())

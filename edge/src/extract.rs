@@ -72,10 +72,10 @@ pub(crate) fn bearer_token(header: &str) -> Option<&str> {
 }
 
 /// The `Idempotency-Key` header.
-struct KeyHeader;
+pub(crate) struct KeyHeader;
 
 impl KeyHeader {
-    fn read(headers: &HeaderMap) -> Result<IdempotencyKey, ErrorCode> {
+    pub(crate) fn read(headers: &HeaderMap) -> Result<IdempotencyKey, ErrorCode> {
         let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
         let value = values.next().ok_or(ErrorCode::IdempotencyKeyRequired)?;
         let text = value.to_str().map_err(|_| ErrorCode::IdempotencyKeyInvalid)?;
@@ -89,8 +89,8 @@ impl KeyHeader {
 /// The input of a route before its type is known: the names in its path, and its query or its JSON body of at most 64 KiB.
 pub(crate) struct RawInput {
     /// A query, or a JSON object.
-    text: Vec<u8>,
-    key_failure: Option<ErrorCode>,
+    pub(crate) text: Vec<u8>,
+    pub(crate) key_failure: Option<ErrorCode>,
 }
 
 /// How a route reads its input.
@@ -145,7 +145,7 @@ pub(crate) async fn read_input(
 }
 
 /// Only what looks like a merchant's code.
-fn merchant_named_in(json: &[u8]) -> Option<String> {
+pub(crate) fn merchant_named_in(json: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         merchant_code: String,
@@ -165,7 +165,7 @@ fn bounded(field: &str) -> String {
 }
 
 /// The names in the path and the query, as one query.
-fn query_with(in_path: &[(&str, &str)], query: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn query_with(in_path: &[(&str, &str)], query: &str) -> Result<Vec<u8>, Failure> {
     let nul = in_path.iter().find(|(_, value)| value.contains('\0')).map(|(name, _)| (*name).to_owned());
     let nul = nul.or_else(|| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -201,7 +201,7 @@ async fn read_json(parts: &Parts, body: Body) -> Result<Vec<u8>, Failure> {
 }
 
 /// The object with more fields in front; a field that it has too is then there twice, which is refused.
-fn with_fields(fields: &[(&str, &str)], object: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_fields(fields: &[(&str, &str)], object: Vec<u8>) -> Vec<u8> {
     let start = object.iter().position(|byte| !byte.is_ascii_whitespace());
     let Some(start) = start.filter(|start| object[*start] == b'{' && !fields.is_empty()) else {
         return object;

@@ -7,6 +7,8 @@ mod config;
 mod crons;
 mod durable;
 mod extract;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod headers;
 mod limits;
 mod metrics;

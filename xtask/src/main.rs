@@ -6,6 +6,7 @@ mod codegen;
 mod dev;
 mod docs;
 mod files;
+mod fuzz;
 mod long;
 mod process;
 mod report;
@@ -41,6 +42,7 @@ enum Command {
     Storm(long::Storm),
     DiffRules(long::DiffRules),
     Docs(docs::Options),
+    Fuzz(fuzz::Options),
     Bench(bench::Options),
     Schema(schema::Options),
     /// Check who may know whom, and the rules of style that no compiler holds
@@ -75,6 +77,7 @@ fn run(command: Command) -> Result<()> {
         Command::Dev(options) => dev::run(&repository, &options),
         Command::Storm(options) => long::storm(&repository, &options),
         Command::DiffRules(options) => long::diff_rules(&repository, &options),
+        Command::Fuzz(options) => fuzz::run(&repository, &options),
         Command::Docs(options) => docs::run(&repository, &options),
         Command::Bench(options) => bench::run(&repository, &options),
         Command::Schema(options) => schema::run(&repository, &options),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use mps_core::{Discount, ErrorCode, Money};
 use rust_decimal::Decimal;
 use serde::de::Error;
@@ -61,12 +61,14 @@ pub(crate) mod text {
 pub struct Instant(DateTime<Utc>);
 
 impl Instant {
-    /// Reads RFC 3339, and PostgreSQL's own form with a space and a short offset (`2026-11-23 01:06:00+00`).
+    /// Reads RFC 3339, and PostgreSQL's own form with a space and a short offset (`2026-11-23 01:06:00+00`). A year that RFC 3339
+    /// cannot write, as its own offset may make one, is none.
     pub fn parse(text: &str) -> Option<Self> {
         let moment = DateTime::parse_from_rfc3339(text)
             .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z"))
-            .ok()?;
-        Some(Self(moment.to_utc()))
+            .ok()?
+            .to_utc();
+        (0..=9999).contains(&moment.year()).then_some(Self(moment))
     }
 
     /// Whole seconds since 1970.
@@ -267,7 +269,14 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "now", "2026-11-23", "2026-13-01T00:00:00Z", "2026-11-23 01:06:00"] {
+        for text in [
+            "",
+            "now",
+            "2026-11-23",
+            "2026-13-01T00:00:00Z",
+            "2026-11-23 01:06:00",
+            "9999-12-31T23:59:59-23:59",
+        ] {
             assert_eq!(Instant::parse(text), None, "{text}");
         }
     }

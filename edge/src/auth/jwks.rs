@@ -11,7 +11,7 @@ use serde_json::Value;
 const KEYS_MAX: usize = 64;
 
 /// A key and what it verifies.
-pub(super) enum PublicKey {
+pub(crate) enum PublicKey {
     /// ECDSA on P-256 with SHA-256.
     Es256(<Es256 as Algorithm>::VerifyingKey),
     /// RSASSA-PKCS1-v1_5 with SHA-256, by a key of 2048, 3072 or 4096 bits.
@@ -28,7 +28,7 @@ impl PublicKey {
 }
 
 /// The keys that may be used, in the set's order.
-pub(super) struct KeySet(Vec<NamedKey>);
+pub(crate) struct KeySet(Vec<NamedKey>);
 
 struct NamedKey {
     id: Option<String>,
@@ -37,7 +37,7 @@ struct NamedKey {
 
 /// No key set, though it may be JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MalformedKeySet;
+pub(crate) struct MalformedKeySet;
 
 #[derive(Deserialize)]
 struct Document {
@@ -57,7 +57,7 @@ struct Purpose {
 
 impl KeySet {
     /// Reads a set. A key that is malformed, weak, or for something else is left out: it must not take the others with it.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, MalformedKeySet> {
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, MalformedKeySet> {
         let document: Document = serde_json::from_slice(json).map_err(|_| MalformedKeySet)?;
         if document.keys.len() > KEYS_MAX {
             return Err(MalformedKeySet);
@@ -66,7 +66,7 @@ impl KeySet {
     }
 
     /// Whether there is a key of that id; without an id, of that algorithm.
-    pub(super) fn knows(&self, algorithm: &str, id: Option<&str>) -> bool {
+    pub(crate) fn knows(&self, algorithm: &str, id: Option<&str>) -> bool {
         self.0.iter().any(|key| match id {
             Some(_) => key.id.as_deref() == id,
             None => key.key.algorithm() == algorithm,
@@ -75,7 +75,7 @@ impl KeySet {
 
     /// The keys of that id for that algorithm: more than one where a set gives an id twice. Without an id the only key for that
     /// algorithm; which of several was meant, nobody can say.
-    pub(super) fn find(&self, algorithm: &str, id: Option<&str>) -> Vec<&PublicKey> {
+    pub(crate) fn find(&self, algorithm: &str, id: Option<&str>) -> Vec<&PublicKey> {
         let of_algorithm = self.0.iter().filter(|key| key.key.algorithm() == algorithm);
         let found: Vec<_> =
             of_algorithm.filter(|key| id.is_none() || key.id.as_deref() == id).map(|key| &key.key).collect();
