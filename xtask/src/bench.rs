@@ -2,7 +2,9 @@
 
 mod books;
 mod database;
+pub(crate) mod edge;
 mod machine;
+mod pairs;
 mod wasm;
 
 use anyhow::Result;
@@ -20,12 +22,14 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     Db(database::Options),
+    Edge(edge::Options),
     Wasm(wasm::Options),
 }
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     match &options.what {
         What::Db(options) => database::run(repository, options),
+        What::Edge(options) => edge::run(repository, options),
         What::Wasm(options) => wasm::run(repository, options),
     }
 }

@@ -5,4 +5,5 @@ pub(crate) mod http;
 pub(crate) mod keys;
 pub(crate) mod lite;
 pub(crate) mod postgres;
+pub(crate) mod postrust;
 pub(crate) mod www;

@@ -3,6 +3,7 @@
 pub(crate) mod chromium;
 pub(crate) mod npm;
 pub(crate) mod postgres;
+pub(crate) mod postrust;
 pub(crate) mod schemathesis;
 mod system;
 pub(crate) mod tools;
@@ -18,7 +19,7 @@ use crate::repository::Repository;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask setup\n  cargo xtask setup --tests")]
 pub(crate) struct Options {
-    /// Also what the tests need: PostgreSQL with its test extensions, Chromium, schemathesis
+    /// Also what the tests need: PostgreSQL with its test extensions, postrust, Chromium, schemathesis
     #[arg(long)]
     tests: bool,
 }
@@ -30,13 +31,21 @@ pub(crate) enum Need {
     WasmTools,
     Npm,
     Postgres,
+    Postrust,
     Chromium,
     Schemathesis,
 }
 
 impl Need {
-    const ALL: &[Self] =
-        &[Self::WasmTarget, Self::WasmTools, Self::Npm, Self::Postgres, Self::Chromium, Self::Schemathesis];
+    const ALL: &[Self] = &[
+        Self::WasmTarget,
+        Self::WasmTools,
+        Self::Npm,
+        Self::Postgres,
+        Self::Postrust,
+        Self::Chromium,
+        Self::Schemathesis,
+    ];
 
     /// What `build` and `dev` need.
     pub(crate) const BUILD: &[Self] = &[Self::WasmTarget, Self::WasmTools, Self::Npm];
@@ -49,6 +58,7 @@ impl Need {
             }
             Self::Npm => report::step("npm packages", || npm::ensure(repository)),
             Self::Postgres => report::step("PostgreSQL with pgTAP and plpgsql_check", postgres::ensure),
+            Self::Postrust => report::step("postrust", postrust::ensure),
             Self::Chromium => report::step("Chromium", chromium::ensure),
             Self::Schemathesis => report::step("schemathesis", schemathesis::ensure),
         }

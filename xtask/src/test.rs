@@ -2,8 +2,9 @@
 
 mod checks;
 pub(crate) mod database;
-mod deploy;
+pub(crate) mod deploy;
 mod fuzz;
+mod load;
 pub(crate) mod runner;
 mod secrets;
 mod tally;
@@ -70,6 +71,8 @@ enum Stage {
     Deploy,
     /// The edge and the database over HTTP
     E2e,
+    /// Charges by sixteen at a time and a short soak, through the edge and past it, and every one in the books once
+    Load,
     /// Requests of every shape to the edge: no failure, no answer that openapi.json does not have
     Fuzz,
     /// The web site in Chromium
@@ -159,7 +162,7 @@ impl Stage {
     }
 
     fn needs(self) -> &'static [Need] {
-        use Need::{Chromium, Npm, Postgres, Schemathesis, WasmTarget, WasmTools};
+        use Need::{Chromium, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
@@ -167,7 +170,7 @@ impl Stage {
             Self::Docs => &[Npm],
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
-            Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres],
+            Self::E2e | Self::Load => &[WasmTarget, WasmTools, Npm, Postgres, Postrust],
             Self::Fuzz => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
             Self::Packaging | Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
         }
@@ -188,6 +191,7 @@ impl Stage {
             Self::Packaging => web::packaging(bench),
             Self::Deploy => deploy::stage(bench),
             Self::E2e => web::e2e(bench),
+            Self::Load => load::stage(bench),
             Self::Fuzz => fuzz::stage(bench),
             Self::Browser => web::browser(bench),
         }

@@ -52,21 +52,32 @@ impl<'a> Books<'a> {
 
     /// Charges at so many of the thousand merchants; the answer is charges a second.
     pub(super) fn charge(&mut self, load: Load, merchants: u64) -> Result<f64> {
-        ensure!(
-            load.transactions <= self.size,
-            "a card has one live code: {} are too many",
-            load.transactions
-        );
-        self.top_up_codes()?;
-        let base = self.codes_used;
-        // Taken even when the round fails half-way: a code is never tried twice.
-        self.codes_used += load.transactions;
+        let base = self.take_codes(load.transactions)?;
         let mut command = self.cluster.tool("pgbench", &self.database);
         command.arg("-f").arg(self.repository.join(CHARGE));
         for (name, value) in [("base", base), ("i", 0), ("clients", load.clients), ("shops", merchants)] {
             command.args(["-D", &format!("{name}={value}")]);
         }
         rate(&mut command, load)
+    }
+
+    /// The number of the first of so many live codes, of a card each.
+    pub(super) fn take_codes(&mut self, count: u64) -> Result<u64> {
+        ensure!(count <= self.size, "a card has one live code: {count} are too many");
+        self.top_up_codes()?;
+        let base = self.codes_used;
+        // Taken even when the round fails half-way: a code is never tried twice.
+        self.codes_used += count;
+        Ok(base)
+    }
+
+    /// How many charges this run has booked.
+    pub(super) fn charges(&self) -> Result<u64> {
+        Ok(self.ask("select count(*) from app.idempotency_keys where key like 'key-%'")?.parse()?)
+    }
+
+    pub(super) fn database(&self) -> &str {
+        &self.database
     }
 
     /// A new code for each card whose code was charged, so that every round finds as many live ones.

@@ -61,9 +61,19 @@ impl Edge {
         settings: &Settings,
         log: PathBuf,
     ) -> Result<Self> {
-        let build = repository.join("edge/build-panic");
-        write_config(repository, &build)?;
-        Self::launch(repository, settings, &[], &build, log)
+        Self::start_build(repository, &repository.join("edge/build-panic"), settings, &[], log)
+    }
+
+    /// Another build than edge/build: the folder of its index.js.
+    pub(crate) fn start_build(
+        repository: &Repository,
+        build: &Path,
+        settings: &Settings,
+        variables: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Result<Self> {
+        write_config(repository, build)?;
+        Self::launch(repository, settings, variables, build, log)
     }
 
     /// With more variables, or others.
@@ -140,6 +150,10 @@ impl Edge {
         self.service.wait_until(Duration::from_secs(START_SECONDS_MAX), || {
             http::status(port, "GET", "/health", &[], "") == Some(200)
         })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self) -> String {

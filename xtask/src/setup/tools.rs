@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -50,37 +50,32 @@ impl Tool {
             return Ok(Outcome::Cached(version));
         }
         let folder = tool_folder(self.name, &version)?;
-        let way = self.install(&version, &folder)?;
+        let way = install(self.package, &version, &folder, self.duration)?;
         ensure!(program.is_file(), "cargo install {} made no {}", self.package, program.display());
         Ok(Outcome::Done(format!("{version}, {way}")))
     }
+}
 
-    /// With the dependencies its authors tried; where one of those was withdrawn since, with newer ones.
-    fn install(&self, version: &str, folder: &PathBuf) -> Result<String> {
-        report::progress(&format!("cargo install {} {version} ({})", self.package, self.duration));
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let command = |locked: bool| {
-            let mut command = Command::new("cargo");
-            // Away from the checkout, whose cargo settings are not meant for it.
-            command
-                .current_dir(env::temp_dir())
-                .env_remove("CARGO_TARGET_DIR")
-                .env("CARGO_TERM_COLOR", "never");
-            command
-                .args(["install", self.package, "--version", &format!("={version}"), "--root"])
-                .arg(folder);
-            if locked {
-                command.arg("--locked");
-            }
-            command
-        };
-        if process::run(&mut command(true), false)?.status.success() {
-            return Ok("cargo install --locked".to_owned());
+/// With the dependencies its authors tried; where one of those was withdrawn since, with newer ones.
+pub(super) fn install(package: &str, version: &str, folder: &Path, duration: &str) -> Result<String> {
+    report::progress(&format!("cargo install {package} {version} ({duration})"));
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let command = |locked: bool| {
+        let mut command = Command::new("cargo");
+        // Away from the checkout, whose cargo settings are not meant for it.
+        command.current_dir(env::temp_dir()).env_remove("CARGO_TARGET_DIR").env("CARGO_TERM_COLOR", "never");
+        command.args(["install", package, "--version", &format!("={version}"), "--root"]).arg(folder);
+        if locked {
+            command.arg("--locked");
         }
-        report::progress("its locked dependencies do not build any more; once more with present ones");
-        process::must(&mut command(false)).with_context(|| format!("cannot install {}", self.package))?;
-        Ok("cargo install".to_owned())
+        command
+    };
+    if process::run(&mut command(true), false)?.status.success() {
+        return Ok("cargo install --locked".to_owned());
     }
+    report::progress("its locked dependencies do not build any more; once more with present ones");
+    process::must(&mut command(false)).with_context(|| format!("cannot install {package}"))?;
+    Ok("cargo install".to_owned())
 }
 
 /// The version of a package in Cargo.lock.

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use super::Bench;
 use super::tally::Tally;
 use crate::build;
-use crate::process;
+use crate::process::{self, Finished};
+use crate::repository::Repository;
 
 /// A Worker may be larger; ours starts quickly because it is not.
 const GZIP_KIB_MAX: f64 = 1024.0;
@@ -17,9 +18,7 @@ const PROGRAM: &str = "../node_modules/wrangler/bin/wrangler.js";
 pub(super) fn stage(bench: &Bench) -> Result<Tally> {
     let repository = bench.repository;
     build::edge(repository)?;
-    let mut command = build::node(repository, &[PROGRAM, "deploy", "--dry-run"])?;
-    command.current_dir(repository.join("edge")).env("WRANGLER_SEND_METRICS", "false").env("CI", "1");
-    let finished = process::run(&mut command, false)?;
+    let finished = dry_run(repository)?;
     let mut total = Tally::of(finished.status.success());
     if !finished.status.success() {
         println!("{}", finished.extract());
@@ -34,6 +33,17 @@ pub(super) fn stage(bench: &Bench) -> Result<Tally> {
     println!("the Worker has {size:.0} KiB in gzip, at most {GZIP_KIB_MAX:.0}");
     total += Tally::of(size <= GZIP_KIB_MAX);
     Ok(total)
+}
+
+/// What the built Worker weighs.
+pub(crate) fn gzip_kib_of(repository: &Repository) -> Result<f64> {
+    gzip_kib(&dry_run(repository)?.output).context("wrangler does not tell the Worker's size")
+}
+
+fn dry_run(repository: &Repository) -> Result<Finished> {
+    let mut command = build::node(repository, &[PROGRAM, "deploy", "--dry-run"])?;
+    command.current_dir(repository.join("edge")).env("WRANGLER_SEND_METRICS", "false").env("CI", "1");
+    process::run(&mut command, false)
 }
 
 fn gzip_kib(output: &str) -> Option<f64> {

@@ -16,6 +16,7 @@ use crate::repository::Repository;
 use crate::services::edge::{Edge, Settings};
 use crate::services::keys::Keys;
 use crate::services::lite::{Lite, Project};
+use crate::services::postrust::Postrust;
 use crate::services::www;
 use crate::setup::chromium;
 
@@ -61,6 +62,8 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let (mut panicking, upstream) = before_a_played_upstream(repository, &keys, "panicking", start)?;
     let start = |settings: &Settings, log| Edge::start_wrangler(repository, settings, &operator, log);
     let (mut of_jobs, jobs_upstream) = before_a_played_upstream(repository, &keys, "wrangler", start)?;
+    let log = repository.logs()?.join("e2e-postrust.log");
+    let postrust = Postrust::start(&database, &keys.jwt_secret, log)?;
     let kept_secrets = folder.path().join("secrets");
     let logs_of_tests = logs_of_tests(repository)?;
     let environment = [
@@ -73,6 +76,7 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_JOBS_EDGE_LOG", of_jobs.service().log().display().to_string()),
         ("MPS_E2E_JOBS_UPSTREAM", jobs_upstream),
         ("MPS_E2E_SECRETS", kept_secrets.display().to_string()),
+        ("MPS_E2E_POSTRUST_URL", postrust.url()),
         ("MPS_E2E_SUPABASE_URL", backend.lite.url()),
         ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
         ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
