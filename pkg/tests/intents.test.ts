@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { type KeyValueStorage, MpsClient, indexedDbStorage, memoryStorage, webStorage } from "@mps/sdk/client";
 
 import { withoutLocks } from "./locks.ts";
+import { pageStorage } from "./page_storage.ts";
 
 const request = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
 const problem = (code: string, status: number, retry: string): Response =>
@@ -21,16 +22,6 @@ function client(storage: KeyValueStorage, answers: Response[], keys: (string | n
     return answer === undefined ? Promise.reject(new TypeError("offline")) : Promise.resolve(answer);
   };
   return new MpsClient({ baseUrl: "http://127.0.0.1:9", accessToken: () => "t", retriesMax: 0, fetch, storage });
-}
-
-/** The Web Storage of a page. */
-function pageStorage(): Pick<Storage, "getItem" | "setItem" | "removeItem"> {
-  const kept = new Map<string, string>();
-  return {
-    getItem: (name) => kept.get(name) ?? null,
-    setItem: (name, value) => void kept.set(name, value),
-    removeItem: (name) => void kept.delete(name),
-  };
 }
 
 const page = pageStorage();

@@ -12,6 +12,7 @@ import { MpsError, type OfflineCode, type Wait, OfflineWallet, init, limits, off
 import { type KeyValueStorage, indexedDbStorage, keepClock, memoryStorage, webStorage } from "@mps/sdk/client";
 
 import { withoutLocks } from "./locks.ts";
+import { pageStorage } from "./page_storage.ts";
 
 const STEP_MS = limits.code.otpStepSeconds * 1000;
 /** A moment in the middle of a step. */
@@ -218,16 +219,6 @@ test("a kept clock that is none counts as nothing known", async () => {
     assert.equal((await (await freshWallet(storage)).code(NOON)).step, STEP, text);
   }
 });
-
-/** The Web Storage that two tabs share. */
-function pageStorage(): Pick<Storage, "getItem" | "setItem" | "removeItem"> {
-  const kept = new Map<string, string>();
-  return {
-    getItem: (name) => kept.get(name) ?? null,
-    setItem: (name, value) => void kept.set(name, value),
-    removeItem: (name) => void kept.delete(name),
-  };
-}
 
 /** Twenty calls of two tabs at once: each of the two steps there are is given out once, the others wait. */
 async function race(tabs: readonly [KeyValueStorage, KeyValueStorage]): Promise<void> {

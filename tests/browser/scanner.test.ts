@@ -49,8 +49,8 @@ after(async () => {
   server.close();
 });
 
-async function open(from: Browser = browser, permissions: string[] = []): Promise<Page> {
-  const page = await (await from.newContext({ permissions })).newPage();
+/** The page with the package begun in it. */
+async function visit(page: Page): Promise<Page> {
   await page.goto(url);
   await page.evaluate(async () => {
     const address: string = "/sdk.js";
@@ -58,6 +58,11 @@ async function open(from: Browser = browser, permissions: string[] = []): Promis
     await globalThis.mps.init();
   });
   return page;
+}
+
+async function open(from: Browser = browser, permissions: string[] = []): Promise<Page> {
+  const page = await (await from.newContext({ permissions })).newPage();
+  return visit(page);
 }
 
 type Drawn = "svg" | "png" | "canvas" | "barcode" | "nothing";
@@ -163,13 +168,7 @@ async function withDetector(formats: readonly string[], answer: "code" | "nothin
     },
     { formats, answer, CODE },
   );
-  await page.goto(url);
-  await page.evaluate(async () => {
-    const address: string = "/sdk.js";
-    globalThis.mps = (await import(address)) as Sdk;
-    await globalThis.mps.init();
-  });
-  return page;
+  return visit(page);
 }
 
 test("the platform's detector is asked where it knows both kinds, and the module is not fetched", async () => {
