@@ -29,7 +29,7 @@ export function CodePanel({ card, code, wallet, isOnline, isOfflineChosen, onCho
   if (wallet !== undefined && (isOfflineChosen || isUnreachable)) {
     return (
       <Panel title={texts.offlineCode.title}>
-        <OfflinePanel wallet={wallet} movement={movement} />
+        <OfflinePanel key={wallet.handle} wallet={wallet} movement={movement} />
         {isOfflineChosen && (
           <button class="link" type="button" onClick={() => onChooseOffline(false)}>
             {texts.offlineCode.leave}

@@ -23,7 +23,7 @@ export function OfflinePanel({ wallet, movement }: { wallet: OfflineWallet; move
   if (state.kind === "failed") return <ProblemNotice problem={state.problem} onRetry={next} />;
   return (
     <>
-      <p class="faint">{terminal === undefined ? texts.hint : texts.hintTerminal(terminal)}</p>
+      <p class="faint">{state.terminal === undefined ? texts.hint : texts.hintTerminal(state.terminal)}</p>
       <ShownCode digits={state.shown.code} renewAt={state.shown.endsAt} lifetimeSeconds={lifetimeSeconds} />
       {state.waitsUntil === undefined ? (
         <button class="button quiet" type="button" onClick={next}>
