@@ -33,6 +33,7 @@ const PACKAGE: Step = Step {
     name: "npm package",
     inputs: &[
         "crates/wasm",
+        "crates/drawing",
         "crates/scanner",
         "pkg/src",
         "pkg/build.mjs",
@@ -66,6 +67,7 @@ const WWW: Step = Step {
     inputs: &[
         "www",
         "crates/wasm",
+        "crates/drawing",
         "crates/scanner",
         "pkg/src",
         "pkg/build.mjs",
@@ -82,14 +84,10 @@ pub(crate) fn run(repository: &Repository, _options: &Options) -> Result<()> {
     www(repository)
 }
 
-/// SHA-256 as loops: 2 kB less to load (gzip), and an offline code is still made quicker than by the libraries of `bench wasm`.
-const SMALL_SHA256: &str =
-    r#"target.wasm32-unknown-unknown.rustflags = ["--cfg", 'sha2_backend_soft="compact"']"#;
-
 /// Builds the npm package, the core in it as wasm.
 pub(crate) fn package(repository: &Repository) -> Result<()> {
     let toolchain = Toolchain::require()?;
-    PACKAGE.ensure(repository, &format!("{} {SMALL_SHA256}", toolchain.version()?), || {
+    PACKAGE.ensure(repository, &toolchain.version()?, || {
         let mut cargo = Command::new("cargo");
         toolchain.apply(&mut cargo);
         cargo.current_dir(repository.root()).args([
@@ -101,8 +99,6 @@ pub(crate) fn package(repository: &Repository) -> Result<()> {
             "mps-scanner",
             "--target",
             TARGET,
-            "--config",
-            SMALL_SHA256,
         ]);
         // The path that pkg/build.mjs is given must be where cargo writes, whatever the caller's settings.
         process::must(cargo.arg("--target-dir").arg(repository.join("target")))?;

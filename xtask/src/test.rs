@@ -199,7 +199,16 @@ impl Stage {
 }
 
 fn unit(bench: &Bench) -> Result<Tally> {
-    let packages = &["mps-core", "mps-client", "mps-wasm", "mps-scanner", "mps-edge", "mps-fuzz", "xtask"];
+    let packages = &[
+        "mps-core",
+        "mps-client",
+        "mps-wasm",
+        "mps-drawing",
+        "mps-scanner",
+        "mps-edge",
+        "mps-fuzz",
+        "xtask",
+    ];
     let mut total = runner::rust_tests(bench.repository, packages, &[], bench.filter)?;
     total += runner::rust_examples(bench.repository, &["mps-core", "mps-client"])?;
     Ok(total)

@@ -22,13 +22,14 @@ const BOUNDS: &[(&str, Bound)] = &[
             "getrandom",
             "js-sys",
             "mps-core",
-            "qrcodegen",
+            "mps-drawing",
             "serde",
             "serde-wasm-bindgen",
             "wasm-bindgen",
             "zeroize",
         ]),
     ),
+    ("mps-drawing", Bound::Only(&["mps-core", "qrcodegen"])),
     ("mps-scanner", Bound::Only(&["mps-core", "rqrr", "wasm-bindgen"])),
     ("mps-client", Bound::Never(&["worker", "wasm-bindgen", "js-sys", "web-sys", "mps-wasm", "mps-edge"])),
     ("mps-edge", Bound::Never(&["mps-wasm", "postgrest", "reqwest", "tokio-postgres", "sqlx"])),
@@ -77,14 +78,18 @@ mod tests {
     use super::crates_know_what_they_may;
 
     fn workspace(package: &str, dependency: &str, kind: &Value) -> Value {
-        let packages: Vec<Value> = ["mps-core", "mps-wasm", "mps-scanner", "mps-client", "mps-edge"]
-            .iter()
-            .map(|name| {
-                let dependencies =
-                    if *name == package { json!([{"name": dependency, "kind": kind}]) } else { json!([]) };
-                json!({"name": name, "dependencies": dependencies})
-            })
-            .collect();
+        let packages: Vec<Value> =
+            ["mps-core", "mps-wasm", "mps-drawing", "mps-scanner", "mps-client", "mps-edge"]
+                .iter()
+                .map(|name| {
+                    let dependencies = if *name == package {
+                        json!([{"name": dependency, "kind": kind}])
+                    } else {
+                        json!([])
+                    };
+                    json!({"name": name, "dependencies": dependencies})
+                })
+                .collect();
         json!({"packages": packages})
     }
 
@@ -112,6 +117,6 @@ mod tests {
 
     #[test]
     fn a_bound_for_a_crate_that_is_gone_is_found() {
-        assert_eq!(crates_know_what_they_may(&json!({"packages": []})).len(), 5);
+        assert_eq!(crates_know_what_they_may(&json!({"packages": []})).len(), 6);
     }
 }
