@@ -3,10 +3,12 @@
 // module stays as the compiler made it.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+import { build } from "esbuild";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
@@ -45,6 +47,26 @@ run(process.execPath, [tsc, "--project", join(root, "tsconfig.json"), "--outDir"
 for (const types of ["mps.d.ts", "mps_base64.d.ts", "mps_scanner.d.ts"]) copyFileSync(join(root, "src", types), join(fresh, types));
 const base64 = readFileSync(module).toString("base64");
 writeFileSync(join(fresh, "mps_base64.js"), `// The module as text, for the inline entry.\nexport const base64 = "${base64}";\n`);
+
+/** The scripts that package.json names, and what they share, in a few files: Node.js and pages load each file by itself. */
+async function bundle() {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const targets = Object.values(exports).flatMap((target) => (typeof target === "object" ? Object.values(target) : []));
+  const names = [...new Set(targets)].filter((target) => target.endsWith(".js")).map((target) => target.replace("./dist/", ""));
+  // The tests of zeroed memory reach for the glue.
+  const entryPoints = [...names, "mps.js"].map((name) => join(fresh, name));
+  const scripts = readdirSync(fresh).filter((name) => name.endsWith(".js"));
+  const options = { bundle: true, splitting: true, format: "esm", target: "es2022", external: ["node:*", "*.wasm"], logLevel: "warning" };
+  await build({ entryPoints, ...options, outdir: join(aside, "bundled") });
+  for (const name of scripts) rmSync(join(fresh, name));
+  for (const name of readdirSync(join(aside, "bundled"))) {
+    const script = readFileSync(join(aside, "bundled", name), "utf8");
+    // An import of nothing is there for what it does, and ours do nothing: bundlers warn of it.
+    writeFileSync(join(fresh, name), script.replaceAll(/^import "\.\/chunk-\w+\.js";\n/gm, ""));
+  }
+}
+await bundle();
+
 if (existsSync(dist)) renameSync(dist, join(aside, "former"));
 renameSync(fresh, dist);
 rmSync(aside, { recursive: true });

@@ -1,7 +1,7 @@
 // Starting the module once, whoever asks and however often.
 
 import { type MpsError, Unexpected, errorOf } from "./errors.js";
-import start from "./mps.js";
+import start, { initSync as startAtOnce } from "./mps.js";
 import { mpsErrorOf } from "./thrown.js";
 import type { WasmSource } from "./types.js";
 
@@ -27,7 +27,10 @@ export function checkStarted(): void {
 
 async function startFrom(given: WasmSource | undefined, own: () => WasmSource | Promise<WasmSource>): Promise<void> {
   try {
-    await start({ module_or_path: given === undefined ? await own() : await moduleOf(given) });
+    const source = given === undefined ? await own() : await moduleOf(given);
+    // The other way asks for `Response`, and Node.js loads all of its fetch to answer: several times what the module itself takes.
+    if (given === undefined && source instanceof WebAssembly.Module) startAtOnce({ module: source });
+    else await start({ module_or_path: source });
   } catch (error) {
     throw given === undefined ? ownFailure(error) : mpsErrorOf(error, "MALFORMED_ARGUMENT");
   }

@@ -20,4 +20,5 @@ export function offlineCode(handle: string, deviceKey: string, unixSeconds: numb
 export function qrPath(text: string): string;
 export function qrModules(text: string): Uint8Array;
 export function barcodeWidths(text: string): Uint8Array;
+export function initSync(source: { module: WebAssembly.Module }): unknown;
 export default function start(source?: { module_or_path: WasmSource | Promise<WasmSource> }): Promise<unknown>;

@@ -8,5 +8,5 @@ import type { WasmSource } from "./types.js";
 export * from "./index.js";
 
 export function init(source?: WasmSource): Promise<void> {
-  return load(source, () => readFile(new URL("./mps_bg.wasm", import.meta.url)));
+  return load(source, async () => WebAssembly.compile(await readFile(new URL("./mps_bg.wasm", import.meta.url))));
 }

@@ -18,7 +18,8 @@ use crate::tidy;
 const WASM_CRATES: &[&str] = &["mps-wasm", "mps-scanner", "mps-edge"];
 
 /// The TypeScript projects, tests included.
-const TYPESCRIPT: &[&str] = &["pkg/tsconfig.check.json", "www", "tests/browser", "tests/bench"];
+const TYPESCRIPT: &[&str] =
+    &["pkg/tsconfig.check.json", "www", "tests/browser", "tests/bench", "tests/packaging"];
 
 pub(super) fn fmt(bench: &Bench) -> Result<Tally> {
     let mut command = runner::cargo(bench.repository);
