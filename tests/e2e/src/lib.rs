@@ -29,6 +29,21 @@ use serde_json::{Value, json};
 /// The password of every demo log-in.
 pub const DEMO_PASSWORD: &str = "demo-password-1234";
 
+/// Every job of the edge and its time, in the order in which those of one time run. A new one fails the tests until it is here, and
+/// what is here is run by its scheduled event, by its address, and on the database.
+pub const JOBS: &[(&str, &str)] = &[
+    ("query_recharge_orders", "* * * * *"),
+    ("expire_recharge_orders", "* * * * *"),
+    ("seal", "* * * * *"),
+    ("verify_seals", "*/5 * * * *"),
+    ("rotate_qr_tokens", "*/5 * * * *"),
+    ("expire_cards", "7 * * * *"),
+    ("generate_settlements", "7 * * * *"),
+    ("ensure_partitions", "23 2 * * *"),
+    ("purge", "23 2 * * *"),
+    ("verify_ledger", "23 2 * * *"),
+];
+
 /// A variable that the stage sets.
 pub fn variable(name: &str) -> String {
     env::var(name)

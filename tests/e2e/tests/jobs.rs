@@ -1,13 +1,11 @@
-//! Jobs by their scheduled events, as Cloudflare fires them and wrangler plays it, before a PostgREST that these tests play.
+//! Jobs by their scheduled events, as Cloudflare fires them and wrangler plays it, and by their addresses, before a PostgREST that these
+//! tests play.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::thread;
 
-use mps_e2e::{Answer, Stack, Upstream, send, variable, wait_for_line};
-use serde_json::Value;
-
-/// A job and its time, in the order of a time's jobs.
-type Job = (String, String);
+use mps_e2e::{Answer, JOBS, Stack, Upstream, answer_of, send, variable, wait_for_line};
+use serde_json::{Value, json};
 
 /// `Stack::operate` for the edge of these tests.
 fn operate(method: &str, path: &str) -> Answer {
@@ -20,12 +18,8 @@ fn operate(method: &str, path: &str) -> Answer {
 const QUIET: &str = "query_recharge_orders";
 
 /// Those that call PostgREST.
-fn jobs() -> Vec<Job> {
-    let list = operate("GET", "/ops/cron");
-    let text = |job: &Value, name: &str| job[name].as_str().expect("a text").to_owned();
-    let jobs = list.body.as_array().expect("a list").iter();
-    let jobs = jobs.map(|job| (text(job, "name"), text(job, "schedule")));
-    jobs.filter(|(name, _)| name != QUIET).collect()
+fn busy() -> impl Iterator<Item = (&'static str, &'static str)> {
+    JOBS.iter().copied().filter(|(name, _)| *name != QUIET)
 }
 
 fn runs(name: &str, outcome: &str) -> u64 {
@@ -34,15 +28,18 @@ fn runs(name: &str, outcome: &str) -> u64 {
     page.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap_or_default()
 }
 
-/// Fires the event of a time; the calls of PostgREST that it led to, by job. Those of one job are answered with a failure.
-fn fire(upstream: &Upstream, schedule: &str, failing: &str) -> Vec<String> {
-    let (url, stop) = (variable("MPS_E2E_JOBS_EDGE_URL"), format!("{}/stop", upstream.url));
+/// What the work answers, and the calls of PostgREST that it led to, by job. Those of one job are answered with a failure.
+fn calls_of<T: Send>(
+    upstream: &Upstream,
+    failing: &str,
+    work: impl FnOnce() -> T + Send,
+) -> (T, Vec<String>) {
+    let stop = format!("{}/stop", upstream.url);
     thread::scope(|scope| {
-        let event = scope.spawn(|| {
-            let path = format!("/cdn-cgi/local/scheduled?cron={}", schedule.replace(' ', "+"));
-            let fired = send("GET", &format!("{url}{path}"), &[], "");
-            let stop = send("GET", &stop, &[], "");
-            (fired.status, fired.text, stop.status)
+        let working = scope.spawn(|| {
+            let answer = work();
+            assert_eq!(send("GET", &stop, &[], "").status, 200);
+            answer
         });
         let mut called = Vec::new();
         loop {
@@ -59,32 +56,65 @@ fn fire(upstream: &Upstream, schedule: &str, failing: &str) -> Vec<String> {
             }
             called.push(name);
         }
-        assert_eq!(event.join().expect("no panic"), (200, "ok".to_owned(), 200));
-        called
+        (working.join().expect("no panic"), called)
     })
 }
 
-/// One test: there is one such edge, and one place for its PostgREST.
-#[test]
-fn every_job_runs_by_its_scheduled_event_and_one_that_fails_stops_no_other_and_is_counted_and_logged() {
-    let stack = Stack::new();
-    stack.keep_secret(&variable("MPS_E2E_OPS_TOKEN"));
-    let upstream = Upstream::start(&variable("MPS_E2E_JOBS_UPSTREAM"));
-    let jobs = jobs();
-    assert!(jobs.len() >= 9, "{jobs:?}");
-    for (failing, schedule) in &jobs {
-        let due: Vec<&str> =
-            jobs.iter().filter(|job| job.1 == *schedule).map(|(name, _)| name.as_str()).collect();
+fn by_scheduled_event(upstream: &Upstream) {
+    let url = variable("MPS_E2E_JOBS_EDGE_URL");
+    for (failing, schedule) in busy() {
+        let due: Vec<&str> = busy().filter(|job| job.1 == schedule).map(|(name, _)| name).collect();
         let count = |outcome| due.iter().map(|name| runs(name, outcome)).sum::<u64>();
         let (ok, failed, own) = (count("ok"), count("failed"), runs(failing, "failed"));
         let of_quiet = runs(QUIET, "ok");
-        assert_eq!(fire(&upstream, schedule, failing), due, "{failing} failed");
+        let path = format!("/cdn-cgi/local/scheduled?cron={}", schedule.replace(' ', "+"));
+        let (event, called) = calls_of(upstream, failing, || send("GET", &format!("{url}{path}"), &[], ""));
+        assert_eq!((event.status, event.text.as_str()), (200, "ok"));
+        assert_eq!(called, due, "{failing} failed");
         assert_eq!((count("ok"), count("failed")), (ok + due.len() as u64 - 1, failed + 1), "{failing}");
         assert_eq!(runs(failing, "failed"), own + 1, "{failing}");
         let quiet = u64::from(schedule == "* * * * *");
         assert_eq!(runs(QUIET, "ok"), of_quiet + quiet, "{failing}");
-        wait_for_line("MPS_E2E_JOBS_EDGE_LOG", |line| {
-            line.contains(&format!(r#""cron":"{failing}""#)) && line.contains(r#""level":"error""#)
-        });
+        is_logged(failing, "error");
     }
+}
+
+fn by_address(upstream: &Upstream) {
+    for (name, _) in JOBS {
+        let called = if *name == QUIET { vec![] } else { vec![(*name).to_owned()] };
+        let run = || operate("POST", &format!("/ops/cron/{name}"));
+        let before = runs(name, "ok");
+        let (answer, calls) = calls_of(upstream, "", run);
+        let expected = json!({"name": name, "total": 0, "calls": 1, "is_done": true});
+        assert_eq!((answer.status, &answer.body), (200, &expected), "{}", answer.text);
+        assert_eq!((&calls, runs(name, "ok")), (&called, before + 1), "{name}");
+        is_logged(name, "info");
+        if *name == QUIET {
+            continue;
+        }
+        let before = runs(name, "failed");
+        let (answer, calls) = calls_of(upstream, name, run);
+        assert_eq!(answer.refusal(), answer_of(503, &json!("UNAVAILABLE")), "{name}");
+        assert_eq!((calls, runs(name, "failed")), (called, before + 1), "{name}");
+    }
+}
+
+fn is_logged(name: &str, level: &str) {
+    wait_for_line("MPS_E2E_JOBS_EDGE_LOG", |line| {
+        line.contains(&format!(r#""cron":"{name}""#)) && line.contains(&format!(r#""level":"{level}""#))
+    });
+}
+
+/// One test: there is one such edge, and one place for its PostgREST.
+#[test]
+fn every_job_runs_by_its_event_and_by_its_address_and_one_that_fails_stops_no_other_and_is_counted() {
+    let stack = Stack::new();
+    stack.keep_secret(&variable("MPS_E2E_OPS_TOKEN"));
+    let upstream = Upstream::start(&variable("MPS_E2E_JOBS_UPSTREAM"));
+    let list = operate("GET", "/ops/cron").body;
+    let expected: Vec<Value> =
+        JOBS.iter().map(|(name, schedule)| json!({"name": name, "schedule": schedule})).collect();
+    assert_eq!(list, json!(expected), "each job is in `JOBS`");
+    by_scheduled_event(&upstream);
+    by_address(&upstream);
 }
