@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::operator::OperatorTokens;
 use crate::platform::{Host, Patience, on_one_thread};
 use crate::problem::{self, Failure};
-use crate::providers::Providers;
+use crate::providers::{Deadline, Providers};
 use crate::refusals::Reports;
 use crate::telemetry::{self, Note, RouteTemplate};
 use crate::{crons, headers, panics, routes};
@@ -120,6 +120,11 @@ impl App {
 
     pub(crate) fn operator(&self) -> &OperatorTokens {
         &self.0.operator
+    }
+
+    /// When the caller of this request has waited long enough: what limits, keys, the body and calls took of its time a provider has not.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.1.map_or(Deadline::NONE, |AskedAt(then)| Deadline::at(then + Policy::HOUSE.budget))
     }
 
     pub(crate) fn providers(&self) -> &Providers {

@@ -12,6 +12,8 @@ use jwt_compact::alg::{Hs256, Hs256Key, SecretBytes};
 use jwt_compact::{Algorithm, AlgorithmSignature};
 use mps_client::Call;
 use mps_client::transport::{Carried, Lost, Transport};
+use mps_client::wire::Instant;
+use mps_core::Money;
 use serde::de::DeserializeOwned;
 
 use crate::api::Way;
@@ -23,6 +25,7 @@ use crate::limits::{Limiter, address};
 use crate::metrics::{Batch, Collector, CollectorLost, Metrics};
 use crate::platform::{FetchLost, Host, NotSigned, Work};
 use crate::problem::Failure;
+use crate::providers::{AskError, Payment, alipay, wechat};
 use crate::routes;
 
 const SECRET: &str = "a secret of the fuzz targets, no secret at all";
@@ -33,6 +36,12 @@ const KEYS: &str = r#"{"keys":[
     {"kty":"RSA","kid":"A.2","alg":"RS256","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"},
     {"kty":"EC","kid":"A.3","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}
 ]}"#;
+
+/// The first of them as a provider's.
+pub(crate) const PUBLIC_KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0l8W26mPddxHmfHQp\
+    +Vaw+4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL+yRT+SFd2lZS+pCgNMsD1W/YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb/7OMg0LOL+bSf63kpaSHSXndS5z5rexMdbBYUsLA9e\
+    +KXBdQOS+UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6/I5IhlJH7aGhyxXFvUK+DWNmoudF8NAco9/h9iaGNj8q2ethFkMLs91kzk2PAcDTW9g\
+    b54h4FRWyuXpoQIDAQAB";
 
 /// How one route reads its input and its RPC's reply.
 #[derive(Clone, Copy)]
@@ -69,7 +78,7 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 });
 
 /// A host on which time stands still and only the keys can be fetched.
-struct Still;
+pub(crate) struct Still;
 
 impl Host for Still {
     fn unix_time(&self) -> Duration {
@@ -231,6 +240,45 @@ pub fn client_address(data: &[u8]) {
     }
     let client = address::client(&headers, Some(&name));
     assert!(!client.is_empty() && client.len() <= 45, "{client}");
+}
+
+/// A notification of WeChat Pay's: headers, an empty line, the body.
+pub fn wechat_notice(data: &[u8]) {
+    wechat::fuzz::notice(data);
+}
+
+/// What a notification of WeChat Pay's has encrypted.
+pub fn wechat_contents(data: &[u8]) {
+    wechat::fuzz::contents(data);
+}
+
+/// What WeChat Pay answers.
+pub fn wechat_answer(data: &[u8]) {
+    wechat::fuzz::answer(data);
+}
+
+/// A notification of Alipay's.
+pub fn alipay_notice(data: &[u8]) {
+    alipay::fuzz::notice(data);
+}
+
+/// What Alipay answers.
+pub fn alipay_answer(data: &[u8]) {
+    alipay::fuzz::answer(data);
+}
+
+/// What may be credited: some money, by a payment with a number.
+pub(crate) fn hold_payment(payment: &Payment) {
+    assert!(!payment.provider_tx_id.is_empty());
+    assert!(Money::parse_price(payment.amount.as_str()).is_ok(), "{}", payment.amount.as_str());
+    assert_eq!(Instant::parse(&payment.paid_at.to_string()), Some(payment.paid_at));
+}
+
+/// Why a provider did not do it is not the caller's fault, and what the answer and the log quote of it is short.
+pub(crate) fn hold_lost(error: AskError) {
+    let failure = Failure::from(error);
+    assert!(failure.code().status() >= 500, "{}", failure.code());
+    assert!(failure.upstream().is_some_and(|upstream| upstream.as_str().len() <= 10));
 }
 
 /// An operator's variables: a line each, `NAME=value`, over a set that is right.

@@ -162,8 +162,11 @@ pub(crate) enum Standing {
     Open,
     /// Unpaid, and nobody can any more; or never heard of.
     Over,
-    /// Was paid, and the provider gave some or all of it back.
-    Refunded,
+    /// Was paid, and some or all of it was given back there: how much, the provider does not say.
+    Refunded {
+        /// The provider's own number of the payment.
+        provider_tx_id: String,
+    },
 }
 
 /// Why a provider did not do what it was asked.
@@ -223,14 +226,20 @@ impl Providers {
         self.alipay.as_ref().ok_or_else(|| not_configured("ALIPAY_APP_ID"))
     }
 
-    /// Lets an order be paid; asked again, the same order. `None`: the provider says that nobody can pay it any more.
-    pub(crate) async fn create(&self, order: &PayableOrder, method: &Method) -> Result<Option<Pay>, Failure> {
+    /// Lets an order be paid; asked again, the same order. `None`: the provider says that nobody can pay it any more. Who orders waits
+    /// until `deadline`; that it has passed says nothing of what the provider did.
+    pub(crate) async fn create(
+        &self,
+        order: &PayableOrder,
+        method: &Method,
+        deadline: Deadline,
+    ) -> Result<Option<Pay>, Failure> {
         if order.currency != "CNY" {
             return Err(not_configured("recharge_currency"));
         }
         match method {
-            Method::Native => self.wechat()?.create_native(order).await,
-            Method::Jsapi { openid } => self.wechat()?.create_jsapi(order, openid).await,
+            Method::Native => self.wechat()?.create_native(order, deadline).await,
+            Method::Jsapi { openid } => self.wechat()?.create_jsapi(order, openid, deadline).await,
             Method::Page => Ok(self.alipay()?.page(order).await.map(Some)?),
             Method::App => Ok(self.alipay()?.app(order).await.map(Some)?),
         }
@@ -271,13 +280,32 @@ fn not_configured(what: &str) -> Failure {
     Failure::with_param(ErrorCode::NotConfigured, "what", what)
 }
 
-/// Sends a request to a provider, once, and waits for its answer, not for ever.
+/// Until when a provider is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Duration);
+
+impl Deadline {
+    /// Nobody waits: each answer has [`ANSWER_MAX`].
+    pub(crate) const NONE: Self = Self(Duration::MAX);
+
+    /// A moment since 1970.
+    pub(crate) const fn at(since_1970: Duration) -> Self {
+        Self(since_1970)
+    }
+}
+
+/// Sends a request to a provider, once, and waits for its answer, not for ever. Without any time left it is not sent.
 async fn ask(
     host: &Arc<dyn Host>,
+    deadline: Deadline,
     request: http::Request<Vec<u8>>,
 ) -> Result<http::Response<Vec<u8>>, AskError> {
+    let left = deadline.0.saturating_sub(host.unix_time());
+    if left.is_zero() {
+        return Err(AskError::lost("NOTIME"));
+    }
     let answer = host.fetch(request, ANSWER_BYTES_MAX);
-    let answer = Patience(host.clone()).within(ANSWER_MAX, answer).await;
+    let answer = Patience(host.clone()).within(left.min(ANSWER_MAX), answer).await;
     answer.ok_or_else(|| AskError::lost("TIMEOUT"))?.map_err(|_| AskError::lost("NETWORK"))
 }
 

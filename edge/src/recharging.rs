@@ -65,6 +65,8 @@ struct Asked {
     status: &'static str,
     level: &'static str,
     tx_no: Option<String>,
+    /// Where an operator must look there.
+    provider_tx_id: Option<String>,
 }
 
 /// Asks the providers about the orders whose time that is; answers how many. One that fails leaves the others.
@@ -97,20 +99,22 @@ async fn ask(
     provider: Provider,
     order: &RechargeOrderToQuery,
 ) -> Result<Asked, Failure> {
-    let asked = |status, level| Ok(Asked { status, level, tx_no: None });
+    let asked = |status, level| Asked { status, level, tx_no: None, provider_tx_id: None };
     match app.providers().query(provider, &order.order_no).await? {
         Standing::Paid(payment) => {
             let paid = complete(app, Policy::HOUSE, request_id, payment).await?;
             let status = status(&paid);
-            Ok(Asked { status, level: level(status), tx_no: paid.tx_no })
+            Ok(Asked { tx_no: paid.tx_no, ..asked(status, level(status)) })
         }
         Standing::Open if is_expired(app, order) => {
             app.providers().close(provider, &order.order_no).await?;
-            asked("closed", "info")
+            Ok(asked("closed", "info"))
         }
-        Standing::Open | Standing::Over => asked("unpaid", "info"),
-        // How much went back it does not say: an admin must look.
-        Standing::Refunded => asked("refunded", "error"),
+        Standing::Open | Standing::Over => Ok(asked("unpaid", "info")),
+        // How much went back it does not say, and nothing was credited: an operator must look.
+        Standing::Refunded { provider_tx_id } => {
+            Ok(Asked { provider_tx_id: Some(provider_tx_id), ..asked("refunded", "error") })
+        }
     }
 }
 
@@ -137,6 +141,7 @@ fn note(
         order_no: &order.order_no,
         status,
         tx_no: outcome.as_ref().ok().and_then(|asked| asked.tx_no.as_deref()),
+        provider_tx_id: outcome.as_ref().ok().and_then(|asked| asked.provider_tx_id.as_deref()),
         failure: outcome.as_ref().err(),
     }));
 }

@@ -161,6 +161,8 @@ pub(crate) struct OrderAsked<'a> {
     /// As in `recharge_orders_total`.
     pub(crate) status: &'static str,
     pub(crate) tx_no: Option<&'a str>,
+    /// The provider's own number of a payment that it gave back.
+    pub(crate) provider_tx_id: Option<&'a str>,
     pub(crate) failure: Option<&'a Failure>,
 }
 
@@ -176,6 +178,7 @@ pub(crate) fn line_of_order(order: &OrderAsked<'_>) -> String {
         "order_no": order.order_no,
         "status": order.status,
         "tx_no": order.tx_no,
+        "provider_tx_id": order.provider_tx_id,
         "error_code": order.failure.map(|failure| failure.code().as_str()),
         "upstream_code": order.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
     })

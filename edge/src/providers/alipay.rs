@@ -3,6 +3,10 @@
 //! Source: Alipay's open platform, `alipay.trade.page.pay`, `alipay.trade.app.pay`, `alipay.trade.query`, `alipay.trade.close`, and its
 //! page on asynchronous notifications.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -17,7 +21,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::keys::{PublicKey, SigningKey};
-use super::{AskError, Distrust, Notice, Pay, PayableOrder, Payment, Provider, Standing, ask, beijing};
+use super::{
+    AskError, Deadline, Distrust, Notice, Pay, PayableOrder, Payment, Provider, Standing, ask, beijing,
+};
 use crate::platform::Host;
 
 /// How Alipay writes a moment; its clock is eight hours east of UTC.
@@ -84,10 +90,7 @@ impl Alipay {
             Err(AskError::Refused { code, .. }) if code == "TRADE_NOT_EXIST" => return Ok(Standing::Over),
             answer => answer?,
         };
-        if answer.out_trade_no != order_no {
-            return Err(AskError::lost("OTHERORDER"));
-        }
-        answer.standing().ok_or_else(|| AskError::lost("REPLY"))
+        answer.standing_of(order_no)
     }
 
     pub(crate) async fn close(&self, order_no: &str) -> Result<(), AskError> {
@@ -99,12 +102,7 @@ impl Alipay {
 
     /// Verifies and reads a notification.
     pub(crate) fn read_notice(&self, body: &[u8]) -> Result<Notice, Distrust> {
-        let mut form = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(body) {
-            if form.insert(name, value).is_some() {
-                return Err(Distrust::Malformed);
-            }
-        }
+        let mut form = form(body)?;
         let (sign, sign_type) = (form.remove("sign"), form.remove("sign_type"));
         form.retain(|_, value| !value.is_empty());
         let message = joined(form.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
@@ -156,7 +154,7 @@ impl Alipay {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded;charset=utf-8")
             .body(body.into_bytes())
             .map_err(|_| AskError::lost("REQUEST"))?;
-        let response = ask(&self.host, request).await?;
+        let response = ask(&self.host, Deadline::NONE, request).await?;
         if !response.status().is_success() {
             return Err(AskError::lost(response.status().as_str()));
         }
@@ -175,14 +173,7 @@ impl Alipay {
         if !self.is_signed(text.as_bytes(), &sign) {
             return Err(AskError::lost("SIGNATURE"));
         }
-        let answer: Answer = serde_json::from_str(text).map_err(|_| AskError::lost("REPLY"))?;
-        let reason = answer.sub_code.rsplit('.').next().unwrap_or_default();
-        match answer.code.as_str() {
-            "10000" => Ok(answer),
-            "20000" => Err(AskError::lost("20000")),
-            _ if reason == "SYSTEM_ERROR" => Err(AskError::lost(reason)),
-            _ => Err(AskError::Refused { code: reason.to_owned(), field: String::new() }),
-        }
+        read_contents(text)
     }
 
     fn is_signed(&self, message: &[u8], sign: &str) -> bool {
@@ -217,7 +208,37 @@ impl Alipay {
     }
 }
 
+/// No name comes twice: whoever reads the other one would read something else.
+fn form(body: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Cow<'_, str>>, Distrust> {
+    let mut form = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        if form.insert(name, value).is_some() {
+            return Err(Distrust::Malformed);
+        }
+    }
+    Ok(form)
+}
+
+/// The contents of a signed node that says yes.
+fn read_contents(text: &str) -> Result<Answer, AskError> {
+    let answer: Answer = serde_json::from_str(text).map_err(|_| AskError::lost("REPLY"))?;
+    let reason = answer.sub_code.rsplit('.').next().unwrap_or_default();
+    match answer.code.as_str() {
+        "10000" => Ok(answer),
+        "20000" => Err(AskError::lost("20000")),
+        _ if reason == "SYSTEM_ERROR" => Err(AskError::lost(reason)),
+        _ => Err(AskError::Refused { code: reason.to_owned(), field: String::new() }),
+    }
+}
+
 impl Answer {
+    fn standing_of(&self, order_no: &str) -> Result<Standing, AskError> {
+        if self.out_trade_no != order_no {
+            return Err(AskError::lost("OTHERORDER"));
+        }
+        self.standing().ok_or_else(|| AskError::lost("REPLY"))
+    }
+
     /// `None`: a state that the manual does not have, or a payment without its numbers.
     fn standing(&self) -> Option<Standing> {
         match self.trade_status.as_str() {

@@ -2,6 +2,8 @@
 //!
 //! Source: WeChat Pay's merchant manual, "API v3" (native, JSAPI, query by `out_trade_no`, close, payment notification).
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod notice;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::notice::Transaction;
 use super::keys::{PublicKey, SigningKey};
-use super::{AskError, Distrust, Notice, Pay, PayableOrder, Standing, ask, beijing};
+use super::{AskError, Deadline, Distrust, Notice, Pay, PayableOrder, Standing, ask, beijing};
 use crate::platform::Host;
 use crate::problem::Failure;
 use mps_core::ErrorCode;
@@ -117,8 +119,12 @@ impl Wechat {
     }
 
     /// `/v3/pay/transactions/native`.
-    pub(crate) async fn create_native(&self, order: &PayableOrder) -> Result<Option<Pay>, Failure> {
-        let Some(created) = self.create(order, "native", None).await? else { return Ok(None) };
+    pub(crate) async fn create_native(
+        &self,
+        order: &PayableOrder,
+        deadline: Deadline,
+    ) -> Result<Option<Pay>, Failure> {
+        let Some(created) = self.create(order, "native", None, deadline).await? else { return Ok(None) };
         let code_url = created.code_url.filter(|url| !url.is_empty());
         Ok(Some(Pay::Native { code_url: code_url.ok_or_else(|| AskError::lost("REPLY"))? }))
     }
@@ -128,8 +134,11 @@ impl Wechat {
         &self,
         order: &PayableOrder,
         openid: &str,
+        deadline: Deadline,
     ) -> Result<Option<Pay>, Failure> {
-        let Some(created) = self.create(order, "jsapi", Some(openid)).await? else { return Ok(None) };
+        let Some(created) = self.create(order, "jsapi", Some(openid), deadline).await? else {
+            return Ok(None);
+        };
         let prepay_id = created.prepay_id.filter(|id| !id.is_empty());
         let package = format!("prepay_id={}", prepay_id.ok_or_else(|| AskError::lost("REPLY"))?);
         let (time_stamp, nonce_str) = (self.host.unix_time().as_secs().to_string(), self.nonce());
@@ -146,6 +155,7 @@ impl Wechat {
         order: &PayableOrder,
         kind: &str,
         openid: Option<&str>,
+        deadline: Deadline,
     ) -> Result<Option<Created>, Failure> {
         let transaction = NewTransaction {
             appid: &self.account.appid,
@@ -159,16 +169,16 @@ impl Wechat {
         };
         let body = serde_json::to_vec(&transaction).map_err(|_| ErrorCode::Internal)?;
         let path = format!("/v3/pay/transactions/{kind}");
-        match self.send(Method::POST, &path, body).await {
+        match self.send(Method::POST, &path, body, deadline).await {
             Ok(answer) => Ok(Some(read(&answer)?)),
             Err(AskError::Refused { code, field }) if code == "PARAM_ERROR" && field.contains("openid") => {
                 Err(Failure::with_param(ErrorCode::MalformedArgument, "field", "openid"))
             }
             Err(AskError::Refused { code, field }) => {
                 // Its codes do not tell apart what is paid, what is closed, and what is there with other contents.
-                match self.look_up(&order.order_no).await? {
+                match self.look_up(&order.order_no, deadline).await? {
                     Some(Standing::Open) => Err(ErrorCode::IdempotencyKeyReused.into()),
-                    Some(Standing::Paid(_) | Standing::Over | Standing::Refunded) => Ok(None),
+                    Some(Standing::Paid(_) | Standing::Over | Standing::Refunded { .. }) => Ok(None),
                     None => Err(AskError::Refused { code, field }.into()),
                 }
             }
@@ -177,20 +187,25 @@ impl Wechat {
     }
 
     pub(crate) async fn query(&self, order_no: &str) -> Result<Standing, AskError> {
-        Ok(self.look_up(order_no).await?.unwrap_or(Standing::Over))
+        Ok(self.look_up(order_no, Deadline::NONE).await?.unwrap_or(Standing::Over))
     }
 
     /// `None`: it knows no such order.
-    async fn look_up(&self, order_no: &str) -> Result<Option<Standing>, AskError> {
+    async fn look_up(&self, order_no: &str, deadline: Deadline) -> Result<Option<Standing>, AskError> {
         let mchid = &self.account.mchid;
         let path = format!("/v3/pay/transactions/out-trade-no/{order_no}?mchid={mchid}");
-        let answer = match self.send(Method::GET, &path, Vec::new()).await {
+        let answer = match self.send(Method::GET, &path, Vec::new(), deadline).await {
             Err(AskError::Refused { code, .. }) if is_unknown(&code) => return Ok(None),
             answer => answer?,
         };
-        let transaction: Transaction = read(&answer)?;
+        self.standing(order_no, &answer).map(Some)
+    }
+
+    /// What an answer about that order says of it.
+    fn standing(&self, order_no: &str, answer: &[u8]) -> Result<Standing, AskError> {
+        let transaction: Transaction = read(answer)?;
         if transaction.is_of(&self.account) && transaction.out_trade_no == order_no {
-            transaction.standing().map(Some).ok_or_else(|| AskError::lost("REPLY"))
+            transaction.standing().ok_or_else(|| AskError::lost("REPLY"))
         } else {
             Err(AskError::lost("OTHERORDER"))
         }
@@ -199,7 +214,7 @@ impl Wechat {
     pub(crate) async fn close(&self, order_no: &str) -> Result<(), AskError> {
         let path = format!("/v3/pay/transactions/out-trade-no/{order_no}/close");
         let body = serde_json::json!({"mchid": self.account.mchid}).to_string();
-        match self.send(Method::POST, &path, body.into_bytes()).await {
+        match self.send(Method::POST, &path, body.into_bytes(), Deadline::NONE).await {
             Err(AskError::Refused { code, .. })
                 if is_unknown(&code) || matches!(code.as_str(), "ORDER_CLOSED" | "ORDERCLOSED") =>
             {
@@ -234,7 +249,13 @@ impl Wechat {
     }
 
     /// A signed request; the body of an answer that WeChat signed.
-    async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Vec<u8>, AskError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, AskError> {
         let url = format!("{}{path}", self.account.base_url);
         let authorization = self.authorization(&method, &url, &body).await?;
         let mut request = http::Request::builder()
@@ -249,17 +270,12 @@ impl Wechat {
             request = request.header("wechatpay-serial", id);
         }
         let request = request.body(body).map_err(|_| AskError::lost("REQUEST"))?;
-        let (parts, body) = ask(&self.host, request).await?.into_parts();
+        let (parts, body) = ask(&self.host, deadline, request).await?.into_parts();
         if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(AskError::lost(parts.status.as_str()));
         }
         self.check_signature(&parts.headers, &body).map_err(|_| AskError::lost("SIGNATURE"))?;
-        if parts.status.is_success() {
-            return Ok(body);
-        }
-        let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
-        let field = refusal.detail.and_then(|detail| detail.field).unwrap_or_default();
-        Err(AskError::Refused { code: refusal.code, field })
+        if parts.status.is_success() { Ok(body) } else { Err(refused(&body)) }
     }
 
     async fn authorization(&self, method: &Method, url: &str, body: &[u8]) -> Result<String, AskError> {
@@ -287,6 +303,13 @@ impl Wechat {
 
 fn read<T: for<'de> Deserialize<'de>>(answer: &[u8]) -> Result<T, AskError> {
     serde_json::from_slice(answer).map_err(|_| AskError::lost("REPLY"))
+}
+
+/// A no, whatever its contents are.
+fn refused(answer: &[u8]) -> AskError {
+    let refusal: Refusal = serde_json::from_slice(answer).unwrap_or_default();
+    let field = refusal.detail.and_then(|detail| detail.field).unwrap_or_default();
+    AskError::Refused { code: refusal.code, field }
 }
 
 /// An order that nobody began to pay may be unknown there.

@@ -111,7 +111,7 @@ async fn order(app: App, context: CallContext, input: NewOrder) -> Outcome<Order
     };
     let order = app.call(context.clone(), call).await?;
     let pay = if is_payable(&app, context, &order).await? {
-        app.providers().create(&to_provider(&order)?, &method).await?
+        app.providers().create(&to_provider(&order)?, &method, app.deadline()).await?
     } else {
         None
     };

@@ -38,6 +38,8 @@ macro_rules! targets {
 
 targets! {
     access_token: mps_edge::fuzz::access_token, 1024;
+    alipay_answer: mps_edge::fuzz::alipay_answer, 1024;
+    alipay_notice: mps_edge::fuzz::alipay_notice, 1024;
     amount: core::amount, 32;
     arguments: client::arguments, 256;
     body: mps_edge::fuzz::body, 1024;
@@ -65,6 +67,9 @@ targets! {
     settings: mps_edge::fuzz::settings, 256;
     terminal_code: core::terminal_code, 16;
     token_claims: mps_edge::fuzz::token_claims, 512;
+    wechat_answer: mps_edge::fuzz::wechat_answer, 1024;
+    wechat_contents: mps_edge::fuzz::wechat_contents, 1024;
+    wechat_notice: mps_edge::fuzz::wechat_notice, 2048;
     wire: client::wire, 128;
 }
 

@@ -49,7 +49,8 @@ macro_rules! replays {
 }
 
 replays! {
-    access_token amount arguments body client_address code_making device_key discount fingerprint handle headers
-    idempotency_key ids key_header key_set levels names payment_code plain_price postgrest_error price qr query
-    refund reply settings terminal_code token_claims wire
+    access_token alipay_answer alipay_notice amount arguments body client_address code_making device_key discount
+    fingerprint handle headers idempotency_key ids key_header key_set levels names payment_code plain_price
+    postgrest_error price qr query refund reply settings terminal_code token_claims wechat_answer wechat_contents
+    wechat_notice wire
 }

@@ -9,7 +9,7 @@ use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::signature::Verifier;
 
 use super::*;
-use crate::providers::{Method, Pay, Standing};
+use crate::providers::{Deadline, Method, Pay, Standing};
 use crate::routes::tests::bench::Gateway;
 
 fn read(body: &[u8]) -> Result<Notice, Distrust> {
@@ -171,10 +171,11 @@ fn check_signed(all: &HashMap<String, String>) {
 async fn a_page_and_an_order_string_are_signed_and_nobody_is_asked() {
     let host = Arc::new(TestHost::default());
     let providers = providers(&host);
-    let Ok(Some(Pay::Page { url })) = providers.create(&order(), &Method::Page).await else {
+    let Ok(Some(Pay::Page { url })) = providers.create(&order(), &Method::Page, Deadline::NONE).await else {
         panic!("a page")
     };
-    let Ok(Some(Pay::App { order_string })) = providers.create(&order(), &Method::App).await else {
+    let Ok(Some(Pay::App { order_string })) = providers.create(&order(), &Method::App, Deadline::NONE).await
+    else {
         panic!("an order string")
     };
     let query = url.strip_prefix("https://alipay.example/gateway.do?").expect("the gateway");

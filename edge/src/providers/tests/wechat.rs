@@ -8,7 +8,7 @@ use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::signature::Verifier;
 
 use super::*;
-use crate::providers::{Method, Pay, Standing};
+use crate::providers::{Deadline, Method, Pay, Standing};
 use crate::routes::tests::bench::Gateway;
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Notice, Distrust> {
@@ -267,7 +267,7 @@ fn check_signed(message: &str, signature: &str) {
 #[tokio::test]
 async fn a_native_order_is_asked_for_as_the_manual_has_it() {
     let (host, asked) = gateway(200, r#"{"code_url":"weixin://wxpay/bizpayurl?pr=1"}"#, Some(&THEIRS));
-    let pay = providers(&host).create(&order(), &Method::Native).await.expect("an answer");
+    let pay = providers(&host).create(&order(), &Method::Native, Deadline::NONE).await.expect("an answer");
     assert!(matches!(pay, Some(Pay::Native { code_url }) if code_url == "weixin://wxpay/bizpayurl?pr=1"));
     let asked = asked.lock().expect("no panic holds it");
     check_authorization(&asked[0]);
@@ -284,7 +284,7 @@ async fn a_jsapi_order_is_what_the_bridge_takes_signed_by_us() {
     let (host, asked) =
         gateway(200, r#"{"prepay_id":"wx201410272009395522657a690389285100"}"#, Some(&THEIRS));
     let method = Method::Jsapi { openid: "o-1".to_owned() };
-    let pay = providers(&host).create(&order(), &method).await.expect("an answer");
+    let pay = providers(&host).create(&order(), &method, Deadline::NONE).await.expect("an answer");
     let pay = serde_json::to_value(pay.expect("to be paid")).expect("JSON");
     assert_eq!(pay["method"], "jsapi");
     let text = |name: &str| pay["bridge"][name].as_str().expect("a text").to_owned();
@@ -302,7 +302,10 @@ async fn a_jsapi_order_is_what_the_bridge_takes_signed_by_us() {
 async fn an_answer_that_wechat_did_not_sign_is_none() {
     for signer in [None, Some(&*STRANGER)] {
         let (host, _) = gateway(200, r#"{"code_url":"weixin://evil"}"#, signer);
-        let failure = providers(&host).create(&order(), &Method::Native).await.expect_err("not believed");
+        let failure = providers(&host)
+            .create(&order(), &Method::Native, Deadline::NONE)
+            .await
+            .expect_err("not believed");
         assert_eq!(failure.code(), mps_core::ErrorCode::Unavailable);
         let (host, _) = gateway(200, &transaction(&json!({})).to_string(), signer);
         let failure =
@@ -328,7 +331,8 @@ async fn what_a_query_answers_is_where_the_order_stands() {
         "trade_state": "NOTPAY"});
     assert_eq!(stand(200, unpaid.to_string()).await.ok(), Some(Standing::Open));
     assert_eq!(stand(200, state("CLOSED")).await.ok(), Some(Standing::Over));
-    assert_eq!(stand(200, state("REFUND")).await.ok(), Some(Standing::Refunded));
+    let refunded = Standing::Refunded { provider_tx_id: "4200000000000001".to_owned() };
+    assert_eq!(stand(200, state("REFUND")).await.ok(), Some(refunded));
     assert_eq!(stand(404, r#"{"code":"ORDER_NOT_EXIST"}"#.to_owned()).await.ok(), Some(Standing::Over));
     for (status, body) in [
         (200, state("SOMETHING")),

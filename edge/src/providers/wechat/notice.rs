@@ -88,9 +88,13 @@ impl Transaction {
             "SUCCESS" => self.payment().ok().map(Standing::Paid),
             "NOTPAY" | "USERPAYING" | "PAYERROR" | "ACCEPT" => Some(Standing::Open),
             "CLOSED" | "REVOKED" => Some(Standing::Over),
-            "REFUND" => Some(Standing::Refunded),
+            "REFUND" => Some(Standing::Refunded { provider_tx_id: self.number()? }),
             _ => None,
         }
+    }
+
+    fn number(&self) -> Option<String> {
+        self.id.clone().filter(|id| !id.is_empty())
     }
 
     fn payment(&self) -> Result<Payment, Distrust> {
@@ -100,7 +104,7 @@ impl Transaction {
         Ok(Payment {
             provider: Provider::Wechat,
             order_no: self.out_trade_no.clone(),
-            provider_tx_id: self.id.clone().ok_or(Distrust::Malformed)?,
+            provider_tx_id: self.number().ok_or(Distrust::Malformed)?,
             amount: price_of_fen(fen)?,
             // The manual: CNY when it is left out.
             currency: amount.currency.clone().unwrap_or_else(|| "CNY".to_owned()),

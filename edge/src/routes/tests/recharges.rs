@@ -190,6 +190,32 @@ async fn when_wechat_says_no_it_is_asked_what_became_of_the_order() {
 }
 
 #[tokio::test]
+async fn a_provider_has_what_is_left_of_a_requests_ten_seconds() {
+    // It says no after so many of them, and is then asked what became of the order, if there is time.
+    for (taken, asked) in [(2, vec![5_000, 5_000]), (7, vec![5_000, 3_000]), (10, vec![5_000])] {
+        let bench = bench(vec![ordered("wechat", false)]).await;
+        let clock = bench.host.clone();
+        let gateway: Gateway = Box::new(move |request| {
+            let is_order = request.method() == "POST";
+            let body = br#"{"code":"INVALID_REQUEST"}"#.to_vec();
+            let headers = wechat_headers(&THEIRS, SERIAL, NOW, &body);
+            let mut response = http::Response::new(body);
+            (*response.status_mut(), *response.headers_mut()) = (http::StatusCode::BAD_REQUEST, headers);
+            clock.pass(std::time::Duration::from_secs(taken));
+            is_order.then_some(response)
+        });
+        *bench.host.gateway.lock().expect("no panic holds it") = Some(gateway);
+        let reply = bench.send(post(PATH, &[KEY], body("wechat", &json!({})))).await;
+        assert_eq!((reply.status.as_u16(), &reply.body["code"]), (503, &json!("UNAVAILABLE")), "{taken}");
+        assert_eq!(reply.body["retry"], "same_key");
+        let waits = bench.host.waits.lock().expect("no panic holds it").clone();
+        let long: Vec<_> =
+            waits.iter().map(std::time::Duration::as_millis).filter(|wait| *wait >= 1000).collect();
+        assert_eq!((long[0], &long[1..]), (4_000, asked.as_slice()), "the database's, and the provider's");
+    }
+}
+
+#[tokio::test]
 async fn an_order_in_other_money_is_for_no_provider() {
     let (status, row) = ordered("alipay", false);
     let bench = bench(vec![(status, row.replace("CNY", "TWD"))]).await;
@@ -267,7 +293,10 @@ async fn the_job_completes_what_was_paid_closes_what_expired_and_one_that_fails_
     let line = |order_no: &str| log.iter().find(|line| line.contains(order_no)).expect("a line").clone();
     assert!(line("ORD0000000001").contains(r#""tx_no":"RCG0000000001""#));
     assert!(line("ORD0000000003").contains(r#""level":"error""#));
-    assert!(line("ORD0000000005").contains(r#""level":"error""#));
+    let refunded = line("ORD0000000005");
+    for part in [r#""level":"error""#, r#""status":"refunded""#, r#""provider_tx_id":"4200000000000001""#] {
+        assert!(refunded.contains(part), "{refunded}");
+    }
 }
 
 #[tokio::test]
