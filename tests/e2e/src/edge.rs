@@ -45,6 +45,14 @@ impl Edge {
         self.wait();
     }
 
+    /// A line of its log, as soon as there is one that has all of this in it.
+    pub fn line_with(&self, parts: &[&str]) -> String {
+        in_time(|| {
+            let log = fs::read_to_string(&self.log).expect("a log");
+            log.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+        })
+    }
+
     fn wait(&self) {
         let url = format!("{}/health", self.url);
         in_time(|| try_send("GET", &url, &[], "").filter(|answer| answer.status == 200));

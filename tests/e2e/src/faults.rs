@@ -97,12 +97,30 @@ impl BadLine {
     }
 }
 
+/// What a line does.
+struct Now {
+    /// Nothing: calls are done, and their answers kept back.
+    fault: Option<Fault>,
+    /// After so many calls it is a good line again.
+    calls: u32,
+}
+
+impl Now {
+    fn of_next_call(&mut self) -> Option<Fault> {
+        let fault = self.fault;
+        self.calls = self.calls.saturating_sub(1);
+        if self.calls == 0 {
+            self.fault = Some(Fault::None);
+        }
+        fault
+    }
+}
+
 /// A line that does to every call what the test says.
 pub struct Line {
     /// Where it begins.
     pub url: String,
-    /// Nothing: calls are done, and their answers kept back.
-    fault: Arc<Mutex<Option<Fault>>>,
+    fault: Arc<Mutex<Now>>,
     kept_back: Receiver<()>,
 }
 
@@ -111,13 +129,14 @@ impl Line {
     pub fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (upstream, fault) = (upstream.to_owned(), Arc::new(Mutex::new(Some(Fault::None))));
+        let (upstream, fault) =
+            (upstream.to_owned(), Arc::new(Mutex::new(Now { fault: Some(Fault::None), calls: u32::MAX })));
         let (sender, kept_back) = channel();
         let now = Arc::clone(&fault);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (upstream, sender, fault) =
-                    (upstream.clone(), sender.clone(), *now.lock().expect("a fault"));
+                    (upstream.clone(), sender.clone(), now.lock().expect("a fault").of_next_call());
                 thread::spawn(move || match fault {
                     Some(fault) => carry(stream, &upstream, fault).ok(),
                     None => keep_back(stream, &upstream, &sender).ok(),
@@ -129,12 +148,21 @@ impl Line {
 
     /// From now on this happens to every call.
     pub fn suffer(&self, fault: Fault) {
-        *self.fault.lock().expect("a fault") = Some(fault);
+        self.set(Some(fault), u32::MAX);
+    }
+
+    /// This happens to so many calls, and nothing to those after them.
+    pub fn suffer_for(&self, calls: u32, fault: Fault) {
+        self.set(Some(fault), calls);
     }
 
     /// From now on the database does what it is asked and nobody hears of it.
     pub fn keep_answers_back(&self) {
-        *self.fault.lock().expect("a fault") = None;
+        self.set(None, u32::MAX);
+    }
+
+    fn set(&self, fault: Option<Fault>, calls: u32) {
+        *self.fault.lock().expect("a fault") = Now { fault, calls };
     }
 
     /// Waits until the database has done something that nobody heard of.

@@ -5,6 +5,7 @@
 
 mod alipay;
 mod alipay_notice;
+mod gate;
 mod keys;
 mod trades;
 mod wechat;
@@ -27,6 +28,7 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use gate::Gate;
 use serde_json::Value;
 use trades::Trades;
 use wire::Reply;
@@ -45,6 +47,7 @@ pub struct Gateway {
     /// Alipay.
     pub alipay: Alipay,
     book: Arc<Mutex<Book>>,
+    gate: Arc<Gate>,
 }
 
 /// What both have written down.
@@ -80,14 +83,17 @@ impl Gateway {
         let book = Arc::new(Mutex::new(Book::default()));
         let (wechat, alipay) = (WeChat::open(Arc::clone(&book)), Alipay::open(Arc::clone(&book), &url));
         let (for_wechat, for_alipay, for_both) = (wechat.clone(), alipay.clone(), Arc::clone(&book));
+        let gate = Arc::<Gate>::default();
+        let of_answers = Arc::clone(&gate);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (wechat, alipay, book) = (for_wechat.clone(), for_alipay.clone(), Arc::clone(&for_both));
+                let (wechat, alipay) = (for_wechat.clone(), for_alipay.clone());
+                let (book, gate) = (Arc::clone(&for_both), Arc::clone(&of_answers));
                 // A caller that has gone is one of the things that happen.
-                thread::spawn(move || serve(&stream, &wechat, &alipay, &book).ok());
+                thread::spawn(move || serve(&stream, &wechat, &alipay, &book, &gate).ok());
             }
         });
-        Self { url, wechat, alipay, book }
+        Self { url, wechat, alipay, book, gate }
     }
 
     /// From now on this happens to every request, or nothing.
@@ -100,8 +106,24 @@ impl Gateway {
         lock(&self.book).lies.push((pointer.to_owned(), value.into()));
     }
 
-    /// From now on it tells the truth, and nothing happens to it.
+    /// From now on answers wait, until [`Self::let_answers_go`].
+    pub fn hold_answers(&self) {
+        self.gate.shut(true);
+    }
+
+    /// Waits until somebody has asked and waits for an answer.
+    pub fn wait_for_held(&self) {
+        self.gate.wait();
+    }
+
+    /// Answers wait no longer.
+    pub fn let_answers_go(&self) {
+        self.gate.shut(false);
+    }
+
+    /// From now on it tells the truth, at once, and nothing happens to it.
     pub fn behave(&self) {
+        self.let_answers_go();
         let mut book = lock(&self.book);
         (book.trouble, book.lies) = (None, vec![]);
     }
@@ -118,7 +140,13 @@ impl Gateway {
     }
 }
 
-fn serve(stream: &TcpStream, wechat: &WeChat, alipay: &Alipay, book: &Mutex<Book>) -> std::io::Result<()> {
+fn serve(
+    stream: &TcpStream,
+    wechat: &WeChat,
+    alipay: &Alipay,
+    book: &Mutex<Book>,
+    gate: &Gate,
+) -> std::io::Result<()> {
     let trouble = lock(book).trouble;
     if trouble == Some(Trouble::Refused) {
         return Ok(());
@@ -139,6 +167,7 @@ fn serve(stream: &TcpStream, wechat: &WeChat, alipay: &Alipay, book: &Mutex<Book
     } else {
         alipay.answer(&request, trouble, Utc::now())
     };
+    gate.pass();
     match trouble {
         Some(Trouble::Swallowed) => Ok(()),
         Some(Trouble::CutOff) => reply.write(stream, false),

@@ -1,8 +1,10 @@
 //! Ordering a recharge through the running edge: what the member is given, and what happens when the provider has a bad day.
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::time::{Duration, Instant};
+
 use mps_e2e::gateway::Trouble;
-use mps_e2e::{Answer, Case, Order, Providers, answer_of};
+use mps_e2e::{Answer, Case, Fault, Order, Providers, answer_of};
 use serde_json::{Value, json};
 
 const PAID: &str = "100.00 1 completed credited";
@@ -59,6 +61,19 @@ fn survives(bench: &Providers, trouble: Trouble) {
     assert_eq!(notice.seal().send(&bench.wechat_url()).status, 204);
     assert_eq!(bench.books(&order), PAID);
 }
+
+/// A member waits ten seconds for an answer, and a busy machine a little more.
+const PATIENCE: Duration = Duration::from_millis(11_500);
+
+const SLOW: &[Case] =
+    &[("a database and a provider that are both slow have ten seconds together", |bench| {
+        // Two attempts of four seconds each are lost, and a provider alone may take five.
+        bench.line.suffer_for(2, Fault::Silent);
+        let start = Instant::now();
+        survives(bench, Trouble::Silent);
+        let asked = bench.gateway.asked("/v3/pay/transactions/native").len();
+        assert_eq!((asked, start.elapsed() < PATIENCE), (2, true), "{:?}", start.elapsed());
+    })];
 
 const MADE: &[Case] = &[
     ("a native order is a code to scan", |bench| {
@@ -211,6 +226,11 @@ fn a_member_orders_a_recharge_and_is_given_what_his_provider_takes() {
 #[test]
 fn a_bad_day_of_the_provider_costs_an_answer_and_no_order() {
     Providers::start("orders-trouble").run(TROUBLE);
+}
+
+#[test]
+fn an_order_is_answered_in_ten_seconds_whoever_is_slow() {
+    Providers::start("orders-slow").run(SLOW);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use std::thread;
 
 use mps_e2e::gateway::Trouble;
-use mps_e2e::{Case, Fault, Order, Providers};
-use serde_json::json;
+use mps_e2e::{Case, Fault, Order, Providers, try_send, variable};
+use serde_json::{Value, json};
 
 const UNPAID: &str = "0.00 0 pending";
 const EXPIRED: &str = "0.00 0 expired";
@@ -65,6 +65,37 @@ fn lied_to(bench: &Providers, lies: [(&str, serde_json::Value); 2], ends: &str) 
         assert_eq!(bench.books(&both[place]), ends, "{pointer}");
         bench.gateway.behave();
     }
+}
+
+/// The job runs, and whoever started it waits for its answer, whatever becomes of it.
+fn query_aside(bench: &Providers) -> thread::JoinHandle<bool> {
+    let url = format!("{}/ops/cron/query_recharge_orders", bench.edge.url);
+    let authorization = format!("Bearer {}", variable("MPS_E2E_OPS_TOKEN"));
+    thread::spawn(move || try_send("POST", &url, &[("authorization", &authorization)], "").is_some())
+}
+
+/// The edge dies there, in the middle of a query, and is started again: at the next time everything is found, once.
+fn dies(bench: &mut Providers, when: fn(&Providers), books_then: [&str; 2]) {
+    let both = paid_in_silence(bench);
+    age(bench, &both, BEFORE_THE_END);
+    bench.gateway.hold_answers();
+    let asking = query_aside(bench);
+    bench.gateway.wait_for_held();
+    when(bench);
+    bench.edge.kill();
+    assert!(!asking.join().expect("no panic"), "nobody answered");
+    bench.gateway.behave();
+    bench.line.suffer(Fault::None);
+    bench.edge.restart();
+    assert_eq!(books(bench, &both), books_then);
+    assert_eq!(bench.query(), 0, "not before its time");
+    age(bench, &both, 4);
+    let unpaid = books_then.iter().filter(|books| **books == UNPAID).count();
+    assert_eq!(bench.query(), unpaid as u64, "whatever was not completed");
+    let books = books(bench, &both);
+    assert!(books.iter().all(|books| books.starts_with("100.00 1 completed credited")), "{books:?}");
+    age(bench, &both, 10);
+    assert_eq!(bench.query(), 0);
 }
 
 const LOST: &[Case] = &[
@@ -145,13 +176,20 @@ const LOST: &[Case] = &[
         assert_eq!(bench.query(), 2);
         assert_eq!(books(bench, &both), [UNPAID, UNPAID]);
     }),
-    ("what was given back is not credited", |bench| {
+    ("what was given back is not credited, is counted, and is in the log for an operator", |bench| {
         let order = bench.wechat_order();
         bench.gateway.wechat.pay(&order.order_no);
         bench.gateway.wechat.refund(&order.order_no);
         bench.age(&order, BEFORE_THE_END);
+        let before = bench.count("wechat", "refunded");
         assert_eq!(bench.query(), 1);
         assert_eq!(bench.books(&order), UNPAID);
+        assert_eq!(bench.count("wechat", "refunded"), before + 1);
+        let line = bench.edge.line_with(&["order_queried", &order.order_no]);
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&line["level"], &line["status"]), (&json!("error"), &json!("refunded")));
+        let number = bench.gateway.wechat.number(&order.order_no);
+        assert_eq!(line["provider_tx_id"], json!(number), "where to look at the provider");
     }),
     ("a trade that is finished is found", |bench| {
         let order = bench.alipay_order();
@@ -242,6 +280,29 @@ const OURSELVES: &[Case] = &[
         bench.edge.restart();
         assert_eq!(notice.seal().send(&bench.wechat_url()).status, 204);
         assert_eq!(bench.books(&order), PAID);
+    }),
+    ("the edge dies while the first provider is asked", |bench| dies(bench, |_| {}, [UNPAID, UNPAID])),
+    ("the edge dies after a provider answered and the database credited, before it heard of it", |bench| {
+        let credited = |bench: &Providers| {
+            bench.line.keep_answers_back();
+            bench.gateway.let_answers_go();
+            bench.line.wait_for_kept_back();
+        };
+        dies(bench, credited, [PAID, UNPAID]);
+    }),
+    ("the edge dies before it heard which orders to ask about", |bench| {
+        let both = paid_in_silence(bench);
+        age(bench, &both, BEFORE_THE_END);
+        bench.line.keep_answers_back();
+        let asking = query_aside(bench);
+        bench.line.wait_for_kept_back();
+        bench.edge.kill();
+        assert!(!asking.join().expect("no panic"), "nobody answered");
+        bench.line.suffer(Fault::None);
+        bench.edge.restart();
+        age(bench, &both, 4);
+        assert_eq!(bench.query(), 2);
+        assert_eq!(books(bench, &both), [LATE, LATE]);
     }),
     ("the database is down when the providers are asked", |bench| {
         let both = paid_in_silence(bench);

@@ -92,6 +92,11 @@ impl WeChat {
         WeChatNotice::of_refund(self, &trade.number, order_no, trade.total)
     }
 
+    /// Its own number of the order's payment.
+    pub fn number(&self, order_no: &str) -> String {
+        lock(&self.book).wechat.get(order_no).expect("WeChat knows the order").number.clone()
+    }
+
     /// Whether somebody could pay that order now.
     pub fn is_waiting(&self, order_no: &str) -> bool {
         lock(&self.book).wechat.get(order_no).is_some_and(|trade| trade.state == State::Waiting)
