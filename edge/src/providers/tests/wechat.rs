@@ -187,6 +187,7 @@ fn an_amount_is_a_positive_whole_number_of_fen_that_an_account_can_hold() {
 fn a_payment_without_its_number_or_its_time_is_malformed() {
     for changes in [
         json!({"transaction_id": null}),
+        json!({"transaction_id": ""}),
         json!({"success_time": null}),
         json!({"success_time": "2027-01-15 15:59"}),
         json!({"out_trade_no": 7}),
