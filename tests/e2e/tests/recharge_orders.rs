@@ -1,7 +1,7 @@
 //! Ordering a recharge through the running edge: what the member is given, and what happens when the provider has a bad day.
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mps_e2e::gateway::Trouble;
 use mps_e2e::{Answer, Case, Fault, Order, Providers, answer_of};
@@ -62,17 +62,25 @@ fn survives(bench: &Providers, trouble: Trouble) {
     assert_eq!(bench.books(&order), PAID);
 }
 
-/// A member waits ten seconds for an answer, and a busy machine a little more.
-const PATIENCE: Duration = Duration::from_millis(11_500);
+/// How long the edge took for an answer, by its own log: what the machine is busy with beside it does not count.
+fn slowest_order(bench: &Providers) -> Duration {
+    let line = bench.edge.line_with(&[r#""route":"/api/recharge/orders""#, r#""status":503"#]);
+    let line: Value = serde_json::from_str(&line).expect("JSON");
+    Duration::from_millis(line["duration_ms"].as_u64().expect("a number"))
+}
 
 const SLOW: &[Case] =
     &[("a database and a provider that are both slow have ten seconds together", |bench| {
         // Two attempts of four seconds each are lost, and a provider alone may take five.
         bench.line.suffer_for(2, Fault::Silent);
-        let start = Instant::now();
         survives(bench, Trouble::Silent);
-        let asked = bench.gateway.asked("/v3/pay/transactions/native").len();
-        assert_eq!((asked, start.elapsed() < PATIENCE), (2, true), "{:?}", start.elapsed());
+        assert_eq!(
+            bench.gateway.asked("/v3/pay/transactions/native").len(),
+            2,
+            "it was asked, and asked again"
+        );
+        let took = slowest_order(bench);
+        assert!(took > Duration::from_secs(9) && took < Duration::from_millis(10_500), "{took:?}");
     })];
 
 const MADE: &[Case] = &[
