@@ -6,6 +6,7 @@ const root = import.meta.dirname;
 const typescript = [
   "pkg/tsconfig.check.json",
   "www/tsconfig.json",
+  "www/worker/tsconfig.json",
   "tests/bench/tsconfig.json",
   "tests/browser/tsconfig.json",
   "tests/packaging/tsconfig.json",

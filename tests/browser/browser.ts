@@ -30,6 +30,8 @@ export const phone = { width: 360, height: 740 };
 export interface Look {
   colorScheme?: "light" | "dark";
   permissions?: string[];
+  /** Blocked where a test answers in the server's place: a worker's requests pass by it. */
+  serviceWorkers?: "allow" | "block";
 }
 
 /** Somebody's own device: nothing is shared with another. */

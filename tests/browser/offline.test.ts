@@ -105,6 +105,32 @@ test("a code for one terminal is taken there and refused at another", async () =
   await setOffline(false);
 });
 
+/** As if the last token had been renewed an hour ago. */
+const letTheSessionEnd = () =>
+  wallet.evaluate(() => {
+    const session = JSON.parse(localStorage.getItem("mps.session") ?? "") as object;
+    localStorage.setItem("mps.session", JSON.stringify({ ...session, expires_at: Math.floor(Date.now() / 1000) - 60 }));
+  });
+
+test("a wallet opened without a network shows a code that pays, and is itself again when there is one", async () => {
+  await wallet.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await setOffline(true);
+  await letTheSessionEnd();
+  await wallet.reload();
+  await offlineTitle(wallet).waitFor();
+  await wallet.locator(".digits").waitFor();
+  assert.equal(new URL(wallet.url()).pathname, "/member.html");
+  const digits = await unusedDigits();
+  assert.match(digits, /^71\d{22}$/);
+  assert.equal(readScreenshot(await qrPicture(wallet).screenshot()), digits);
+  await charge("1.00", "0.90", digits);
+  await newCharge(till);
+  await setOffline(false);
+  await wallet.getByRole("heading", { name: "付款碼", exact: true }).waitFor();
+  await wallet.getByText("家庭共用卡").click();
+  await wallet.getByRole("button", { name: "移除「我的手機」" }).waitFor();
+});
+
 test("above the cap of offline codes the till says so, with the cap, and asks for an online code", async () => {
   await cutOff();
   const digits = await unusedDigits();

@@ -133,7 +133,7 @@ test("a page talks to its own servers only", async () => {
 });
 
 test("a site without its configuration says what to do", async () => {
-  const page = await openPage(await openDevice(browser));
+  const page = await openPage(await openDevice(browser, { serviceWorkers: "block" }));
   await page.route("**/config.json", (route) => route.fulfill({ status: 404 }));
   await page.goto("/member.html");
   await page.getByText("找不到設定檔 config.json。").waitFor();

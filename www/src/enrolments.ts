@@ -6,14 +6,25 @@ import { deviceStorage } from "./device_storage.ts";
 const keptAt = "mps.enrolled";
 const farewellMs = 3_000;
 
-function enrolledCards(): string[] {
-  return (localStorage.getItem(keptAt) ?? "").split(" ").filter((cardId) => cardId !== "");
+/** A card that this device makes codes for; its number to tell it from others, where that was kept. */
+export interface EnrolledCard {
+  cardId: string;
+  cardNo: string | undefined;
 }
 
-function note(cardId: string, isEnrolled: boolean): void {
-  const others = enrolledCards().filter((other) => other !== cardId);
-  localStorage.setItem(keptAt, [...others, ...(isEnrolled ? [cardId] : [])].join(" "));
+export function enrolledCards(): EnrolledCard[] {
+  const entries = (localStorage.getItem(keptAt) ?? "").split(" ").filter((entry) => entry !== "");
+  return entries.map((entry) => {
+    const [cardId = "", cardNo] = entry.split(":");
+    return { cardId, cardNo };
+  });
 }
+
+function noteAll(cards: readonly EnrolledCard[]): void {
+  localStorage.setItem(keptAt, cards.map(({ cardId, cardNo }) => (cardNo === undefined ? cardId : `${cardId}:${cardNo}`)).join(" "));
+}
+
+const withoutCard = (cardId: string): EnrolledCard[] => enrolledCards().filter((other) => other.cardId !== cardId);
 
 /** This device's wallet of a card; undefined when it is not enrolled, or where nothing can be kept. */
 export function openHere(cardId: string): Promise<OfflineWallet | undefined> {
@@ -21,11 +32,11 @@ export function openHere(cardId: string): Promise<OfflineWallet | undefined> {
 }
 
 /** Makes this device one of the card's. A key that cannot be kept is given back. */
-export async function enrolHere(client: MpsClient, cardId: string, label: string): Promise<OfflineWallet> {
-  const enrolled = await client.call("enrollDevice", { card_id: cardId, label });
+export async function enrolHere(client: MpsClient, card: { cardId: string; cardNo: string }, label: string): Promise<OfflineWallet> {
+  const enrolled = await client.call("enrollDevice", { card_id: card.cardId, label });
   try {
-    const wallet = await OfflineWallet.keep(deviceStorage, { card_id: cardId, ...enrolled });
-    note(cardId, true);
+    const wallet = await OfflineWallet.keep(deviceStorage, { card_id: card.cardId, ...enrolled });
+    noteAll([...withoutCard(card.cardId), card]);
     return wallet;
   } catch (error) {
     await client.call("revokeDevice", { handle: enrolled.handle });
@@ -36,12 +47,12 @@ export async function enrolHere(client: MpsClient, cardId: string, label: string
 /** Deletes this device's key of a card. */
 export async function forgetHere(wallet: OfflineWallet): Promise<void> {
   await wallet.forget();
-  note(wallet.cardId, false);
+  noteAll(withoutCard(wallet.cardId));
 }
 
 /** Who signs out leaves no key behind; the server hears of it where it can be reached. */
 export async function endAllHere(client: MpsClient): Promise<void> {
-  for (const cardId of enrolledCards()) {
+  for (const { cardId } of enrolledCards()) {
     const wallet = await openHere(cardId);
     if (wallet === undefined) continue;
     await client.call("revokeDevice", { handle: wallet.handle }, { timeoutMs: farewellMs }).catch(() => undefined);

@@ -6,22 +6,28 @@ import type { Texts } from "./i18n.ts";
 
 export type Session = ReturnType<typeof openSession>;
 
+const keptAt = "mps.session";
+
 export function openSession(config: Config) {
   const auth = new AuthClient({
     url: `${config.supabaseUrl}/auth/v1`,
     headers: { apikey: config.supabasePublishableKey },
-    storageKey: "mps.session",
+    storageKey: keptAt,
     persistSession: true,
-    autoRefreshToken: true,
+    // Begun without a network it would try for half a minute, and then not again for a whole one. Who asks for a token renews it too.
+    autoRefreshToken: navigator.onLine,
     detectSessionInUrl: true,
   });
   return {
+    /** Without a network what is kept counts. */
     isSignedIn: async () => {
+      if (!navigator.onLine) return localStorage.getItem(keptAt) !== null;
       const { data, error } = await auth.getSession();
       return data.session !== null || isAuthRetryableFetchError(error);
     },
     /** The access token of this moment, renewed when it is about to end. Throws Unavailable when that cannot be done now. */
     accessToken: async () => {
+      if (!navigator.onLine) throw new Unavailable("UNAVAILABLE");
       const { data, error } = await auth.getSession();
       if (isAuthRetryableFetchError(error)) throw new Unavailable("UNAVAILABLE", { cause: error });
       return data.session?.access_token ?? null;
@@ -37,6 +43,8 @@ export function openSession(config: Config) {
     },
     signOut: async () => {
       await auth.signOut({ scope: "local" });
+      // It stays where the server cannot be told.
+      localStorage.removeItem(keptAt);
     },
   };
 }

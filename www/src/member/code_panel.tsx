@@ -50,7 +50,7 @@ export function CodePanel({ card, code, wallet, isOnline, isOfflineChosen, onCho
   );
 }
 
-function Panel({ title, children }: { title: string; children: ComponentChildren }) {
+export function Panel({ title, children }: { title: string; children: ComponentChildren }) {
   return (
     <section class="panel code" aria-labelledby="code-title">
       <h2 id="code-title">{title}</h2>

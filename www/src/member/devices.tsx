@@ -13,13 +13,14 @@ type Device = Routes["listDevices"]["output"][number];
 
 interface DevicesProps {
   cardId: string;
+  cardNo: string;
   /** This device's own, when it is enrolled. */
   wallet: OfflineWallet | undefined;
   /** It was enrolled, or is no more. */
   onChange: () => void;
 }
 
-export function Devices({ cardId, wallet, onChange }: DevicesProps) {
+export function Devices({ cardId, cardNo, wallet, onChange }: DevicesProps) {
   const site = useSite();
   const texts = useTexts().devices;
   const [devices, setDevices] = useState<readonly Device[]>([]);
@@ -49,7 +50,7 @@ export function Devices({ cardId, wallet, onChange }: DevicesProps) {
     event.preventDefault();
     const label = textOf(event, "label").trim();
     void work(async () => {
-      await enrolHere(site.client, cardId, label);
+      await enrolHere(site.client, { cardId, cardNo }, label);
       onChange();
     });
   };

@@ -65,7 +65,9 @@ export function Wallet() {
           onChooseOffline={setOfflineChosen}
           movement={movement}
         />
-        {payingId !== undefined && isOnline && <Devices key={payingId} cardId={payingId} wallet={wallet} onChange={look} />}
+        {payingId !== undefined && isOnline && (
+          <Devices key={payingId} cardId={payingId} cardNo={chosen.card_no} wallet={wallet} onChange={look} />
+        )}
       </div>
     </>
   );

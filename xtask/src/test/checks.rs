@@ -19,7 +19,7 @@ const WASM_CRATES: &[&str] = &["mps-wasm", "mps-scanner", "mps-edge"];
 
 /// The TypeScript projects, tests included.
 const TYPESCRIPT: &[&str] =
-    &["pkg/tsconfig.check.json", "www", "tests/browser", "tests/bench", "tests/packaging"];
+    &["pkg/tsconfig.check.json", "www", "www/worker", "tests/browser", "tests/bench", "tests/packaging"];
 
 pub(super) fn fmt(bench: &Bench) -> Result<Tally> {
     let mut command = runner::cargo(bench.repository);
