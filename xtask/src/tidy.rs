@@ -75,6 +75,7 @@ const RULES: &[Rule] = &[
     ("edge/src/lib.rs is at most 60 lines", rust::the_edge_entry_is_short),
     ("`worker::` only where the edge meets its host", rust::worker_only_at_the_border),
     ("no SQL text in client and edge", rust::no_sql_text),
+    ("no secret in a derived `Debug`", rust::secrets_are_not_printed),
     ("a source file is at most 500 lines", texts::files_are_short),
     ("no path of one machine", texts::no_machine_paths),
     ("no registry's host", texts::no_registry_hosts),

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 /// The contents of a JSON string, or a JSON number's own text.
 fn amount_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -100,17 +101,17 @@ fn adjustment(text: &str) -> Option<String> {
     }
 }
 
-/// A password. `Debug` does not show it.
+/// A password. `Debug` does not show it, and it is zeroed when it is dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[serde(transparent)]
-pub struct Secret(String);
+pub struct Secret(#[cfg_attr(feature = "schema", schemars(with = "String"))] Zeroizing<String>);
 
 impl FromStr for Secret {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
+        Ok(Self(Zeroizing::new(text.to_owned())))
     }
 }
 

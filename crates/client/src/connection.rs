@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::{self, HeaderName};
 use mps_core::ErrorCode;
 use postgrest::Postgrest;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::classify::classify;
 use crate::error::{RpcError, UpstreamCode};
@@ -28,9 +30,9 @@ fn check_visible(text: &str) -> Result<String, MalformedHeader> {
     if is_visible { Ok(text.to_owned()) } else { Err(MalformedHeader) }
 }
 
-/// A project's publishable or secret key. `Debug` does not show it.
+/// A project's publishable or secret key. `Debug` does not show it, and it is zeroed when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
+pub struct ApiKey(Zeroizing<String>);
 
 impl ApiKey {
     /// Visible ASCII, at least one character.
@@ -38,7 +40,7 @@ impl ApiKey {
     /// # Errors
     /// [`MalformedHeader`].
     pub fn parse(text: &str) -> Result<Self, MalformedHeader> {
-        check_visible(text).map(Self)
+        check_visible(text).map(|text| Self(Zeroizing::new(text)))
     }
 
     /// Whether it is a signed token, as Supabase's keys were once and as a `PostgREST` by itself wants them: then it is sent as one too.
@@ -53,9 +55,9 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// A signed-in user's access token, verified by who hands it over. `Debug` does not show it.
+/// A signed-in user's access token, verified by who hands it over. `Debug` does not show it, and it is zeroed when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AccessToken(String);
+pub struct AccessToken(Zeroizing<String>);
 
 impl AccessToken {
     /// Visible ASCII, at least one character.
@@ -63,7 +65,7 @@ impl AccessToken {
     /// # Errors
     /// [`MalformedHeader`].
     pub fn parse(text: &str) -> Result<Self, MalformedHeader> {
-        check_visible(text).map(Self)
+        check_visible(text).map(|text| Self(Zeroizing::new(text)))
     }
 
     /// The token itself.
@@ -264,7 +266,14 @@ impl Client {
         }
         request =
             request.header("apikey", key.0.as_str()).header("x-request-id", context.request_id.as_str());
-        request.body(arguments.to_owned()).map_err(|_| "REQUEST")
+        let mut request = request.body(arguments.to_owned()).map_err(|_| "REQUEST")?;
+        // Whoever prints a request does not print these.
+        for name in [header::AUTHORIZATION, HeaderName::from_static("apikey")] {
+            if let Some(value) = request.headers_mut().get_mut(name) {
+                value.set_sensitive(true);
+            }
+        }
+        Ok(request)
     }
 }
 

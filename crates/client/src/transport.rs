@@ -1,6 +1,7 @@
 //! How a request gets to PostgREST and its answer back. A native program has `reqwest` for it; in wasm the host brings its own,
 //! for `reqwest` there leaves it to the host's fetch to follow redirects.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -8,13 +9,20 @@ use std::pin::Pin;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost(pub &'static str);
 
-/// What came back, whatever its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came back, whatever its status. `Debug` does not show the body: codes and keys come in one.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// `None` when it is longer than was allowed.
     pub body: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.body.as_ref().map(Vec::len);
+        f.debug_struct("Answer").field("status", &self.status).field("body_bytes", &length).finish()
+    }
 }
 
 /// An answer on its way.

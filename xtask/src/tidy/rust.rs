@@ -13,6 +13,23 @@ const EDGE_BORDER: &[&str] =
 const STATEMENTS: &[&str] =
     &["select ", "insert into ", "update ", "delete from ", "create ", "alter ", "with "];
 
+/// Fields that hold what may not be printed. A type of its own (`Secret`, `AccessToken`) takes care of it; text and bytes do not.
+const SECRET_FIELDS: &[&str] = &[
+    "access_token",
+    "api_key",
+    "binding_password",
+    "device_key",
+    "jwt_secret",
+    "master_key",
+    "otp",
+    "password",
+    "private_key",
+    "qr_plain",
+    "secret",
+    "secret_key",
+    "token",
+];
+
 pub(super) fn modules_say_what_lives_in_them(sources: &[Source]) -> Vec<Violation> {
     let silent = |source: &&Source| {
         let mut lines = source.text.lines().filter(|line| !line.trim().is_empty());
@@ -45,6 +62,31 @@ pub(super) fn worker_only_at_the_border(sources: &[Source]) -> Vec<Violation> {
         let names_it = code.match_indices("worker::").any(|(at, _)| !code[..at].ends_with(is_name));
         names_it.then(|| "the host is named outside lib.rs, platform.rs and durable objects".to_owned())
     })
+}
+
+pub(super) fn secrets_are_not_printed(sources: &[Source]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let ours = |source: &&Source| source.path.starts_with("crates/") || source.path.starts_with("edge/src/");
+    for source in rust(sources).filter(ours) {
+        // Whether the type that is being read derives it; `rpc!` does for each of its calls.
+        let mut is_printed = false;
+        for (index, line) in source.text.lines().enumerate() {
+            let code = line.trim();
+            match code {
+                "rpc! {" => is_printed = true,
+                _ if code.starts_with("#[derive(") => is_printed = code.contains("Debug"),
+                "}" => is_printed = false,
+                _ => {}
+            }
+            let Some((name, kind)) = code.split_once(": ") else { continue };
+            let name = name.rsplit(' ').next().unwrap_or_default();
+            let is_plain = ["String", "str", "u8"].iter().any(|plain| kind.contains(plain));
+            if is_printed && is_plain && SECRET_FIELDS.contains(&name) {
+                found.push(Violation::at(source, index + 1, format!("`{name}` would be printed by Debug")));
+            }
+        }
+    }
+    found
 }
 
 pub(super) fn no_sql_text(sources: &[Source]) -> Vec<Violation> {
@@ -126,6 +168,16 @@ mod tests {
             worker_only_at_the_border(&[source("edge/src/app.rs", "// worker::Env\nco_worker::x")]),
             []
         );
+    }
+
+    #[test]
+    fn a_secret_in_a_type_that_prints_itself_is_found() {
+        let found = |text: &str| secrets_are_not_printed(&[source("edge/src/routes/codes.rs", text)]).len();
+        assert_eq!(found("#[derive(Clone, Debug)]\nstruct A {\n    pub(crate) qr_plain: String,\n}\n"), 1);
+        assert_eq!(found("rpc! {\n    A = \"a\" {\n        password: Option<String>,\n    }\n}\n"), 1);
+        assert_eq!(found("#[derive(Clone)]\nstruct A {\n    qr_plain: String,\n}\n"), 0);
+        assert_eq!(found("rpc! {\n    A = \"a\" {\n        password: Option<Secret>,\n    }\n}\n"), 0);
+        assert_eq!(found("#[derive(Debug)]\nstruct A(u8);\n\n}\nfn a(token: &str) {}\n"), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Payment codes: issue, revoke, look up.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{CardId, Changed, read_changed, read_row, read_scalar};
 use crate::connection::{Call, Repeat};
@@ -22,7 +23,8 @@ pub struct RotateCardQr<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IssuedCode {
     /// 24 digits; returned once, stored nowhere.
-    pub qr_plain: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub qr_plain: Zeroizing<String>,
     /// From then on it pays no more.
     pub qr_expires_at: Instant,
 }

@@ -1,6 +1,7 @@
 //! Devices that make offline codes.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{CardId, Changed, MemberId, read_changed, read_row, read_rows};
 use crate::wire::Instant;
@@ -56,7 +57,8 @@ pub struct EnrolledDevice {
     /// Ten digits that name the device.
     pub handle: String,
     /// 64 hex digits; returned once, stored nowhere.
-    pub device_key: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub device_key: Zeroizing<String>,
 }
 
 impl std::fmt::Debug for EnrolledDevice {
