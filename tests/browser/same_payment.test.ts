@@ -1,4 +1,5 @@
-// One payment by every way a program has: the package's client and curl over the edge, the package's calls over supabase-js past it.
+// One payment by every way a program has: the package's client and curl over the edge; the package's calls over supabase-js and the Rust
+// crate past it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
@@ -41,10 +42,17 @@ function curl(token: string, key: string, body: object): Charge {
   return JSON.parse(output.toString()) as Charge;
 }
 
+/** The example of the Rust crate: it quotes and charges 12.50, gives the money back, and says what each answered. */
+function rust(member: Person, cashier: Person, cardId: string): string[] {
+  const args = ["run", "--quiet", "-p", "mps-client", "--example", "pay", "--", `${fromEnvironment("MPS_SUPABASE_URL")}/rest/v1`, "SHOP001", cardId];
+  const env = { ...process.env, MPS_MEMBER_TOKEN: member.token, MPS_CASHIER_TOKEN: cashier.token };
+  return execFileSync("cargo", args, { env, encoding: "utf8" }).trim().split(" ");
+}
+
 const names: readonly string[] = ["tx_id", "tx_no", "created_at"];
 const withoutNames = (charge: Charge): object => Object.fromEntries(Object.entries(charge).filter(([name]) => !names.includes(name)));
 
-test("MpsClient, curl and mpsRpc make the same payment with the same answer", async () => {
+test("MpsClient, curl, mpsRpc and a Rust program make the same payment with the same answer", async () => {
   const [member, cashier] = await Promise.all([signIn("hua@demo.example"), signIn("cashier@demo.example")]);
   const rpc = mpsRpc(cashier.supabase);
   // Other tests count what is on the standard cards.
@@ -53,7 +61,7 @@ test("MpsClient, curl and mpsRpc make the same payment with the same answer", as
   assert.deepEqual(await mpsRpc(member.supabase).call("listCards", {}), await member.client.call("listCards", {}));
   const order = async (): Promise<{ merchant_code: string; qr_plain: string; raw_amount: string }> => {
     const { qr_plain } = await member.client.rotateCode({ card_id: card.card_id });
-    return { merchant_code: "SHOP001", qr_plain, raw_amount: "12.30" };
+    return { merchant_code: "SHOP001", qr_plain, raw_amount: "12.50" };
   };
 
   // One request, one key, three ways: one payment.
@@ -64,10 +72,13 @@ test("MpsClient, curl and mpsRpc make the same payment with the same answer", as
   assert.deepEqual(curl(cashier.token, idempotencyKey, request), again);
   assert.deepEqual(await rpc.call("charge", request, { idempotencyKey }), again);
 
-  // Three payments, which differ in their names only.
+  // Four payments, which differ in their names only.
   const byCurl = curl(cashier.token, crypto.randomUUID(), await order());
   const byRpc = await rpc.call("charge", await order());
-  assert.equal(new Set([first.tx_no, byCurl.tx_no, byRpc.tx_no]).size, 3);
+  const [quoted, rustTxNo = "", paid, refundTxNo = ""] = rust(member, cashier, card.card_id);
+  assert.deepEqual([quoted, paid], [first.final_amount, first.final_amount]);
+  assert.match(`${rustTxNo} ${refundTxNo}`, /^PAY\d{10} REF\d{10}$/);
+  assert.equal(new Set([first.tx_no, byCurl.tx_no, byRpc.tx_no, rustTxNo]).size, 4);
   assert.deepEqual(withoutNames(byCurl), withoutNames(first));
   assert.deepEqual(withoutNames(byRpc), withoutNames(first));
 

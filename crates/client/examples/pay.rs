@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         terminal_code: None,
     };
     let charge = client.call(&cashier, &charge).await?;
-    let refund_amount = RefundAmount::parse("12.50")?;
+    let refund_amount = RefundAmount::parse(&charge.final_amount.to_string())?;
     let (original_tx_no, idempotency_key) = (charge.tx_no.clone(), Some(format!("{key}-refund")));
     let refund =
         MerchantRefundTx { merchant_code, original_tx_no, refund_amount, tag: None, idempotency_key };
