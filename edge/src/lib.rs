@@ -24,12 +24,10 @@ mod telemetry;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::body::Body;
-use axum::http::Response;
-use worker::{Context, Env, HttpRequest, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use crate::app::Front;
-use crate::platform::WorkerHost;
+use crate::platform::{WorkerHost, exchange};
 
 static FRONT: OnceLock<Front> = OnceLock::new();
 
@@ -42,8 +40,8 @@ fn front(env: &Env) -> &'static Front {
 }
 
 #[event(fetch)]
-async fn fetch(request: HttpRequest, env: Env, _context: Context) -> worker::Result<Response<Body>> {
-    Ok(front(&env).answer(request.map(Body::new)).await)
+async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
+    exchange::response(front(&env).answer(exchange::request(request)?).await).await
 }
 
 #[event(scheduled)]

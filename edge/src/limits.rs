@@ -3,6 +3,7 @@
 //! A limiter that fails or takes too long lets the request pass: limits protect the service, they must not be what ends it.
 
 pub(crate) mod address;
+pub(crate) mod refused;
 pub(crate) mod window;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use mps_client::retry::Host as _;
 use mps_core::ErrorCode;
 use serde::{Deserialize, Serialize};
 
+use self::refused::Refused;
 use crate::metrics::Metrics;
 use crate::platform::{Host, Patience, Work};
 use crate::problem::Failure;
@@ -167,6 +169,7 @@ pub(crate) struct Limits {
     pub(crate) rules: LimitRules,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) refused: Refused,
 }
 
 impl Limits {
@@ -193,17 +196,10 @@ impl Limits {
         if demands.is_empty() {
             return Ok(());
         }
-        let mut known = Vec::new();
-        for limiter in self.host.limiters() {
-            let patience = Patience(self.host.clone());
-            match patience.within(WAIT_MAX, limiter.take(demands.clone())).await {
-                Some(Ok(standings)) => known = standings,
-                Some(Err(LimiterLost)) | None => self.let_pass(),
-            }
-            if known.iter().any(|standing| standing.is_refused) {
-                break;
-            }
-        }
+        let known = match self.refused.recall(&demands, self.host.unix_time()) {
+            Some(standings) => standings,
+            None => self.take(&demands).await,
+        };
         let retry_after = retry_after_seconds(&known);
         for standing in known.iter().filter(|standing| standing.is_refused) {
             self.metrics.count("rate_limited_total", &[("scope", standing.scope.as_str())]);
@@ -213,6 +209,23 @@ impl Limits {
             Some(seconds) => Err(Failure::with_param(ErrorCode::RateLimited, "retry_after_seconds", seconds)),
             None => Ok(()),
         }
+    }
+
+    /// Asks one limiter after the other until one refuses.
+    async fn take(&self, demands: &[Demand]) -> Vec<Standing> {
+        let mut known = Vec::new();
+        for limiter in self.host.limiters() {
+            let patience = Patience(self.host.clone());
+            match patience.within(WAIT_MAX, limiter.take(demands.to_vec())).await {
+                Some(Ok(standings)) => known = standings,
+                Some(Err(LimiterLost)) | None => self.let_pass(),
+            }
+            if known.iter().any(|standing| standing.is_refused) {
+                break;
+            }
+        }
+        self.refused.keep(demands, &known, self.host.unix_time());
+        known
     }
 
     fn let_pass(&self) {

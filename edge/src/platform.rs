@@ -2,7 +2,8 @@
 //! Beside lib.rs and durable objects the only place that knows `worker`.
 
 mod crypto;
-mod objects;
+pub(crate) mod exchange;
+pub(crate) mod objects;
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -13,15 +14,13 @@ use std::time::Duration;
 
 use mps_client::retry;
 use mps_client::transport::{Answer, Carried, Lost, Transport};
-use worker::js_sys::futures::future_to_promise;
+use worker::js_sys::futures::{JsFuture, future_to_promise};
 use worker::js_sys::{Promise, Reflect, Uint8Array};
 use worker::send::SendFuture;
-use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
-use worker::{
-    AbortController, Date, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, Response,
-    console_error, console_log,
-};
+use worker::wasm_bindgen::{JsCast as _, JsValue};
+use worker::web_sys::AbortController;
+use worker::{Date, Delay, Env, console_error, console_log, js_sys, web_sys};
 
 use self::objects::{ObjectCollector, ObjectLimiter, ShieldLimiter};
 use crate::limits::Limiter;
@@ -134,11 +133,10 @@ impl Host for WorkerHost {
     ) -> Work<Result<http::Response<Vec<u8>>, FetchLost>> {
         Box::pin(SendFuture::new(async move {
             let (answer, body) = fetch(request, body_bytes_max).await.map_err(|_| FetchLost)?;
-            let mut response = http::Response::builder().status(answer.status_code());
-            for (name, value) in answer.headers().entries() {
-                response = response.header(name, value);
-            }
-            response.body(body.ok_or(FetchLost)?).map_err(|_| FetchLost)
+            let mut response = http::Response::new(body.ok_or(FetchLost)?);
+            *response.status_mut() = answer.status().try_into().map_err(|_| FetchLost)?;
+            *response.headers_mut() = exchange::headers(&answer.headers()).map_err(|_| FetchLost)?;
+            Ok(response)
         }))
     }
 
@@ -168,18 +166,26 @@ impl Transport for HostFetch {
         let request = request.map(String::into_bytes);
         Box::pin(SendFuture::new(async move {
             let (answer, body) = fetch(request, body_bytes_max).await.map_err(|_| Lost("NETWORK"))?;
-            Ok(Answer { status: answer.status_code(), body })
+            Ok(Answer { status: answer.status(), body })
         }))
     }
 }
 
-/// Ends a request that nobody waits for any more; one that has ended does not mind.
-#[derive(Default)]
-struct Flight(AbortController);
+/// Ends a request that nobody waits for any more.
+struct Flight(Option<AbortController>);
+
+impl Flight {
+    /// It has come to its end by itself.
+    fn landed(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        std::mem::take(&mut self.0).abort();
+        if let Some(controller) = self.0.take() {
+            controller.abort();
+        }
     }
 }
 
@@ -187,30 +193,26 @@ impl Drop for Flight {
 async fn fetch(
     request: http::Request<Vec<u8>>,
     body_bytes_max: usize,
-) -> worker::Result<(Response, Option<Vec<u8>>)> {
+) -> worker::Result<(web_sys::Response, Option<Vec<u8>>)> {
     let (parts, body) = request.into_parts();
-    let headers = Headers::new();
-    for (name, value) in &parts.headers {
-        let value = value.to_str().map_err(|error| worker::Error::RustError(error.to_string()))?;
-        headers.append(name.as_str(), value)?;
-    }
-    let mut init = RequestInit::new();
-    init.with_method(parts.method.to_string().into())
-        .with_headers(headers)
-        .with_redirect(RequestRedirect::Manual);
+    let controller = AbortController::new()?;
+    let init = web_sys::RequestInit::new();
+    init.set_method(parts.method.as_str());
+    init.set_headers(&exchange::host_headers(&parts.headers)?);
+    init.set_redirect(web_sys::RequestRedirect::Manual);
+    init.set_signal(Some(&controller.signal()));
     if !body.is_empty() {
-        init.with_body(Some(Uint8Array::from(body.as_slice()).into()));
+        init.set_body(&Uint8Array::from(body.as_slice()));
     }
-    let request = Request::new_with_init(&parts.uri.to_string(), &init)?;
-    let flight = Flight::default();
-    let mut answer = Fetch::Request(request).send_with_signal(&flight.0.signal()).await?;
-    let announced = answer.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > body_bytes_max) {
-        return Ok((answer, None));
+    let scope: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
+    let flight = Flight(Some(controller));
+    let answer = JsFuture::from(scope.fetch_with_str_and_init(&parts.uri.to_string(), &init)).await?;
+    let answer: web_sys::Response = answer.dyn_into()?;
+    let body = exchange::read(&answer, body_bytes_max).await?;
+    if body.is_some() {
+        flight.landed();
     }
-    let body = answer.bytes().await?;
-    let is_short = body.len() <= body_bytes_max;
-    Ok((answer, is_short.then_some(body)))
+    Ok((answer, body))
 }
 
 /// Zeros when the host has no randomness: request ids then repeat, and a provider refuses what we ask; nothing else depends on it.

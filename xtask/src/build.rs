@@ -117,10 +117,11 @@ pub(crate) fn edge(repository: &Repository) -> Result<()> {
     worker(repository, &EDGE, &["--release", "--panic-unwind"])
 }
 
-/// Builds a Worker for the tests that can be made to panic; beyond the first it compiles the edge's own crate only.
+/// Builds a Worker for the tests that can be made to panic; beyond the first it compiles the edge's own crate only. It need not be
+/// small, so that the minutes of wasm-opt are spared.
 pub(crate) fn panicking_edge(repository: &Repository) -> Result<()> {
     const OPTIONS: &[&str] =
-        &["--release", "--panic-unwind", "--out-dir", "build-panic", "--features", "test-panic"];
+        &["--release", "--panic-unwind", "--no-opt", "--out-dir", "build-panic", "--features", "test-panic"];
     worker(repository, &EDGE_PANICKING, OPTIONS)
 }
 

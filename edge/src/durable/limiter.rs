@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use worker::{
-    Date, Delay, DurableObject, Env, Request, Response, Result, State, durable_object, wasm_bindgen,
+    Date, Delay, DurableObject, Env, Headers, Request, Response, Result, State, durable_object, wasm_bindgen,
 };
 
-use crate::limits::Demand;
 use crate::limits::window::Windows;
+use crate::platform::objects::{STANDINGS, demands_in};
 
 const KEPT: &str = "windows";
 const KEEP_AFTER: Duration = Duration::from_secs(1);
@@ -30,15 +30,17 @@ impl DurableObject for LimiterObject {
         Self { state, windows: AssertUnwindSafe::default(), is_keeping: AssertUnwindSafe::default() }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let demands: Vec<Demand> = serde_json::from_str(&request.text().await?)?;
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let demands = demands_in(&request.inner().url())?;
         self.load().await?;
         let standings = match self.windows.borrow_mut().as_mut() {
             Some(windows) => windows.take(&demands, Date::now().as_millis()),
             None => return Response::error("not loaded", 500),
         };
         self.keep_later();
-        Response::ok(serde_json::to_string(&standings)?)
+        let headers = Headers::new();
+        headers.set(STANDINGS, &serde_json::to_string(&standings)?)?;
+        Ok(Response::empty()?.with_headers(headers))
     }
 }
 

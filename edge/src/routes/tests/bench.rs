@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) is_broken: AtomicBool,
     pub(crate) is_silent: AtomicBool,
     pub(crate) batches: AtomicU64,
+    /// How often it was asked for room.
+    pub(crate) takes: AtomicU64,
 }
 
 impl std::ops::Deref for Objects {
@@ -104,6 +106,7 @@ impl Objects {
 
 impl Limiter for Objects {
     fn take(&self, demands: Vec<Demand>) -> Work<Result<Vec<Standing>, LimiterLost>> {
+        self.takes.fetch_add(1, Relaxed);
         if self.is_silent.load(Relaxed) {
             return Box::pin(std::future::pending());
         }

@@ -106,6 +106,22 @@ async fn webhooks_probes_and_preflights_have_no_limit() {
 }
 
 #[tokio::test]
+async fn a_flood_asks_the_limiter_once_until_there_may_be_room() {
+    let bench = Bench::with(vec![], SMALL).await;
+    assert_eq!(statuses(&bench, 100, payment).await, [[400; 2].as_slice(), &[429; 98]].concat());
+    assert_eq!(bench.host.objects.takes.load(Relaxed), 3);
+    bench.host.pass(Duration::from_secs(9));
+    let refused = bench.send(payment()).await;
+    assert_eq!(refused.headers["retry-after"], "2");
+    assert_eq!(bench.host.objects.takes.load(Relaxed), 3);
+    bench.host.pass(Duration::from_secs(1));
+    assert_eq!(statuses(&bench, 1, payment).await, [429]);
+    assert_eq!(bench.host.objects.takes.load(Relaxed), 4);
+    bench.host.pass(Duration::from_secs(1));
+    assert_eq!(statuses(&bench, 3, payment).await, [400, 400, 429]);
+}
+
+#[tokio::test]
 async fn limits_can_be_off() {
     const OFF: &[(&str, &str)] =
         &[("RATE_LIMIT_USER", "off"), ("RATE_LIMIT_PAYMENT", "off"), ("RATE_LIMIT_ADDRESS", "off")];
