@@ -1,5 +1,5 @@
 //! Who was refused, and until when: whoever asks again before that is answered without the limiter, for only time gives room again.
-//! A flood then costs the object that counts it one request a second or so.
+//! A flood then reaches the object that counts it in the last second of each wait only.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
