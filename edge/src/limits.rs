@@ -106,6 +106,9 @@ pub(crate) struct LimiterLost;
 pub(crate) trait Limiter: Send + Sync {
     /// Counts against all demands, or against none when one is refused.
     fn take(&self, demands: Vec<Demand>) -> Work<Result<Vec<Standing>, LimiterLost>>;
+
+    /// Whether what it refuses stays refused until the time that it tells.
+    fn knows_when(&self) -> bool;
 }
 
 /// Which quotas there are; `None` is off.
@@ -221,10 +224,12 @@ impl Limits {
                 Some(Err(LimiterLost)) | None => self.let_pass(),
             }
             if known.iter().any(|standing| standing.is_refused) {
+                if limiter.knows_when() {
+                    self.refused.keep(demands, &known, self.host.unix_time());
+                }
                 break;
             }
         }
-        self.refused.keep(demands, &known, self.host.unix_time());
         known
     }
 

@@ -69,6 +69,10 @@ impl Limiter for ObjectLimiter {
             ask_for_room(&env, &object, &demands).await.map_err(|_| LimiterLost)
         }))
     }
+
+    fn knows_when(&self) -> bool {
+        true
+    }
 }
 
 /// Cloudflare's own, where it is bound: near, quick, and only about right. It spares the objects a flood.
@@ -101,6 +105,10 @@ impl Limiter for ShieldLimiter {
             }
             Ok(Vec::new())
         }))
+    }
+
+    fn knows_when(&self) -> bool {
+        false
     }
 }
 

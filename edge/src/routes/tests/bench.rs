@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) is_broken: AtomicBool,
     pub(crate) is_silent: AtomicBool,
     pub(crate) batches: AtomicU64,
+    /// Does not know when there is room again.
+    pub(crate) is_rough: AtomicBool,
     /// How often it was asked for room.
     pub(crate) takes: AtomicU64,
 }
@@ -115,6 +117,10 @@ impl Limiter for Objects {
         }
         let mut windows = self.windows.lock().expect("no panic holds it");
         Box::pin(std::future::ready(Ok(windows.take(&demands, self.now_millis.load(Relaxed)))))
+    }
+
+    fn knows_when(&self) -> bool {
+        !self.is_rough.load(Relaxed)
     }
 }
 

@@ -122,6 +122,14 @@ async fn a_flood_asks_the_limiter_once_until_there_may_be_room() {
 }
 
 #[tokio::test]
+async fn a_limiter_that_does_not_know_when_there_is_room_is_always_asked() {
+    let bench = Bench::with(vec![], SMALL).await;
+    bench.host.objects.is_rough.store(true, Relaxed);
+    assert_eq!(statuses(&bench, 5, payment).await, [400, 400, 429, 429, 429]);
+    assert_eq!(bench.host.objects.takes.load(Relaxed), 5);
+}
+
+#[tokio::test]
 async fn limits_can_be_off() {
     const OFF: &[(&str, &str)] =
         &[("RATE_LIMIT_USER", "off"), ("RATE_LIMIT_PAYMENT", "off"), ("RATE_LIMIT_ADDRESS", "off")];
