@@ -34,12 +34,12 @@ pub(crate) fn times(repository: &Repository, rounds: u64) -> Result<(Vec<f64>, V
     fs::write(&config, EMPTY).context("the empty Worker cannot be written")?;
     let (mut of_edge, mut of_empty) = (vec![], vec![]);
     for round in 1..=rounds {
-        of_edge.push(time_edge(repository)?);
-        of_empty.push(time_empty(repository, &config)?);
-        let (edge, empty) = (of_edge.last(), of_empty.last());
+        let (edge, empty) = (time_edge(repository)?, time_empty(repository, &config)?);
         report::progress(&format!(
-            "start, round {round} of {rounds}: {edge:.0?} ms, an empty Worker {empty:.0?} ms"
+            "start, round {round} of {rounds}: {edge:.0} ms, an empty Worker {empty:.0} ms"
         ));
+        of_edge.push(edge);
+        of_empty.push(empty);
     }
     Ok((of_edge, of_empty))
 }
