@@ -4,6 +4,9 @@
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
+  # The host's objects that a request uses are freed by V8's large collections only, each of which stops all requests for as long as it
+  # has objects to free. With little room for young objects they come early and are short (docs/benchmarks.md).
+  v8Flags = ["--max-semi-space-size=1"],
   services = [
     (name = "edge", worker = .edge),
     # Durable Objects: counters of the metrics and of the limits.
