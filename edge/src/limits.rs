@@ -5,6 +5,7 @@
 pub(crate) mod address;
 pub(crate) mod refused;
 pub(crate) mod window;
+pub(crate) mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

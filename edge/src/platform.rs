@@ -3,7 +3,7 @@
 
 mod crypto;
 pub(crate) mod exchange;
-pub(crate) mod objects;
+mod objects;
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;

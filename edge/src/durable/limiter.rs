@@ -11,7 +11,7 @@ use worker::{
 };
 
 use crate::limits::window::Windows;
-use crate::platform::objects::{STANDINGS, demands_in};
+use crate::limits::wire;
 
 const KEPT: &str = "windows";
 const KEEP_AFTER: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl DurableObject for LimiterObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let demands = demands_in(&request.inner().url())?;
+        let demands = wire::demands_in(&request.inner().url())?;
         self.load().await?;
         let standings = match self.windows.borrow_mut().as_mut() {
             Some(windows) => windows.take(&demands, Date::now().as_millis()),
@@ -39,7 +39,7 @@ impl DurableObject for LimiterObject {
         };
         self.keep_later();
         let headers = Headers::new();
-        headers.set(STANDINGS, &serde_json::to_string(&standings)?)?;
+        headers.set(wire::STANDINGS, &wire::answer(&standings)?)?;
         Ok(Response::empty()?.with_headers(headers))
     }
 }

@@ -5,7 +5,7 @@ use worker::wasm_bindgen::JsValue;
 use worker::{Env, Method, Request, RequestInit, Response};
 
 use super::Work;
-use crate::limits::{Demand, Limiter, LimiterLost, Quota, Scope, Standing};
+use crate::limits::{Demand, Limiter, LimiterLost, Quota, Scope, Standing, wire};
 use crate::metrics::{Batch, Collector, CollectorLost};
 
 /// The names of the bindings in wrangler.toml and workerd.capnp.
@@ -32,29 +32,12 @@ fn served(response: Response) -> worker::Result<Response> {
     }
 }
 
-/// Asks the limiter's object for room. Question and answer are in the URL and in a header: every request waits for them, and two bodies
-/// take the host longer than all the counting.
+/// Asks the limiter's object for room.
 async fn ask_for_room(env: &Env, object: &str, demands: &[Demand]) -> worker::Result<Vec<Standing>> {
     let stub = env.durable_object(LIMITER)?.get_by_name(object)?;
-    let response = served(stub.fetch_with_str(&room_url(demands)?).await?)?;
-    let standings = response.headers().get(STANDINGS)?.unwrap_or_default();
-    Ok(serde_json::from_str(&standings)?)
-}
-
-/// The header of the limiter's answer.
-pub(crate) const STANDINGS: &str = "mps-standings";
-
-fn room_url(demands: &[Demand]) -> serde_json::Result<String> {
-    let question = serde_json::to_string(demands)?;
-    let escaped: String = form_urlencoded::byte_serialize(question.as_bytes()).collect();
-    Ok(format!("https://object/take?{escaped}"))
-}
-
-/// What an object is asked for by such a URL.
-pub(crate) fn demands_in(url: &str) -> serde_json::Result<Vec<Demand>> {
-    let (_, escaped) = url.split_once('?').unwrap_or_default();
-    let pair = form_urlencoded::parse(escaped.as_bytes()).next();
-    serde_json::from_str(&pair.map_or_else(String::new, |(question, _)| question.into_owned()))
+    let response = served(stub.fetch_with_str(&wire::url(demands)?).await?)?;
+    let answer = response.headers().get(wire::STANDINGS)?.unwrap_or_default();
+    Ok(wire::standings_in(&answer)?)
 }
 
 /// Exact: one object counts all requests of an identity, wherever they come in.
@@ -144,21 +127,4 @@ impl Collector for ObjectCollector {
 fn fnv(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_limiter_is_asked_what_was_meant_whatever_the_identity_is() -> serde_json::Result<()> {
-        for identity in ["0193b5a0-0000-7000-8000-00000000000a", "2001:db8::1", "小明 & 1=2+%25#?\"\\\n"] {
-            let demand = |scope, quota| Demand { scope, identity: identity.to_owned(), quota };
-            let demands = [demand(Scope::User, Quota::USER), demand(Scope::Payment, Quota::PAYMENT)];
-            let read = demands_in(&room_url(&demands)?)?;
-            assert_eq!(serde_json::to_string(&read)?, serde_json::to_string(&demands)?);
-        }
-        assert!(demands_in("https://object/take").is_err());
-        Ok(())
-    }
 }
