@@ -146,6 +146,14 @@ test("a site without its configuration says what to do", async () => {
   await page.context().close();
 });
 
+test("a machine without any network signs in to a server of its own", async () => {
+  const page = await openPage(await openDevice(browser));
+  await page.addInitScript(() => Object.defineProperty(navigator, "onLine", { get: () => false }));
+  await signIn(page, "ming");
+  await qrPicture(page).waitFor();
+  await page.context().close();
+});
+
 test("a wallet that loses its connection keeps what it shows, and says so", async () => {
   const page = await openPage(await openDevice(browser));
   await signIn(page, "hua");

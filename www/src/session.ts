@@ -7,6 +7,18 @@ import type { Texts } from "./i18n.ts";
 export type Session = ReturnType<typeof openSession>;
 
 const keptAt = "mps.session";
+/** auth-js renews a session that has less left. */
+const marginMs = 90_000;
+
+/** Whether what is kept must be renewed before it is used. */
+function mustRenew(): boolean {
+  try {
+    const kept = JSON.parse(localStorage.getItem(keptAt) ?? "null") as { expires_at?: number } | null;
+    return (kept?.expires_at ?? 0) * 1000 < Date.now() + marginMs;
+  } catch {
+    return true;
+  }
+}
 
 export function openSession(config: Config) {
   const auth = new AuthClient({
@@ -27,7 +39,8 @@ export function openSession(config: Config) {
     },
     /** The access token of this moment, renewed when it is about to end. Throws Unavailable when that cannot be done now. */
     accessToken: async () => {
-      if (!navigator.onLine) throw new Unavailable("UNAVAILABLE");
+      // Renewing would be tried for half a minute. A server on this very machine is reached all the same.
+      if (!navigator.onLine && mustRenew()) throw new Unavailable("UNAVAILABLE");
       const { data, error } = await auth.getSession();
       if (isAuthRetryableFetchError(error)) throw new Unavailable("UNAVAILABLE", { cause: error });
       return data.session?.access_token ?? null;
