@@ -98,7 +98,10 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let edges = [&mut backend.edge, &mut limited, &mut faulty, &mut panicking, &mut of_keys, &mut of_jobs];
     let mut logs: Vec<_> = edges.into_iter().map(|edge| edge.service().log().to_owned()).collect();
     logs.extend(files::walk(&logs_of_tests)?.into_iter().filter(|path| is_log(path)));
-    tally += secrets::check(&kept_secrets, &logs)?;
+    // A few chosen tests keep few secrets, and leave logs empty.
+    if filter.is_none() {
+        tally += secrets::check(&kept_secrets, &logs)?;
+    }
     backend.show_logs_of(tally);
     if tally.failed > 0 {
         show_log(cluster.service());
