@@ -12,7 +12,7 @@ use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
 use jwt_compact::{Header, UntrustedToken};
 use serde_json::{Value, json};
 
-use self::keys::{at_once, payload};
+use self::keys::{outcome, payload};
 use super::{NotVerified, Verifier};
 use crate::config::TokenRules;
 use crate::metrics::Metrics;
@@ -30,7 +30,7 @@ fn verifier(issuer: Option<&str>) -> Verifier {
 }
 
 fn verify(issuer: Option<&str>, token: &str) -> Result<(), NotVerified> {
-    at_once(verifier(issuer).verify(token, Duration::from_secs(NOW))).map(|_| ())
+    outcome(verifier(issuer).verify(token, Duration::from_secs(NOW))).map(|_| ())
 }
 
 /// `jwt_compact` writes claims as they are given: as the custom part, with nothing of its own.
