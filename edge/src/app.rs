@@ -16,7 +16,6 @@ use tower_service::Service;
 
 use crate::auth::{Claims, NotVerified, Verified, Verifier};
 use crate::config::{Config, ConfigError};
-use crate::limits::refused::Refused;
 use crate::limits::{Limits, Standings};
 use crate::metrics::Metrics;
 use crate::operator::OperatorTokens;
@@ -166,12 +165,7 @@ impl Front {
             let (keys, transport) = ((config.publishable_key, Some(config.secret_key)), host.transport());
             let client = Client::over(transport, &config.rest_url, keys.0, keys.1);
             let verifier = Verifier::new(&config.tokens, host.clone(), metrics.clone());
-            let limits = Limits {
-                rules: config.limits,
-                host: host.clone(),
-                metrics: metrics.clone(),
-                refused: Refused::default(),
-            };
+            let limits = Limits::new(config.limits, host.clone(), metrics.clone());
             let shared = Shared {
                 client,
                 verifier,

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mps_client::{CallContext, RequestId};
@@ -17,7 +17,7 @@ use serde_path_to_error::Path;
 use crate::api::Way;
 use crate::app::App;
 use crate::auth::NotVerified;
-use crate::headers::IDEMPOTENCY_KEY;
+use crate::headers::{IDEMPOTENCY_KEY, announced_length};
 use crate::limits::Standings;
 use crate::problem::Failure;
 use crate::telemetry;
@@ -216,10 +216,6 @@ pub(crate) fn with_fields(fields: &[(&str, &str)], object: Vec<u8>) -> Vec<u8> {
     text.extend(if is_empty { &b""[..] } else { &b","[..] });
     text.extend(rest);
     text
-}
-
-fn announced_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

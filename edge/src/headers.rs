@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
-    DATE, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_LENGTH, DATE, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
@@ -33,6 +33,11 @@ pub(crate) fn request_id(headers: &HeaderMap, random_bytes: [u8; 16]) -> Request
 fn new_request_id(random_bytes: [u8; 16]) -> RequestId {
     let id = uuid::Builder::from_random_bytes(random_bytes).into_uuid().hyphenated().to_string();
     RequestId::parse(&id).unwrap_or_else(|_| unreachable!("a UUID is a request id"))
+}
+
+/// The length of the body, where it is told ahead.
+pub(crate) fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether it repeats an earlier answer.

@@ -3,7 +3,7 @@
 //! A limiter that fails or takes too long lets the request pass: limits protect the service, they must not be what ends it.
 
 pub(crate) mod address;
-pub(crate) mod refused;
+mod refused;
 pub(crate) mod window;
 pub(crate) mod wire;
 
@@ -170,13 +170,17 @@ fn retry_after_seconds(standings: &[Standing]) -> Option<u64> {
 
 /// The limits of this edge.
 pub(crate) struct Limits {
-    pub(crate) rules: LimitRules,
-    pub(crate) host: Arc<dyn Host>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) refused: Refused,
+    rules: LimitRules,
+    host: Arc<dyn Host>,
+    metrics: Arc<Metrics>,
+    refused: Refused,
 }
 
 impl Limits {
+    pub(crate) fn new(rules: LimitRules, host: Arc<dyn Host>, metrics: Arc<Metrics>) -> Self {
+        Self { rules, host, metrics, refused: Refused::default() }
+    }
+
     /// A request that brings no token, or brought a wrong one.
     pub(crate) async fn admit_address(&self, headers: &HeaderMap, at: &Standings) -> Result<(), Failure> {
         let Some(quota) = self.rules.address else { return Ok(()) };

@@ -12,7 +12,7 @@ const KNOWN_MAX: usize = 1_000;
 
 /// The refusals of an isolate.
 #[derive(Default)]
-pub(crate) struct Refused(Mutex<HashMap<String, Refusal>>);
+pub(super) struct Refused(Mutex<HashMap<String, Refusal>>);
 
 struct Refusal {
     at: Duration,
@@ -22,7 +22,7 @@ struct Refusal {
 
 impl Refused {
     /// How the quotas stand when the same demands were refused a moment ago and must still be.
-    pub(crate) fn recall(&self, demands: &[Demand], now: Duration) -> Option<Vec<Standing>> {
+    pub(super) fn recall(&self, demands: &[Demand], now: Duration) -> Option<Vec<Standing>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let refusal =
             known.get(&name(demands)).filter(|refusal| (refusal.at..refusal.until).contains(&now))?;
@@ -35,7 +35,7 @@ impl Refused {
     }
 
     /// Remembers what a limiter has refused.
-    pub(crate) fn keep(&self, demands: &[Demand], standings: &[Standing], now: Duration) {
+    pub(super) fn keep(&self, demands: &[Demand], standings: &[Standing], now: Duration) {
         let refused = standings.iter().filter(|standing| standing.is_refused);
         // Told in whole seconds, rounded up: of the last one only the limiter knows how much is left.
         let Some(seconds) = refused.map(|standing| standing.reset_seconds.saturating_sub(1)).min() else {

@@ -12,6 +12,8 @@ use worker::send::SendFuture;
 use worker::wasm_bindgen::JsValue;
 use worker::{Error, Result, web_sys};
 
+use crate::headers::announced_length;
+
 /// What is longer comes in pieces, so that whoever reads it can stop.
 const WHOLE_BYTES_MAX: usize = 64 * 1024;
 
@@ -40,10 +42,6 @@ fn body(raw: web_sys::Request, method: &Method, headers: &HeaderMap) -> Body {
 
 const BROKE_OFF: &str = "the body broke off";
 
-fn announced_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// The response to an event. None of ours is endless.
 pub(crate) async fn response(response: Response<Body>) -> Result<web_sys::Response> {
     let (parts, body) = response.into_parts();
@@ -58,11 +56,12 @@ pub(crate) async fn response(response: Response<Body>) -> Result<web_sys::Respon
 
 /// The body of an answer from elsewhere; `None` when it is too long, and then the rest of it is not read.
 pub(super) async fn read(answer: &web_sys::Response, bytes_max: usize) -> Result<Option<Vec<u8>>> {
-    let announced = answer.headers().get(CONTENT_LENGTH.as_str())?;
+    let headers = answer.headers();
+    let announced = headers.get(CONTENT_LENGTH.as_str())?;
     match announced.and_then(|length| length.parse::<usize>().ok()) {
         Some(length) if length > bytes_max => Ok(None),
         // Packed, it may unfold to more than was announced.
-        Some(_) if answer.headers().get(CONTENT_ENCODING.as_str())?.is_none() => {
+        Some(_) if headers.get(CONTENT_ENCODING.as_str())?.is_none() => {
             whole(answer.array_buffer()).await.map(Some)
         }
         _ => match answer.body() {
