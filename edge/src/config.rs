@@ -186,7 +186,9 @@ fn parse_origin(text: &str) -> Option<String> {
     let origin = text.strip_suffix('/').unwrap_or(text);
     let uri: Uri = origin.parse().ok()?;
     let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-    let has_nothing_else = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/');
+    // A fragment is not in the address that was read.
+    let has_nothing_else =
+        uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/') && !origin.contains('#');
     let has_plain_host = uri.authority().is_some_and(|host| !host.as_str().contains(['@', '*']));
     (has_scheme && has_nothing_else && has_plain_host).then(|| origin.to_owned())
 }
@@ -229,6 +231,7 @@ mod tests {
             ("SUPABASE_URL", "https://x.supabase.co/rest/v1"),
             ("SUPABASE_URL", "https://user@x.supabase.co"),
             ("SUPABASE_URL", "https://x.supabase.co?x=1"),
+            ("SUPABASE_URL", "https://x.supabase.co#x"),
             ("SUPABASE_PUBLISHABLE_KEY", "two words"),
             ("SUPABASE_SECRET_KEY", "line\nbreak"),
             ("SUPABASE_JWT_SECRET", "short"),
@@ -247,6 +250,7 @@ mod tests {
             ("METRICS_TOKEN", "a token of more than 32 characters with spaces"),
             ("CORS_ALLOWED_ORIGINS", "*"),
             ("CORS_ALLOWED_ORIGINS", "https://*.example"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example#*"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example,"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example/app"),
         ] {
