@@ -70,4 +70,6 @@ await bundle();
 if (existsSync(dist)) renameSync(dist, join(aside, "former"));
 renameSync(fresh, dist);
 rmSync(aside, { recursive: true });
+// npm packs what lies in the package's folder only.
+for (const name of ["LICENSE-APACHE", "LICENSE-MIT"]) copyFileSync(join(root, "..", name), join(root, name));
 console.log(`pkg/dist: the module has ${statSync(join(dist, "mps_bg.wasm")).size} bytes`);

@@ -1,7 +1,7 @@
 // A route's name and input as one request: which field goes into the path, the query or the body.
 
 import { type Routes, routes } from "./generated/routes.js";
-import { malformed, plainCopy } from "./thrown.js";
+import { jsonOf, malformed, plainCopy } from "./thrown.js";
 
 /** One request to a route. */
 export interface Call {
@@ -32,7 +32,7 @@ export function callOf(name: keyof Routes, input: object): { readonly call: Call
     if (pairs.length > 0) path += `?${new URLSearchParams(pairs).toString()}`;
     return { call: { method, path, isRead }, isKeyed };
   }
-  return { call: { method, path, body: jsonOf(fields), isRead }, isKeyed };
+  return { call: { method, path, body: bodyOf(fields), isRead }, isKeyed };
 }
 
 /** A path loses segments that are empty or dots: the request would come to another route. */
@@ -52,10 +52,7 @@ function textOf(field: string, value: unknown): string {
   throw malformed(field);
 }
 
-function jsonOf(fields: Map<string, unknown>): string {
-  try {
-    return JSON.stringify(Object.fromEntries(fields));
-  } catch (cause) {
-    throw malformed("input", cause);
-  }
+function bodyOf(fields: Map<string, unknown>): string {
+  const texts = [...fields].map(([field, value]) => [field, jsonOf(field, value)] as const);
+  return `{${texts.flatMap(([field, text]) => (text === undefined ? [] : [`${JSON.stringify(field)}:${text}`])).join(",")}}`;
 }

@@ -1,8 +1,8 @@
 // The edge's routes as methods. No WebAssembly here: this entry runs wherever `fetch` does.
 
 import { callOf } from "./call.js";
-import type { Routes } from "./generated/routes.js";
-import { type KeptIntent, forgetIntent, keptIntent, requestText, sendIntent } from "./intents.js";
+import type { Routes, routes } from "./generated/routes.js";
+import { type KeptIntent, type Note, forgetIntent, keptIntent, requestText, sendIntent } from "./intents.js";
 import { keyOrFresh } from "./keys.js";
 import type {
   Charge,
@@ -20,7 +20,7 @@ import type {
 } from "./routes.js";
 import { type KeyValueStorage, checkedStorage, memoryStorage } from "./storage.js";
 import { type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
-import { plainCopy } from "./thrown.js";
+import { malformed, plainCopy } from "./thrown.js";
 
 export { type ClockReading, keepClock } from "./clock.js";
 export * from "./errors.js";
@@ -40,10 +40,14 @@ export interface KeyedCallOptions extends CallOptions {
   readonly idempotencyKey?: string | undefined;
   /**
    * Names what is wanted, "order-17": its key is kept in the client's `storage` before anything is sent, so that the same
-   * intent after a reload goes with the same key. It stays until it is refused or forgotten; with another request it is refused.
+   * intent after a reload goes with the same key, until it is forgotten. Another request under its name is refused with
+   * IDEMPOTENCY_KEY_REUSED, unsent, as long as the one before was done or may have been.
    */
   readonly intent?: string | undefined;
 }
+
+/** What may be said about a route's call: a key only where it moves money. */
+export type OptionsOf<N extends keyof Routes> = (typeof routes)[N][2] extends "keyed" ? KeyedCallOptions : CallOptions;
 
 /** Calls the edge as the signed-in user. Every method throws an `MpsError`, or the signal's reason. */
 export class MpsClient {
@@ -56,7 +60,7 @@ export class MpsClient {
     this.#storage = checkedStorage(plainCopy(options, "options").storage ?? memoryStorage());
   }
 
-  /** What was asked under an intent that is neither refused nor forgotten: after a reload, send it again under the same name. */
+  /** What was asked under an intent and was done, or may have been: send it again under the same name to learn what became of it. */
   keptIntent(intent: string): Promise<KeptIntent | undefined> {
     return keptIntent(this.#storage, intent);
   }
@@ -115,15 +119,20 @@ export class MpsClient {
    * Any route by its name in the edge's openapi.json: `call("freezeCard", { card_id })`. The input holds the names in the
    * path and the fields of query or body. A route that moves money gets an idempotency key.
    */
-  call<N extends keyof Routes>(name: N, input: Routes[N]["input"], options: KeyedCallOptions = {}): Promise<Routes[N]["output"]> {
-    return this.#send(name, input, options);
+  call<N extends keyof Routes>(name: N, input: Routes[N]["input"], options?: OptionsOf<N>): Promise<Routes[N]["output"]> {
+    return this.#send(name, input, options ?? {});
   }
 
   async #send<T>(name: keyof Routes, input: object, options: KeyedCallOptions): Promise<T> {
     const { call, isKeyed } = callOf(name, input);
-    if (!isKeyed) return this.#transport.send(call, options);
-    const send = (key: string): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, options);
     const { idempotencyKey, intent } = plainCopy(options, "options");
+    if (!isKeyed) {
+      // Whoever gives one believes that it protects him.
+      if (idempotencyKey !== undefined) throw malformed("idempotencyKey");
+      if (intent !== undefined) throw malformed("intent");
+      return this.#transport.send(call, options);
+    }
+    const send = (key: string, note?: Note): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, options, note);
     if (idempotencyKey !== undefined || intent === undefined) return send(keyOrFresh(idempotencyKey));
     return sendIntent(this.#storage, intent, requestText(call.path, call.body), send);
   }

@@ -37,8 +37,10 @@ export async function keepClock(storage: KeyValueStorage, reading: ClockReading)
   const kept = parse(await asMpsError("UNAVAILABLE", () => place.get(name)));
   const isOutdated = kept !== undefined && isSetBack(kept, now);
   const known = kept === undefined || isOutdated ? 0 : kept.skewMs;
-  if (!isOutdated && Math.abs(skewMs - known) <= uncertaintyMs) return;
-  const text = JSON.stringify({ skewMs, measuredAt: now } satisfies KeptClock);
+  const isConfirmed = !isOutdated && Math.abs(skewMs - known) <= uncertaintyMs;
+  // Nothing is kept of a clock that was always right; of another one, when it was last seen to be so.
+  if (isConfirmed && (kept === undefined || now - kept.measuredAt < confirmedMsMin)) return;
+  const text = JSON.stringify({ skewMs: isConfirmed ? known : skewMs, measuredAt: now } satisfies KeptClock);
   await asMpsError("UNAVAILABLE", () => place.set(name, text));
 }
 
@@ -47,6 +49,9 @@ export async function keptSkewMs(storage: KeyValueStorage, now: number): Promise
   const kept = parse(await storage.get(name));
   return kept === undefined || isSetBack(kept, now) ? 0 : kept.skewMs;
 }
+
+/** A confirmed skew is kept anew this often, and not at every answer. */
+const confirmedMsMin = 60_000;
 
 /** Clocks are trimmed by this much without being set; an error of it is harmless. */
 const trimmedMsMax = 10_000;

@@ -1,6 +1,8 @@
-// One key for one intent: "the payment of order 17" is sent with the same key after a reload, and never with another request.
+// One key for one intent: "the payment of order 17" is sent with the same key until it is forgotten, over reloads and refusals, so that the
+// database does it once whatever an answer in between says.
 
-import { MpsError, errorOf } from "./errors.js";
+import { errorOf } from "./errors.js";
+import { errorCatalogue } from "./generated/errors.js";
 import { freshKey, isKey } from "./keys.js";
 import { changeKept } from "./kept.js";
 import type { KeyValueStorage } from "./storage.js";
@@ -12,6 +14,8 @@ const prefix = "mps.intent.";
 interface Kept {
   readonly key: string;
   readonly request: string;
+  /** Nothing was done of it. Else it was done, or may have been, and no other request takes its place. */
+  readonly isRefused?: boolean;
 }
 
 /** A request that may still be under way. */
@@ -22,8 +26,8 @@ export interface KeptIntent {
   readonly body: unknown;
 }
 
-/** These refuse at the door: they say nothing about an earlier attempt that may have gone through. */
-const atTheDoor: readonly string[] = ["NOT_AUTHENTICATED", "RATE_LIMITED"];
+/** Told of every attempt that was sent and failed: the code, when the server refused it, or nothing, when nobody knows what it did. */
+export type Note = (refusal: string | undefined) => void;
 
 /** The text by which a request is known again. */
 export function requestText(path: string, body: string | undefined): string {
@@ -31,40 +35,62 @@ export function requestText(path: string, body: string | undefined): string {
 }
 
 /**
- * Calls `send` with the intent's key. The key is kept before anything is sent, one for all tabs, and given up only when a refusal
- * says that nothing was done.
+ * Calls `send` with the intent's key, kept before anything is sent. Another request is refused with IDEMPOTENCY_KEY_REUSED, unsent,
+ * unless it is certain that nothing was done of the one before.
  */
 export async function sendIntent<T>(
   storage: KeyValueStorage,
   intent: string,
   request: string,
-  send: (key: string) => Promise<T>,
+  send: (key: string, note: Note) => Promise<T>,
 ): Promise<T> {
   const name = nameOf(intent);
-  const key = await changeKept(storage, name, (text) => {
+  const begun = await changeKept<{ readonly key: string; readonly mayBeDone: boolean }>(storage, name, (text) => {
     const kept = parse(text);
-    if (kept === undefined) {
-      const fresh: Kept = { key: freshKey(), request };
-      return [JSON.stringify(fresh), fresh.key];
-    }
-    if (kept.request !== request) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: kept.key });
-    return [text, kept.key];
+    const mayBeDone = kept !== undefined && kept.isRefused !== true;
+    const key = kept?.key ?? freshKey();
+    if (!mayBeDone) return [JSON.stringify({ key, request } satisfies Kept), { key, mayBeDone }];
+    if (meaningOf(kept.request) !== meaningOf(request)) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: key });
+    return [text, { key, mayBeDone }];
   });
+  let { mayBeDone } = begun;
+  const note: Note = (refusal) => {
+    if (refusal === undefined) mayBeDone = true;
+    else if (isAfterReplay(refusal)) mayBeDone = false;
+  };
   try {
-    return await send(key);
+    return await send(begun.key, note);
   } catch (error) {
-    const isSettled = error instanceof MpsError && error.retry !== "same_key" && !atTheDoor.includes(error.code);
-    // A key that cannot be given up may be sent again: the refusal has forgotten it.
-    if (isSettled) await asMpsError("UNAVAILABLE", () => storage.remove(name)).catch(() => undefined);
+    // Where it cannot be noted, it is as if nobody knew.
+    if (!mayBeDone) await noteRefused(storage, name, begun.key, request).catch(() => undefined);
     throw error;
   }
 }
 
-/** What was asked under an intent that still stands. */
+function noteRefused(storage: KeyValueStorage, name: string, key: string, request: string): Promise<void> {
+  return changeKept(storage, name, (text) => {
+    const kept = parse(text);
+    const isStill = kept?.key === key && meaningOf(kept.request) === meaningOf(request);
+    return [isStill ? JSON.stringify({ ...kept, isRefused: true } satisfies Kept) : text, undefined];
+  });
+}
+
+/**
+ * Whether the server finds this only after it has looked for the key, so that no earlier attempt was done either. The catalogue is in
+ * the order of its checks, but that it must know the member first.
+ */
+function isAfterReplay(code: string): boolean {
+  const codes = Object.entries(errorCatalogue);
+  const at = codes.findIndex(([known, { status }]) => known === code && status < 500);
+  return at > codes.findIndex(([known]) => known === "IDEMPOTENCY_KEY_REUSED") && code !== "MEMBER_NOT_FOUND";
+}
+
+/** What was asked under an intent and may have been done. */
 export async function keptIntent(storage: KeyValueStorage, intent: string): Promise<KeptIntent | undefined> {
   const name = nameOf(intent);
   const kept = parse(await asMpsError("UNAVAILABLE", () => storage.get(name)));
-  return kept === undefined ? undefined : { idempotencyKey: kept.key, ...requestOf(kept.request) };
+  if (kept === undefined || kept.isRefused === true) return undefined;
+  return { idempotencyKey: kept.key, ...requestOf(kept.request) };
 }
 
 /** Ends an intent: its next request gets a new key. */
@@ -95,4 +121,11 @@ function requestOf(text: string): { readonly path: string; readonly body: unknow
   const [path = ""] = text.split(" ", 1);
   const body = text.slice(path.length + 1);
   return { path, body: body === "" ? undefined : (JSON.parse(body) as unknown) };
+}
+
+/** Alike for requests that the server takes for the same: the order of fields says nothing, null is left out, `tag` is a note. */
+function meaningOf(text: string): string {
+  const { path, body } = requestOf(text);
+  const fields = Object.entries(body ?? {}).filter(([name, value]) => value !== null && name !== "tag");
+  return JSON.stringify([path, fields.sort(([one], [other]) => (one < other ? -1 : 1))]);
 }

@@ -1,5 +1,6 @@
 // What is kept changes under one lock across tabs: a Web Lock where there are some, else in one step of the storage itself.
 
+import { errorOf } from "./errors.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError } from "./thrown.js";
 
@@ -15,10 +16,39 @@ export function isLocked(storage: KeyValueStorage): boolean {
   }
 }
 
-/** Reads, changes and writes, one tab after the other; a change that throws leaves all as it was. A storage that fails is UNAVAILABLE. */
+/**
+ * Reads, changes and writes, one tab after the other, or where nothing locks one call of this page after the other; a change that
+ * throws leaves all as it was. A storage that fails is UNAVAILABLE.
+ */
 export function changeKept<T>(storage: KeyValueStorage, name: string, change: Change<T>): Promise<T> {
   const work = (): Promise<T> => asMpsError("UNAVAILABLE", () => rewrite(storage, name, change));
-  return asMpsError("UNAVAILABLE", () => lockManager()?.request(`mps ${name}`, work) ?? work());
+  return asMpsError("UNAVAILABLE", async () => {
+    let hasBegun = false;
+    try {
+      const locked = lockManager()?.request(`mps ${name}`, () => {
+        hasBegun = true;
+        return work();
+      });
+      if (locked !== undefined) return await locked;
+    } catch (error) {
+      // A sandboxed page has locks that are refused to it.
+      if (hasBegun) throw error;
+    }
+    return storage.update === undefined ? inTurn(name, work) : work();
+  });
+}
+
+const turns = new Map<string, Promise<unknown>>();
+
+async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(name) ?? Promise.resolve();
+  const turn = before.then(work, work);
+  turns.set(name, turn);
+  try {
+    return await turn;
+  } finally {
+    if (turns.get(name) === turn) turns.delete(name);
+  }
 }
 
 async function rewrite<T>(storage: KeyValueStorage, name: string, change: Change<T>): Promise<T> {
@@ -35,6 +65,8 @@ async function rewrite<T>(storage: KeyValueStorage, name: string, change: Change
     answers.push(answer);
     return next;
   });
+  // A storage that did not even ask has kept nothing.
+  if (answers.length === 0) throw errorOf("UNAVAILABLE");
   return answers.at(-1) as T;
 }
 

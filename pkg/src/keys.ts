@@ -3,8 +3,10 @@
 import { errorOf } from "./errors.js";
 import { limits } from "./generated/limits.js";
 
-/** A key that nobody else has: a UUID of version 4. */
+/** A key that nobody else has: a UUID of version 4. Throws NOT_CONFIGURED where there are no random bytes. */
 export function freshKey(): string {
+  const { crypto } = globalThis as { crypto?: Crypto };
+  if (crypto === undefined) throw errorOf("NOT_CONFIGURED", { params: { what: "crypto" } });
   // Pages without TLS, and old WebViews, have random bytes but no `randomUUID`.
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

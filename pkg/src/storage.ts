@@ -64,7 +64,12 @@ export function indexedDbStorage(name = "mps", factory?: IDBFactory): KeyValueSt
     opening ??= new Promise<IDBDatabase>((resolve, reject) => {
       const request = (factory ?? indexedDB).open(name, 1);
       request.onupgradeneeded = () => void request.result.createObjectStore(store);
-      request.onsuccess = () => resolve(request.result);
+      request.onsuccess = () => {
+        const database = request.result;
+        // Another tab wants it gone.
+        database.onversionchange = () => database.close();
+        resolve(database);
+      };
       request.onerror = () => reject(request.error ?? new Error("IndexedDB cannot be opened"));
     }).catch((error: unknown) => {
       opening = undefined;
@@ -72,10 +77,18 @@ export function indexedDbStorage(name = "mps", factory?: IDBFactory): KeyValueSt
     });
     return opening;
   };
+  const begin = async (mode: IDBTransactionMode): Promise<IDBTransaction> => {
+    try {
+      return (await open()).transaction(store, mode);
+    } catch {
+      // It was closed: a phone does so in the background.
+      opening = undefined;
+      return (await open()).transaction(store, mode);
+    }
+  };
   const run = <T>(mode: IDBTransactionMode, ask: (texts: IDBObjectStore) => IDBRequest<T>): Promise<T> => asMpsError("UNAVAILABLE", async () => {
-    const database = await open();
+    const transaction = await begin(mode);
     return new Promise<T>((resolve, reject) => {
-      const transaction = database.transaction(store, mode);
       const request = ask(transaction.objectStore(store));
       // A write counts when its transaction is through, not when it was asked for.
       transaction.oncomplete = () => resolve(request.result);

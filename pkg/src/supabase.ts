@@ -5,7 +5,8 @@ import { type ErrorDetails, MpsError, errorOf, isErrorCode } from "./errors.js";
 import type { Routes } from "./generated/routes.js";
 import { amounts, moments, multipliers, params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
 import { keyOrFresh } from "./keys.js";
-import { malformed, plainCopy } from "./thrown.js";
+import { throwIfAborted, unlessAborted } from "./signals.js";
+import { jsonOf, malformed, plainCopy } from "./thrown.js";
 
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
@@ -55,6 +56,8 @@ export function mpsRpc(supabase: SupabaseLike): MpsRpc {
       const [rpc, isKeyed, sole, nullables] = rpcs[name] as RpcEntry;
       const { signal, idempotencyKey: given } = plainCopy(options, "options");
       if (signal !== undefined && !(signal instanceof AbortSignal)) throw malformed("signal");
+      // Whoever gives one believes that it protects him.
+      if (!isKeyed && given !== undefined) throw malformed("idempotencyKey");
       const args = argumentsOf(plainCopy(input, "input"), nullables);
       const details: ErrorDetails = isKeyed ? { idempotencyKey: keyOrFresh(given) } : {};
       if (isKeyed) args["p_idempotency_key"] = details.idempotencyKey;
@@ -80,21 +83,23 @@ type RpcEntry = readonly [rpc: string, isKeyed: boolean, sole: string, nullables
 /** The arguments under their SQL names. Null means left out, but where the function takes it for a value. */
 function argumentsOf(input: object, nullables: readonly string[]): Record<string, unknown> {
   const given = Object.entries(input).filter(([name, value]) => value !== undefined && (value !== null || nullables.includes(name)));
+  for (const [name, value] of given) jsonOf(name, value);
   return Object.fromEntries(given.map(([name, value]) => [`p_${name}`, value as unknown]));
 }
 
 async function send(start: () => RpcCall, signal: AbortSignal | undefined, details: ErrorDetails): Promise<unknown> {
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   let answer: RpcAnswer;
   try {
     const call = start();
-    answer = { ...(await (signal === undefined || call.abortSignal === undefined ? call : call.abortSignal(signal))) };
+    const sent = signal === undefined || call.abortSignal === undefined ? call : call.abortSignal(signal);
+    answer = { ...(await unlessAborted(sent, signal)) };
   } catch (cause) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     throw errorOf("UNAVAILABLE", { ...details, cause });
   }
   if (answer.error === null) return answer.data;
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   throw refusalOf(answer, details);
 }
 

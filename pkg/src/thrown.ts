@@ -27,6 +27,23 @@ export function malformed(field: string, cause?: unknown): MpsError {
   return errorOf("MALFORMED_ARGUMENT", { params: { field }, cause });
 }
 
+/**
+ * A field's value as JSON; none when JSON leaves it out. Throws MALFORMED_ARGUMENT with the `field`, also for numbers and dates that
+ * JSON would write as null, which takes a value away.
+ */
+export function jsonOf(field: string, value: unknown): string | undefined {
+  const isLost = (given: unknown): boolean => (typeof given === "number" || given instanceof Date) && !Number.isFinite(Number(given));
+  try {
+    // A date is a text already when the function is asked about it.
+    return JSON.stringify(value, function (this: Record<string, unknown>, name: string, written: unknown) {
+      if (isLost(this[name])) throw malformed(field);
+      return written;
+    });
+  } catch (cause) {
+    throw mpsErrorOf(cause, "MALFORMED_ARGUMENT", { params: { field } });
+  }
+}
+
 /** An object's own fields, each read once and nothing of the caller's run later. Throws MALFORMED_ARGUMENT. */
 export function plainCopy<T extends object>(value: T, field: string): T {
   if (typeof value !== "object" || value === null) throw malformed(field);

@@ -3,24 +3,26 @@
 import type { Call } from "./call.js";
 import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, type MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
+import type { Note } from "./intents.js";
 import { Patience } from "./patience.js";
+import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
 
 /** How the client reaches the edge. */
 export interface MpsClientOptions {
-  /** The edge's address: "https://pay.example.com". */
+  /** The edge's address: "https://pay.example.com", or in a page the path of its own server that leads there: "/pay". */
   readonly baseUrl: string;
   /** Gives the access token of the moment, or null when nobody is signed in; asked before every attempt. */
   readonly accessToken: () => string | null | Promise<string | null>;
   /** Milliseconds one attempt may take; 15000 when left out. */
   readonly timeoutMs?: number | undefined;
   /** How often a request is sent again when that is safe: 0 to 3, 3 when left out. */
-  readonly retriesMax?: number;
+  readonly retriesMax?: number | undefined;
   /** Milliseconds before the first retry, doubled for each further one, with full jitter; 250 when left out. */
-  readonly retryDelayMs?: number;
+  readonly retryDelayMs?: number | undefined;
   /** In place of the host's own. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
   /** Where the keys of intents are kept; the page's memory when left out. */
   readonly storage?: KeyValueStorage | undefined;
   /**
@@ -53,17 +55,17 @@ export class Transport {
   }
 
   /** The answer's body. Retries only what is safe: reads and keyed calls, when the outcome is unknown. */
-  async send<T>(call: Call, options: CallOptions): Promise<T> {
+  async send<T>(call: Call, options: CallOptions, note?: Note): Promise<T> {
     const { signal, timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS } = checkedCallOptions(options);
     const retriesMax = Math.min(this.#options.retriesMax ?? RETRIES_MAX, RETRIES_MAX);
     const isSafe = call.isRead || call.idempotencyKey !== undefined;
     for (let retries = 0; ; retries += 1) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const patience = new Patience(timeoutMs, signal);
       try {
-        return await this.#attempt<T>(call, patience);
+        return await this.#attempt<T>(call, patience, note);
       } catch (cause) {
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         const error = mpsErrorOf(cause, "UNAVAILABLE", keyOf(call));
         if (error.retry !== "same_key" || !isSafe || retries >= retriesMax) throw error;
       } finally {
@@ -74,19 +76,35 @@ export class Transport {
   }
 
   /** Throws anything: what is no `MpsError` came from the network, the host or the caller's own functions, and the outcome is unknown. */
-  async #attempt<T>(call: Call, patience: Patience): Promise<T> {
-    const { baseUrl, accessToken, fetch: send = globalThis.fetch } = this.#options;
-    const headers = headersOf(call, await patience.within(Promise.resolve(accessToken())));
+  async #attempt<T>(call: Call, patience: Patience, note: Note | undefined): Promise<T> {
+    const headers = headersOf(call, await patience.within(Promise.resolve(this.#options.accessToken())));
+    let refusal: string | undefined;
+    try {
+      const response = await this.#exchange(call, headers, patience);
+      const answer = parseJson(await patience.within(response.text()));
+      if (!response.ok) {
+        const error = errorFrom(response, answer, call);
+        // A bare status is a proxy's, and says nothing of what the server did.
+        if (isProblem(answer) && error.retry !== "same_key") refusal = error.code;
+        throw error;
+      }
+      // A body that was cut short: the request may have done its work.
+      if (answer === undefined) throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call) });
+      return answer as T;
+    } catch (error) {
+      note?.(refusal);
+      throw error;
+    }
+  }
+
+  async #exchange(call: Call, headers: Record<string, string>, patience: Patience): Promise<Response> {
+    const { baseUrl, fetch: send = globalThis.fetch } = this.#options;
     const body = call.body === undefined ? {} : { body: call.body };
     const request = { method: call.method, headers, ...body, signal: patience.signal };
     const sentAt = Date.now();
     const response = await patience.within(send(`${baseUrl.replace(/\/+$/, "")}${call.path}`, request));
     this.#tellTime(response, sentAt, Date.now());
-    const answer = parseJson(await patience.within(response.text()));
-    if (!response.ok) throw errorFrom(response, answer, call);
-    // A body that was cut short: the request may have done its work.
-    if (answer === undefined) throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call) });
-    return answer as T;
+    return response;
   }
 
   /** Whoever listens is on his own: what he throws is no outcome of the call. */
@@ -104,7 +122,7 @@ export class Transport {
 function checkedOptions(options: MpsClientOptions): MpsClientOptions {
   const given = plainCopy(options, "options");
   const isFunction = (value: unknown): boolean => typeof value === "function";
-  check("baseUrl", typeof given.baseUrl === "string");
+  check("baseUrl", isBaseUrl(given.baseUrl));
   check("accessToken", isFunction(given.accessToken));
   check("fetch", given.fetch === undefined || isFunction(given.fetch));
   check("onServerTime", given.onServerTime === undefined || isFunction(given.onServerTime));
@@ -123,6 +141,11 @@ function checkedCallOptions(options: CallOptions): CallOptions {
 
 function check(field: string, isRight: boolean): void {
   if (!isRight) throw malformed(field);
+}
+
+/** Without a scheme it would be a page's own folder. */
+function isBaseUrl(value: unknown): boolean {
+  return typeof value === "string" && /^(https?:\/\/[^/]|\/(?!\/))/i.test(value);
 }
 
 function isDelay(value: unknown): boolean {
@@ -147,19 +170,22 @@ function headersOf(call: Call, token: unknown): Record<string, string> {
 /** The error of an RFC 9457 document, or of the bare status when a proxy in between answered. */
 function errorFrom(response: Response, answer: unknown, call: Call): MpsError {
   const status = response.status;
-  const problem = isRecord(answer) ? answer : {};
-  const details: ErrorDetails = { ...requestIdOf(response, problem), ...keyOf(call) };
-  if (typeof problem["code"] !== "string") {
-    if ([429, 502, 503, 504].includes(status)) return errorOf("UNAVAILABLE", details);
-    return new Unexpected("INTERNAL", { ...details, status, retry: status < 500 ? "never" : "same_key" });
+  const details: ErrorDetails = { ...requestIdOf(response, answer), ...keyOf(call) };
+  if (!isProblem(answer)) {
+    if (status >= 500 || [408, 425, 429].includes(status)) return errorOf("UNAVAILABLE", details);
+    return new Unexpected("INTERNAL", { ...details, status, retry: "never" });
   }
   // What is not as it should be is left out there.
-  const { retry, params } = problem as Pick<ErrorDetails, "retry" | "params">;
-  return errorOf(problem["code"], { ...details, status, retry, params } as ErrorDetails);
+  const { code, retry, params } = answer as { code: string } & Pick<ErrorDetails, "retry" | "params">;
+  return errorOf(code, { ...details, status, retry, params } as ErrorDetails);
 }
 
-function requestIdOf(response: Response, problem: Record<string, unknown> = {}): { requestId?: string } {
-  const requestId = problem["instance"] ?? response.headers.get("X-Request-Id");
+function isProblem(answer: unknown): answer is Record<string, unknown> {
+  return isRecord(answer) && typeof answer["code"] === "string";
+}
+
+function requestIdOf(response: Response, problem?: unknown): { requestId?: string } {
+  const requestId = (isRecord(problem) ? problem["instance"] : undefined) ?? response.headers.get("X-Request-Id");
   return typeof requestId === "string" ? { requestId } : {};
 }
 
@@ -183,7 +209,7 @@ function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> 
   return new Promise((resolve, reject) => {
     const end = (): void => {
       clearTimeout(timer);
-      reject(signal?.reason as Error);
+      if (signal !== undefined) reject(reasonOf(signal));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", end);

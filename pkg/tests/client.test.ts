@@ -150,8 +150,12 @@ test("a proxy's answer that is no problem document counts by its status", async 
     [502, "Unavailable", "UNAVAILABLE", 2],
     [503, "Unavailable", "UNAVAILABLE", 2],
     [504, "Unavailable", "UNAVAILABLE", 2],
-    [500, "Unexpected", "INTERNAL", 2],
+    [500, "Unavailable", "UNAVAILABLE", 2],
+    [520, "Unavailable", "UNAVAILABLE", 2],
+    [408, "Unavailable", "UNAVAILABLE", 2],
+    [425, "Unavailable", "UNAVAILABLE", 2],
     [404, "Unexpected", "INTERNAL", 1],
+    [403, "Unexpected", "INTERNAL", 1],
   ] as const;
   for (const [status, name, code, attempts] of outcomes) {
     await withServer([{ status, text: "<html>", headers: { "X-Request-Id": "req-2" } }], async (client, seen) => {
@@ -300,7 +304,7 @@ test("a token that does not come is Unavailable: with its reason, or when the ti
 
 test("what is not as documented is refused with its name, before anything is sent", async () => {
   const options: MpsClientOptions = { baseUrl: "http://127.0.0.1:9", accessToken: () => null };
-  for (const [field, value] of [["baseUrl", 1], ["accessToken", "t"], ["fetch", 1], ["timeoutMs", NaN], ["timeoutMs", -1], ["retriesMax", -1], ["retryDelayMs", "1"], ["storage", {}]] as const) {
+  for (const [field, value] of [["baseUrl", 1], ["baseUrl", "pay.example.com"], ["baseUrl", "//pay.example.com"], ["baseUrl", "ftp://pay.example.com"], ["baseUrl", ""], ["accessToken", "t"], ["fetch", 1], ["timeoutMs", NaN], ["timeoutMs", -1], ["retriesMax", -1], ["retryDelayMs", "1"], ["storage", {}]] as const) {
     assert.throws(() => new MpsClient({ ...options, [field]: value }), { code: "MALFORMED_ARGUMENT", params: { field } });
   }
   await withServer([{}], async (client, seen) => {
@@ -308,7 +312,58 @@ test("what is not as documented is refused with its name, before anything is sen
     await assert.rejects(client.me({ signal: {} as AbortSignal }), { code: "MALFORMED_ARGUMENT", params: { field: "signal" } });
     const cyclic: Record<string, unknown> = { ...CHARGE };
     cyclic["tag"] = cyclic;
-    await assert.rejects(client.charge(cyclic as never), { code: "MALFORMED_ARGUMENT", params: { field: "input" } });
+    await assert.rejects(client.charge(cyclic as never), { code: "MALFORMED_ARGUMENT", params: { field: "tag" } });
+    assert.equal(seen.length, 0);
+  });
+});
+
+test("what JSON would write as null is refused, since null takes a value away", async () => {
+  await withServer([{}], async (client, seen) => {
+    for (const [name, input, field] of [
+      ["setCardExpiry", { card_id: "c", expires_at: new Date(NaN) }, "expires_at"],
+      ["setCardPassword", { card_id: "c", password: NaN }, "password"],
+      ["rotateCode", { card_id: "c", ttl_seconds: Infinity }, "ttl_seconds"],
+      ["charge", { ...CHARGE, tag: { weights: [1, NaN] } }, "tag"],
+    ] as const) {
+      await assert.rejects(client.call(name, input as never), { name: "Refused", code: "MALFORMED_ARGUMENT", params: { field } });
+    }
+    assert.equal(seen.length, 0);
+    const expires_at = new Date("2027-01-01T00:00:00Z");
+    await client.call("setCardExpiry", { card_id: "c", expires_at } as never);
+    assert.equal(seen[0]?.body, '{"expires_at":"2027-01-01T00:00:00.000Z"}');
+  });
+});
+
+test("a key or an intent for a call that takes none is refused: nobody is to believe that it protects him", async () => {
+  await withServer([{}], async (client, seen) => {
+    for (const field of ["idempotencyKey", "intent"]) {
+      const call = client.call("freezeCard", { card_id: "c" }, { [field]: "k-1" });
+      await assert.rejects(call, { code: "MALFORMED_ARGUMENT", params: { field } });
+    }
+    assert.equal(seen.length, 0);
+  });
+});
+
+test("a runtime without random bytes says so, and no key is made up", async () => {
+  await withServer([{}], async (client, seen) => {
+    const former = Object.getOwnPropertyDescriptor(globalThis, "crypto") ?? {};
+    Reflect.deleteProperty(globalThis, "crypto");
+    try {
+      for (const options of [{}, { intent: "order-1" }]) {
+        await assert.rejects(client.charge(CHARGE, options), { code: "NOT_CONFIGURED", params: { what: "crypto" } });
+      }
+    } finally {
+      Object.defineProperty(globalThis, "crypto", former);
+    }
+    assert.equal(seen.length, 0);
+  });
+});
+
+test("signals of old WebViews end a call too", async () => {
+  const old = AbortSignal.abort();
+  Object.defineProperties(old, { throwIfAborted: { value: undefined }, reason: { value: undefined } });
+  await withServer([{}], async (client, seen) => {
+    await assert.rejects(client.me({ signal: old }), { name: "AbortError" });
     assert.equal(seen.length, 0);
   });
 });

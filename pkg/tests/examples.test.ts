@@ -16,7 +16,10 @@ const folder = new URL("../examples/", import.meta.url);
 /** An example has no types: it is what a reader copies. */
 const load = async <T>(name: string): Promise<T> => (await import(new URL(name, folder).href)) as T;
 
-type Charge = (order: string, scanned: string, amount: string) => Promise<object>;
+interface Till {
+  readonly charge: (order: string, scanned: string, amount: string) => Promise<object>;
+  readonly close: (order: string) => Promise<void>;
+}
 
 test("the README shows every example as it is", () => {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -34,25 +37,47 @@ test("quote.js prints a price, points and the way to the next level", () => {
   assert.equal(printed, "to pay 284.05 (× 0.950), 299 points; level 1, 3800 points to the next\n");
 });
 
-test("till.js charges once over a bad line and a reload, and says why it does not", async () => {
-  const { openTill } = await load<{ openTill: (...args: readonly unknown[]) => Charge }>("till.js");
-  const keys: unknown[] = [];
-  const answers: readonly (object | number | null)[] = [null, null, null, null, { tx_no: "PAY0000000001", final_amount: "284.05" }, 402];
+test("till.js charges once over a bad line, a reload and a code that expired, and says why it does not", async () => {
+  const { openTill } = await load<{ openTill: (...args: readonly unknown[]) => Till }>("till.js");
+  const sent: { readonly key: unknown; readonly code: unknown }[] = [];
+  const paid = { tx_no: "PAY0000000001", final_amount: "284.05" };
+  const refusal = (code: string, status: number) => ({ code, status, retry: "after_fix", params: {} });
+  const answers: readonly (object | null)[] = [
+    ...[null, null, null, null, paid, paid],
+    refusal("INSUFFICIENT_BALANCE", 402),
+    ...[null, null, null, null, refusal("QR_EXPIRED_OR_INVALID", 409), paid],
+    ...[refusal("RATE_LIMITED", 429), paid],
+  ];
   const server = createServer((request, response) => {
-    const answer = answers[keys.push(request.headers["idempotency-key"]) - 1];
-    if (answer === null || answer === undefined) return void response.destroy();
-    const problem = { code: "INSUFFICIENT_BALANCE", status: 402, retry: "after_fix", params: {} };
-    response.writeHead(answer === 402 ? 402 : 200, { "Content-Type": "application/json" });
-    response.end(JSON.stringify(answer === 402 ? problem : answer));
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const { qr_plain } = JSON.parse(body) as { qr_plain: unknown };
+      const answer = answers[sent.push({ key: request.headers["idempotency-key"], code: qr_plain }) - 1];
+      if (answer === null || answer === undefined) return void response.destroy();
+      const { status } = { status: 200, ...answer };
+      response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
     const storage = memoryStorage();
-    const open = (): Charge => openTill(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, () => "t", storage);
-    assert.deepEqual(await open()("17", "701234567890123456789017", "299.00"), { again: true });
-    assert.deepEqual(await open()("17", "701234567890123456789017", "299.00"), { paid: "284.05", receipt: "PAY0000000001" });
-    assert.deepEqual(await open()("18", "701234567890123456789017", "299.00"), { refused: "INSUFFICIENT_BALANCE" });
-    assert.deepEqual([keys.length, new Set(keys).size], [6, 2]);
+    const open = (): Till => openTill(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, () => "t", storage);
+    const [code, fresh] = ["701234567890123456789017", "701234567890123456789025"];
+    const receipt = { paid: "284.05", receipt: "PAY0000000001" };
+    assert.deepEqual(await open().charge("17", code, "299.00"), { again: true });
+    assert.deepEqual(await open().charge("17", code, "299.00"), receipt);
+    assert.deepEqual(await open().charge("17", fresh, "1.00"), receipt, "the order is paid, whatever is scanned");
+    assert.deepEqual(await open().charge("18", code, "299.00"), { refused: "INSUFFICIENT_BALANCE" });
+    assert.deepEqual(await open().charge("19", code, "299.00"), { again: true });
+    assert.deepEqual(await open().charge("19", fresh, "299.00"), { refused: "QR_EXPIRED_OR_INVALID" });
+    assert.deepEqual(await open().charge("19", fresh, "299.00"), receipt);
+    assert.deepEqual(await open().charge("20", code, "299.00"), { again: true });
+    assert.deepEqual(await open().charge("20", fresh, "299.00"), receipt);
+    assert.deepEqual(sent.map(({ code: scanned }) => scanned === fresh), [...Array<boolean>(12).fill(false), true, false, true]);
+    assert.deepEqual([sent.length, new Set(sent.map(({ key }) => key)).size], [answers.length, 4]);
+    await open().close("17");
+    assert.equal(await storage.get("mps.intent.17"), null);
   } finally {
     server.closeAllConnections();
     server.close();

@@ -212,6 +212,21 @@ test("a reading within its own uncertainty changes nothing, a better one does, a
   }
 });
 
+test("a wrong clock that answers keep confirming is forgotten when it is set back, however old its first reading is", async (t) => {
+  const storage = memoryStorage();
+  const HOUR = 3_600_000;
+  t.mock.timers.enable({ apis: ["Date"], now: NOON });
+  await keepClock(storage, { skewMs: 2 * HOUR, uncertaintyMs: 700 });
+  t.mock.timers.setTime(NOON + 3 * HOUR);
+  await keepClock(storage, { skewMs: 2 * HOUR + 300, uncertaintyMs: 700 });
+  assert.deepEqual(JSON.parse((await storage.get("mps.clock")) ?? ""), { skewMs: 2 * HOUR, measuredAt: NOON + 3 * HOUR });
+  t.mock.timers.setTime(NOON + 3 * HOUR + 59_000);
+  await keepClock(storage, { skewMs: 2 * HOUR, uncertaintyMs: 700 });
+  assert.match((await storage.get("mps.clock")) ?? "", new RegExp(`"measuredAt":${String(NOON + 3 * HOUR)}`), "not at every answer");
+  const wallet = await freshWallet(storage);
+  assert.equal((await wallet.code(NOON + HOUR)).step, STEP + 120, "two hours less on the clock than when it was last seen");
+});
+
 test("a kept clock that is none counts as nothing known", async () => {
   for (const text of ["{", "null", "7", '{"skewMs":"1","measuredAt":0}', '{"skewMs":1e999,"measuredAt":0}', '{"skewMs":60000}']) {
     const storage = memoryStorage();

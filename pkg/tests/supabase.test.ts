@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { type MpsRpc, MpsError, Unavailable, mpsRpc } from "@mps/sdk/supabase";
+import { type MpsRpc, MpsError, type RpcCall, Unavailable, mpsRpc } from "@mps/sdk/supabase";
 import { createClient } from "@supabase/supabase-js";
 
 interface Sent {
@@ -152,4 +152,25 @@ test("nobody at the other end leaves the outcome unknown, and the key with the e
 test("a signal ends a call with its own reason", async () => {
   const reason = new Error("changed my mind");
   await assert.rejects(answering(200, "[]").call("listCards", {}, { signal: AbortSignal.abort(reason) }), reason);
+});
+
+test("a signal ends a call even where the client does not listen to it", async () => {
+  const reason = new Error("changed my mind");
+  const abort = new AbortController();
+  const never = { then: () => undefined };
+  for (const call of [never, { ...never, abortSignal: () => never }] as unknown as RpcCall[]) {
+    const listing = mpsRpc({ rpc: () => call }).call("listCards", {}, { signal: abort.signal });
+    setImmediate(() => abort.abort(reason));
+    await assert.rejects(listing, reason);
+  }
+});
+
+test("what JSON would write as null, or a key that protects nothing, is refused and not sent", async () => {
+  const sent: Sent[] = [];
+  const rpc = answering(200, "true", sent);
+  const { card_id } = row;
+  const malformed = (field: string) => ({ code: "MALFORMED_ARGUMENT", params: { field } });
+  await assert.rejects(rpc.call("setCardExpiry", { card_id, expires_at: new Date(NaN) } as never), malformed("expires_at"));
+  await assert.rejects(rpc.call("freezeCard", { card_id }, { idempotencyKey: "k" }), malformed("idempotencyKey"));
+  assert.deepEqual(sent, []);
 });

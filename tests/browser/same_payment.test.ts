@@ -91,7 +91,9 @@ test("MpsClient, curl, mpsRpc and a Rust program make the same payment with the 
 /** A recipe of the package's README has no types: it is what a reader copies. */
 const example = async <T>(name: string): Promise<T> => (await import(new URL(`../../pkg/examples/${name}`, import.meta.url).href)) as T;
 
-type Till = (order: string, scanned: string, amount: string) => Promise<{ paid?: string; receipt?: string; refused?: string }>;
+interface Till {
+  readonly charge: (order: string, scanned: string, amount: string) => Promise<{ paid?: string; receipt?: string; refused?: string }>;
+}
 type Pay = (supabase: object, order: object) => Promise<{ tx_no: string; replayed: boolean }>;
 
 // In this file, as a fresh code ends the member's earlier one.
@@ -102,7 +104,7 @@ test("till.js and supabase.js of the README take a payment each, and the till re
   const show = async (): Promise<string> => (await member.client.rotateCode({ card_id: card.card_id })).qr_plain;
 
   const { openTill } = await example<{ openTill: (...args: readonly unknown[]) => Till }>("till.js");
-  const charge = openTill(edgeUrl, () => cashier.token, memoryStorage());
+  const { charge } = openTill(edgeUrl, () => cashier.token, memoryStorage());
   const [code, orderNo] = [await show(), `recipe-${crypto.randomUUID()}`];
   const paid = await charge(orderNo, code, "1.20");
   assert.match(paid.receipt ?? "", /^PAY\d{10}$/);

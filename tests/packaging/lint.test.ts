@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
@@ -21,4 +22,14 @@ test("Are the Types Wrong finds nothing", async () => {
   const args = [await tarball(), "--profile", "esm-only", "--exclude-entrypoints", "mps_bg.wasm", "mps_scanner_bg.wasm", "package.json", "--no-color"];
   const { stdout } = await promisify(execFile)(program("attw"), args, { cwd: root });
   assert.match(stdout, /@mps\/sdk/);
+});
+
+test("the tarball has its licences, its recipes and no link that leads out of it", async () => {
+  const { stdout } = await promisify(execFile)("tar", ["-tzf", await tarball()]);
+  const files = stdout.trim().split("\n").map((name) => name.replace("package/", ""));
+  for (const name of ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "examples/till.js"]) assert.ok(files.includes(name), name);
+  const readme = await readFile(join(root, "pkg", "README.md"), "utf8");
+  const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, link = ""]) => link);
+  assert.ok(links.length >= 4);
+  assert.deepEqual(links.filter((link) => !files.includes(link)), []);
 });
