@@ -8,8 +8,14 @@ import { fileURLToPath } from "node:url";
 import { launch } from "../browser/browser.ts";
 import { script } from "./weights.ts";
 
-/** Milliseconds from the import of the script to the started module, one number a page. */
-export async function coldStartsInChromium(pages: number): Promise<number[]> {
+/** Milliseconds: to import the script, then for `init()` to find, compile and start the module. */
+export interface ColdStart {
+  readonly script: number;
+  readonly init: number;
+}
+
+/** Each of so many pages. */
+export async function coldStartsInChromium(pages: number): Promise<ColdStart[]> {
   const files: Record<string, [string, string | Uint8Array]> = {
     "/": ["text/html", "<!doctype html><title>cold</title>"],
     "/sdk.js": ["text/javascript", await script("browser.js")],
@@ -21,22 +27,24 @@ export async function coldStartsInChromium(pages: number): Promise<number[]> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const browser = await launch();
-  const times: number[] = [];
+  const starts: ColdStart[] = [];
   for (let at = 0; at < pages; at += 1) {
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(`http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`);
-    const time = await page.evaluate(async () => {
+    const start = await page.evaluate(async () => {
       const address: string = "/sdk.js";
-      const start = performance.now();
+      const began = performance.now();
       const mps = (await import(address)) as typeof import("@mps/sdk");
+      const loaded = performance.now();
       await mps.init();
-      return performance.now() - start;
+      const started = performance.now();
+      return { script: loaded - began, init: started - loaded };
     });
-    times.push(time);
+    starts.push(start);
     await context.close();
   }
   await browser.close();
   server.close();
-  return times;
+  return starts;
 }

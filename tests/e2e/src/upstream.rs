@@ -1,10 +1,17 @@
 //! A PostgREST that the test plays: it holds each call until the test answers it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// How long a call, or another test's end, is waited for.
+const WAIT_MAX: Duration = Duration::from_secs(100);
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// The calls that arrive.
 pub struct Upstream {
@@ -17,9 +24,9 @@ pub struct Upstream {
 pub struct HeldCall(TcpStream);
 
 impl Upstream {
-    /// At this address of this machine, `127.0.0.1:0` for any port.
+    /// At this address of this machine, `127.0.0.1:0` for any port. Where another test plays there, it waits for the end of that.
     pub fn start(address: &str) -> Self {
-        let listener = TcpListener::bind(address).expect("a port");
+        let listener = listen(address);
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (sender, calls) = channel();
         thread::spawn(move || {
@@ -33,7 +40,7 @@ impl Upstream {
 
     /// The next call, whatever it is: its path, and itself.
     pub fn next_of_all(&self) -> (String, HeldCall) {
-        self.calls.recv_timeout(Duration::from_secs(100)).expect("a call")
+        self.calls.recv_timeout(WAIT_MAX).expect("a call")
     }
 
     /// Whether no call has arrived that nobody took.
@@ -61,19 +68,55 @@ impl HeldCall {
 
     /// Answers with this status and JSON.
     pub fn answer_as(self, status: u16, body: &str) {
-        self.write(status, "content-type: application/json", body);
+        self.write(status, "content-type: application/json", body.as_bytes());
     }
 
     /// Sends the caller to another address.
     pub fn redirect(self, status: u16, address: &str) {
-        self.write(status, &format!("location: {address}"), "");
+        self.write(status, &format!("location: {address}"), b"");
     }
 
-    fn write(mut self, status: u16, header: &str, body: &str) {
+    /// Answers with this JSON, compressed by gzip.
+    pub fn answer_packed(self, body: &str) {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(body.as_bytes()).expect("memory");
+        let packed = packer.finish().expect("memory");
+        self.write(200, "content-type: application/json\r\ncontent-encoding: gzip", &packed);
+    }
+
+    /// Answers with this JSON in chunks, without saying how long it will be.
+    pub fn answer_in_pieces(mut self, body: &str) {
+        let mut answer =
+            b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+                .to_vec();
+        for piece in body.as_bytes().chunks(PIECE_BYTES) {
+            answer.extend(format!("{:x}\r\n", piece.len()).as_bytes());
+            answer.extend(piece);
+            answer.extend(b"\r\n");
+        }
+        answer.extend(b"0\r\n\r\n");
+        let _ = self.0.write_all(&answer);
+    }
+
+    fn write(mut self, status: u16, headers: &str, body: &[u8]) {
         let length = body.len();
-        let head = format!("HTTP/1.1 {status} X\r\n{header}\r\ncontent-length: {length}");
+        let head = format!(
+            "HTTP/1.1 {status} X\r\n{headers}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        );
         // Whoever called may have gone.
-        let _ = self.0.write_all(format!("{head}\r\nconnection: close\r\n\r\n{body}").as_bytes());
+        let _ = self.0.write_all(&[head.as_bytes(), body].concat());
+    }
+}
+
+fn listen(address: &str) -> TcpListener {
+    let started = Instant::now();
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && started.elapsed() < WAIT_MAX => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            bound => return bound.expect("a port"),
+        }
     }
 }
 

@@ -32,16 +32,18 @@ fn a_wrong_address_a_wrong_method_and_a_wrong_body_have_their_statuses() {
     assert_eq!(wrong_method.header("allow"), "POST");
 
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
-    let too_large = stack.edge("POST", "/api/member/register", &[signed_in, is_json], &large);
-    assert_eq!(too_large.refusal(), answer_of(413, &json!("BODY_TOO_LARGE")));
+    let body = r#"{"card_id":"0193b5a0-0000-7000-8000-00000000000a","pin":1}"#;
+    for (name, length) in [("announced", vec![]), ("in pieces", vec![("transfer-encoding", "chunked")])] {
+        let headers = [vec![signed_in, is_json], length].concat();
+        let too_large = stack.edge("POST", "/api/member/register", &headers, &large);
+        assert_eq!(too_large.refusal(), answer_of(413, &json!("BODY_TOO_LARGE")), "{name}");
+        let unknown = stack.edge("POST", "/api/qr/revoke", &headers, body);
+        assert_eq!(unknown.refusal(), answer_of(400, &json!("MALFORMED_BODY")), "{name}");
+        assert_eq!(unknown.body["params"], json!({"field": "pin"}));
+    }
 
     let text = stack.edge("POST", "/api/qr/rotate", &[signed_in, ("content-type", "text/plain")], "{}");
     assert_eq!(text.refusal(), answer_of(415, &json!("UNSUPPORTED_MEDIA_TYPE")));
-
-    let body = r#"{"card_id":"0193b5a0-0000-7000-8000-00000000000a","pin":1}"#;
-    let unknown = stack.edge("POST", "/api/qr/revoke", &[signed_in, is_json], body);
-    assert_eq!(unknown.refusal(), answer_of(400, &json!("MALFORMED_BODY")));
-    assert_eq!(unknown.body["params"], json!({"field": "pin"}));
 }
 
 #[test]
