@@ -178,7 +178,17 @@ fn read_operator_token(
 fn parse_origins(list: &str) -> Option<Vec<String>> {
     const APPS: [&str; 3] = ["capacitor://localhost", "ionic://localhost", "tauri://localhost"];
     let of_app = |origin: &str| APPS.contains(&origin).then(|| origin.to_owned());
-    list.split(',').map(str::trim).map(|origin| of_app(origin).or_else(|| parse_origin(origin))).collect()
+    list.split(',')
+        .map(str::trim)
+        .map(|origin| of_app(origin).or_else(|| parse_page_origin(origin)))
+        .collect()
+}
+
+/// An origin as browsers write it (WHATWG URL): in lower case, without the scheme's own port.
+fn parse_page_origin(text: &str) -> Option<String> {
+    let origin = parse_origin(text)?.to_ascii_lowercase();
+    let own_port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    Some(origin.strip_suffix(own_port).unwrap_or(&origin).to_owned())
 }
 
 /// `http` or `https`, a host, perhaps a port; one trailing slash is forgiven.
@@ -297,6 +307,10 @@ mod tests {
         assert_eq!(config.allowed_origins, ["https://a.example", "http://127.0.0.1:5173"]);
         let config = read(&[("CORS_ALLOWED_ORIGINS", "capacitor://localhost,https://localhost")])?;
         assert_eq!(config.allowed_origins, ["capacitor://localhost", "https://localhost"]);
+        let config = read(&[("CORS_ALLOWED_ORIGINS", "HTTPS://Shop.example:443, http://a.example:80")])?;
+        assert_eq!(config.allowed_origins, ["https://shop.example", "http://a.example"]);
+        let config = read(&[("CORS_ALLOWED_ORIGINS", "http://a.example:443,https://a.example:8443")])?;
+        assert_eq!(config.allowed_origins, ["http://a.example:443", "https://a.example:8443"]);
         assert!(refused("CORS_ALLOWED_ORIGINS", "capacitor://localhost.evil.example").is_some());
         assert!(refused("SUPABASE_URL", "capacitor://localhost").is_some());
         let config = read(&[("SUPABASE_URL", "http://127.0.0.1:54321/")])?;

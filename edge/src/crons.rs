@@ -5,9 +5,11 @@ use mps_client::rpc::{
     CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
 };
 use mps_client::{CallContext, Caller, RequestId};
+use mps_core::ErrorCode;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::panics::{self, Panicked};
 use crate::problem::Failure;
 use crate::recharging;
 use crate::telemetry;
@@ -93,7 +95,9 @@ pub(crate) async fn run_schedule(app: &App, schedule: &str, request_id: &Request
 /// Runs one job to its end; how that was is counted and logged.
 pub(crate) async fn run(app: &App, cron: &'static Cron, request_id: &RequestId) -> Result<Run, Failure> {
     let started_at = app.host().unix_time();
-    let result = repeat(app, cron, request_id).await;
+    // A panic in one job is no reason for the others to be left out.
+    let result = panics::caught(repeat(app, cron, request_id)).await;
+    let result = result.unwrap_or_else(|Panicked| Err(ErrorCode::Internal.into()));
     let outcome = if result.is_ok() { "ok" } else { "failed" };
     app.metrics().count("cron_runs_total", &[("name", cron.name), ("outcome", outcome)]);
     let ended_at = app.host().unix_time();

@@ -2,8 +2,7 @@
 // database does it once whatever an answer in between says.
 
 import { errorOf } from "./errors.js";
-import { errorCatalogue } from "./generated/errors.js";
-import { freshKey, isKey } from "./keys.js";
+import { freshKey, isAfterReplay, isKey } from "./keys.js";
 import { changeKept } from "./kept.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError, malformed } from "./thrown.js";
@@ -73,16 +72,6 @@ function noteRefused(storage: KeyValueStorage, name: string, key: string, reques
     const isStill = kept?.key === key && meaningOf(kept.request) === meaningOf(request);
     return [isStill ? JSON.stringify({ ...kept, isRefused: true } satisfies Kept) : text, undefined];
   });
-}
-
-/**
- * Whether the server finds this only after it has looked for the key, so that no earlier attempt was done either. The catalogue is in
- * the order of its checks, but that it must know the member first.
- */
-function isAfterReplay(code: string): boolean {
-  const codes = Object.entries(errorCatalogue);
-  const at = codes.findIndex(([known, { status }]) => known === code && status < 500);
-  return at > codes.findIndex(([known]) => known === "IDEMPOTENCY_KEY_REUSED") && code !== "MEMBER_NOT_FOUND";
 }
 
 /** What was asked under an intent and may have been done. */

@@ -4,6 +4,7 @@ import type { Call } from "./call.js";
 import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, type MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
 import type { Note } from "./intents.js";
+import { isAfterReplay } from "./keys.js";
 import { Patience } from "./patience.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
@@ -54,11 +55,15 @@ export class Transport {
     this.#options = checkedOptions(options);
   }
 
-  /** The answer's body. Retries only what is safe: reads and keyed calls, when the outcome is unknown. */
+  /**
+   * The answer's body. Retries only what is safe: reads and keyed calls, when the outcome is unknown. It stays so when a later attempt of a
+   * keyed call is refused at the door.
+   */
   async send<T>(call: Call, options: CallOptions, note?: Note): Promise<T> {
     const { signal, timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS } = checkedCallOptions(options);
     const retriesMax = Math.min(this.#options.retriesMax ?? RETRIES_MAX, RETRIES_MAX);
     const isSafe = call.isRead || call.idempotencyKey !== undefined;
+    let lost: MpsError | undefined;
     for (let retries = 0; ; retries += 1) {
       throwIfAborted(signal);
       const patience = new Patience(timeoutMs, signal);
@@ -67,7 +72,8 @@ export class Transport {
       } catch (cause) {
         throwIfAborted(signal);
         const error = mpsErrorOf(cause, "UNAVAILABLE", keyOf(call));
-        if (error.retry !== "same_key" || !isSafe || retries >= retriesMax) throw error;
+        if (error.retry !== "same_key" || !isSafe || retries >= retriesMax) throw isFinal(call, error) ? error : (lost ?? error);
+        lost = error;
       } finally {
         patience.done();
       }
@@ -178,6 +184,11 @@ function errorFrom(response: Response, answer: unknown, call: Call): MpsError {
   // What is not as it should be is left out there.
   const { code, retry, params } = answer as { code: string } & Pick<ErrorDetails, "retry" | "params">;
   return errorOf(code, { ...details, status, retry, params } as ErrorDetails);
+}
+
+/** Whether it is the call's outcome, attempts that were lost before it included. Who must sign in asks again with the same key. */
+function isFinal(call: Call, error: MpsError): boolean {
+  return call.idempotencyKey === undefined || error.retry === "same_key" || error instanceof Unauthenticated || isAfterReplay(error.code);
 }
 
 function isProblem(answer: unknown): answer is Record<string, unknown> {

@@ -165,6 +165,24 @@ test("a proxy's answer that is no problem document counts by its status", async 
   }
 });
 
+test("a refusal at the door after an attempt that was lost leaves the outcome unknown; one of the books, or of a read, is final", async () => {
+  const refusals = [
+    [problem(403, "NOT_MERCHANT_USER"), "UNAVAILABLE"],
+    [{ status: 403, text: "<html>" }, "UNAVAILABLE"],
+    [problem(401, "NOT_AUTHENTICATED"), "NOT_AUTHENTICATED"],
+    [problem(409, "QR_EXPIRED_OR_INVALID"), "QR_EXPIRED_OR_INVALID"],
+  ] as const;
+  for (const [refusal, code] of refusals) {
+    await withServer(["cut", refusal], async (client, seen) => {
+      await assert.rejects(client.charge(CHARGE), (error: MpsError) => error.code === code && error.idempotencyKey === seen[0]?.headers["idempotency-key"]);
+      assert.equal(seen.length, 2);
+    });
+  }
+  await withServer(["cut", problem(404, "TX_NOT_FOUND")], async (client) => {
+    await assert.rejects(client.payment("PAY0000000001"), { code: "TX_NOT_FOUND" });
+  });
+});
+
 test("three retries are all, and the error hands the key back", async () => {
   await withServer([BUSY], async (client, seen) => {
     const error: unknown = await client.charge(CHARGE).catch((reason: unknown) => reason);

@@ -238,7 +238,7 @@ test("the same within one call: a lost attempt, then a refusal at the door", asy
   const books = new Books();
   const shop = books.client(memoryStorage(), { retriesMax: 3, retryDelayMs: 0 });
   books.instead.push("lost", bare(403));
-  await assert.rejects(shop.call("refund", refund, refunding), { code: "INTERNAL" });
+  await assert.rejects(shop.call("refund", refund, refunding), { code: "UNAVAILABLE" });
   await shop.call("refund", refund, refunding);
   assert.deepEqual([books.keys.length, books.done.size], [3, 1]);
 });

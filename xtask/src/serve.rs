@@ -4,6 +4,7 @@ mod clock;
 mod settings;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -41,7 +42,7 @@ pub(crate) struct Options {
     env_file: Option<PathBuf>,
     /// Where to listen: an address and a port
     #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS:PORT")]
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
     /// The folder of the counters of metrics and limits, made when it is missing
     #[arg(long, default_value = ".mps/edge-state", value_name = "FOLDER")]
     state: PathBuf,
@@ -68,10 +69,10 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         command.env("PATH", path);
     }
     let mut service = Service::start_in_sight("the edge", &mut command)?;
-    let port = options.listen.port();
-    wait_until_configured(&mut service, port)?;
+    let address = http::of_listener(options.listen);
+    wait_until_configured(&mut service, address)?;
     report::progress(&format!("the edge listens at http://{}", options.listen));
-    let jobs = Jobs::of(port, settings.ops_token())?;
+    let jobs = Jobs::of(address, settings.ops_token())?;
     watch(&mut service, &jobs)?;
     report::progress("stopping: requests in flight may finish");
     let start = Instant::now();
@@ -84,9 +85,9 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
 }
 
 /// The edge answers /health when it has all it needs; else it names what is missing or malformed.
-fn wait_until_configured(service: &mut Service, port: u16) -> Result<()> {
+fn wait_until_configured(service: &mut Service, address: SocketAddr) -> Result<()> {
     let mut refusal = None;
-    service.wait_until(START_MAX, || match http::answer(port, "GET", "/health", &[], "") {
+    service.wait_until(START_MAX, || match http::answer(address, "GET", "/health", &[], "") {
         Some((503, body)) => {
             refusal = Some(body);
             true

@@ -83,6 +83,19 @@ impl RpcError {
         }
     }
 
+    /// Whether it refuses a request after looking for its key: no earlier attempt with that key was done either. The database checks in
+    /// the order of the catalogue, but that it must know the member first; what it refuses before says nothing of an earlier attempt.
+    pub fn is_after_replay(&self) -> bool {
+        match self {
+            Self::Refused(Refusal { code, .. }) => {
+                *code > ErrorCode::IdempotencyKeyReused
+                    && *code != ErrorCode::MemberNotFound
+                    && code.status() < 500
+            }
+            Self::Contention(_) | Self::Unavailable(_) | Self::Drift(_) | Self::Bug(_) => false,
+        }
+    }
+
     /// What the upstream called it, for logs; `None` for a refusal, whose code says all.
     pub fn upstream(&self) -> Option<&UpstreamCode> {
         match self {

@@ -54,7 +54,8 @@ pub trait Host {
 /// left it is not made.
 ///
 /// # Errors
-/// The last attempt's [`RpcError`].
+/// The last attempt's [`RpcError`]; the one before it, whose outcome is unknown, when the last was refused before the database looked
+/// for the key: nothing may have been done, and it may have been.
 pub async fn call_repeatedly<C: Call>(
     client: &Client,
     context: &CallContext,
@@ -92,6 +93,7 @@ async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
     let attempts_max = if is_repeatable { policy.attempts_max } else { 1 };
     let mut pause_max = policy.pause_max_first;
     let mut attempts = 0;
+    let mut unknown = None;
     if policy.budget.is_zero() {
         return Err(RpcError::Unavailable(UpstreamCode::new("NOTIME")));
     }
@@ -103,8 +105,14 @@ async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
         let pause = host.jitter(pause_max);
         match result {
             Err(error) if error.is_worth_repeating() && attempts < attempts_max && pause < left() => {
+                if matches!(error, RpcError::Unavailable(_)) {
+                    unknown = Some(error);
+                }
                 host.sleep(pause).await;
                 pause_max *= 2;
+            }
+            Err(error @ RpcError::Refused(_)) if !error.is_after_replay() => {
+                return Err(unknown.unwrap_or(error));
             }
             settled => return settled,
         }
@@ -214,6 +222,30 @@ mod tests {
         for error in [refused, drift, bug] {
             let (sent, result) = run(&StoppedHost::default(), true, vec![Err(error.clone()), Ok(7)]).await;
             assert_eq!((sent, result), (1, Err(error)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_before_the_key_is_looked_for_says_nothing_of_an_attempt_that_was_lost() {
+        let refused = |code| RpcError::Refused(Refusal::bare(code));
+        for code in [
+            ErrorCode::NotAuthenticated,
+            ErrorCode::PermissionDenied,
+            ErrorCode::NotMerchantUser,
+            ErrorCode::IdempotencyKeyReused,
+            ErrorCode::MemberNotFound,
+            ErrorCode::NotConfigured,
+        ] {
+            let answers = vec![Err(unavailable()), Err(contention()), Err(refused(code))];
+            let (sent, result) = run(&StoppedHost::default(), true, answers).await;
+            assert_eq!((sent, result), (3, Err(unavailable())), "{code}");
+            let (_, result) =
+                run(&StoppedHost::default(), true, vec![Err(contention()), Err(refused(code))]).await;
+            assert_eq!(result, Err(refused(code)), "nothing was done by the first");
+        }
+        for code in [ErrorCode::QrExpiredOrInvalid, ErrorCode::InsufficientBalance, ErrorCode::TxNotFound] {
+            let answers = vec![Err(unavailable()), Err(refused(code))];
+            assert_eq!(run(&StoppedHost::default(), true, answers).await, (2, Err(refused(code))));
         }
     }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -21,9 +21,10 @@ fn xtask() -> Command {
     command
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+/// Where only those who ask at this very address are answered, if this machine has such a one.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.2:0").or_else(|_| TcpListener::bind("127.0.0.1:0"));
+    listener.expect("a port").local_addr().expect("an address")
 }
 
 /// The program and the lines it writes.
@@ -44,9 +45,9 @@ impl Running {
     }
 }
 
-fn start(port: u16, upstream: &str, state: &str) -> Running {
+fn start(address: SocketAddr, upstream: &str, state: &str) -> Running {
     let mut command = xtask();
-    command.args(["--listen", &format!("127.0.0.1:{port}"), "--state", state]);
+    command.args(["--listen", &address.to_string(), "--state", state]);
     command.env("SUPABASE_URL", upstream).env("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x");
     command.env("SUPABASE_SECRET_KEY", "sb_secret_x").env("OPS_TOKEN", OPS_TOKEN);
     command.env("SUPABASE_JWT_SECRET", "a-secret-of-more-than-32-characters");
@@ -60,9 +61,9 @@ fn start(port: u16, upstream: &str, state: &str) -> Running {
     running
 }
 
-fn health_count(port: u16) -> u64 {
+fn health_count(address: SocketAddr) -> u64 {
     let authorization = format!("Bearer {OPS_TOKEN}");
-    let url = format!("http://127.0.0.1:{port}/metrics");
+    let url = format!("http://{address}/metrics");
     let page = send("GET", &url, &[("authorization", &authorization)], "").text;
     let series = r#"http_requests_total{method="GET",route="/health",status="200"} "#;
     page.lines().find_map(|line| line.strip_prefix(series)?.parse().ok()).unwrap_or_default()
@@ -70,20 +71,20 @@ fn health_count(port: u16) -> u64 {
 
 #[test]
 fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters() {
-    let (port, upstream) = (free_port(), Upstream::start("127.0.0.1:0"));
+    let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
     let state = env::temp_dir().join(fresh("mps-serve-"));
     let state_text = state.to_str().expect("a path in UTF-8");
-    let mut running = start(port, &upstream.url, state_text);
+    let mut running = start(address, &upstream.url, state_text);
     for _ in 0..7 {
-        assert_eq!(send("GET", &format!("http://127.0.0.1:{port}/health"), &[], "").status, 200);
+        assert_eq!(send("GET", &format!("http://{address}/health"), &[], "").status, 200);
     }
-    let counted = health_count(port);
+    let counted = health_count(address);
     assert!(counted >= 7, "{counted}");
 
     // Within a minute, by the clock.
     upstream.next("/rpc/cron_seal").answer("0");
 
-    let slow = thread::spawn(move || send("GET", &format!("http://127.0.0.1:{port}/ready"), &[], ""));
+    let slow = thread::spawn(move || send("GET", &format!("http://{address}/ready"), &[], ""));
     let call = upstream.next("/rpc/test_connection");
     running.terminate();
     running.wait_for("stopping");
@@ -93,8 +94,8 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     assert_eq!(answered.refusal(), (503, "NOT_CONFIGURED".to_owned()), "it was cut off");
     assert_eq!(running.child.wait().expect("an end").code(), Some(0));
 
-    let mut again = start(port, &upstream.url, state_text);
-    assert!(health_count(port) >= counted, "the counters are gone");
+    let mut again = start(address, &upstream.url, state_text);
+    assert!(health_count(address) >= counted, "the counters are gone");
     again.terminate();
     assert_eq!(again.child.wait().expect("an end").code(), Some(0));
     fs::remove_dir_all(&state).expect("its state");
@@ -113,8 +114,7 @@ fn a_missing_or_malformed_variable_is_named_and_nothing_runs() {
     let state = env::temp_dir().join(fresh("mps-serve-"));
     let mut command = xtask();
     command.arg("--env-file").arg(&file).arg("--state").arg(&state);
-    let wrong =
-        command.args(["--listen", &format!("127.0.0.1:{}", free_port())]).output().expect("the program");
+    let wrong = command.args(["--listen", &free_address().to_string()]).output().expect("the program");
     assert_eq!(wrong.status.code(), Some(1));
     assert!(said(&wrong).contains("SUPABASE_URL is missing or malformed"), "{}", said(&wrong));
     assert!(!said(&wrong).contains("ftp://x"));

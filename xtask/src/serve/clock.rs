@@ -1,6 +1,7 @@
 //! The jobs of the edge, started on time: workerd fires none.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -52,7 +53,7 @@ struct Job {
 
 /// What the edge runs by the clock.
 pub(super) struct Jobs {
-    port: u16,
+    address: SocketAddr,
     token: String,
     list: Vec<Job>,
     running: Mutex<BTreeSet<String>>,
@@ -60,16 +61,21 @@ pub(super) struct Jobs {
 
 impl Jobs {
     /// As the edge lists them.
-    pub(super) fn of(port: u16, token: &str) -> Result<Arc<Self>> {
+    pub(super) fn of(address: SocketAddr, token: &str) -> Result<Arc<Self>> {
         let authorization = format!("Bearer {token}");
         let headers = [("Authorization", authorization.as_str())];
-        let (status, body) = http::answer(port, "GET", "/ops/cron", &headers, "")
+        let (status, body) = http::answer(address, "GET", "/ops/cron", &headers, "")
             .context("the edge does not tell its jobs")?;
         ensure!(status == 200, "the edge does not tell its jobs: it answers {status}");
         let list: Vec<Value> = serde_json::from_str(&body).context("the edge's list of jobs is malformed")?;
         let text = |job: &Value, field: &str| job[field].as_str().unwrap_or_default().to_owned();
         let jobs = list.iter().map(|job| Job { name: text(job, "name"), schedule: text(job, "schedule") });
-        Ok(Arc::new(Self { port, token: token.to_owned(), list: jobs.collect(), running: Mutex::default() }))
+        Ok(Arc::new(Self {
+            address,
+            token: token.to_owned(),
+            list: jobs.collect(),
+            running: Mutex::default(),
+        }))
     }
 
     /// Starts the jobs of this minute: those of one schedule one after the other, in the edge's order, and none whose
@@ -95,7 +101,7 @@ impl Jobs {
         let authorization = format!("Bearer {}", self.token);
         let headers = [("Authorization", authorization.as_str())];
         let path = format!("/ops/cron/{name}");
-        if http::answer_within(JOB_MAX, self.port, "POST", &path, &headers, "").is_none() {
+        if http::answer_within(JOB_MAX, self.address, "POST", &path, &headers, "").is_none() {
             report::failure(&format!("the edge did not answer for the job {name}"));
         }
     }

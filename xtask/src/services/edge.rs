@@ -148,7 +148,7 @@ impl Edge {
     pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
         let port = self.port;
         self.service.wait_until(Duration::from_secs(START_SECONDS_MAX), || {
-            http::status(port, "GET", "/health", &[], "") == Some(200)
+            http::status(http::local(port), "GET", "/health", &[], "") == Some(200)
         })
     }
 

@@ -2,20 +2,35 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The status of one request to a port of this machine; none when nothing there speaks HTTP.
+/// A port of this machine.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Where a service is asked that listens there: of all addresses, at its own machine's.
+pub(crate) fn of_listener(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    (ip, listen.port()).into()
+}
+
+/// The status of one request; none when nothing there speaks HTTP.
 pub(crate) fn status(
-    port: u16,
+    address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
 ) -> Option<u16> {
-    let stream = send(TIMEOUT, port, method, path, headers, body)?;
+    let stream = send(TIMEOUT, address, method, path, headers, body)?;
     let mut reply = String::new();
     // Only the first line is wanted; a body that is no UTF-8 or comes late does not matter.
     let _ = stream.take(64).read_to_string(&mut reply);
@@ -24,41 +39,40 @@ pub(crate) fn status(
 
 /// The status and the body of one request.
 pub(crate) fn answer(
-    port: u16,
+    address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
 ) -> Option<(u16, String)> {
-    answer_within(TIMEOUT, port, method, path, headers, body)
+    answer_within(TIMEOUT, address, method, path, headers, body)
 }
 
 /// The same where the answer may take that long.
 pub(crate) fn answer_within(
     limit: Duration,
-    port: u16,
+    address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
 ) -> Option<(u16, String)> {
     let mut reply = String::new();
-    send(limit, port, method, path, headers, body)?.read_to_string(&mut reply).ok()?;
+    send(limit, address, method, path, headers, body)?.read_to_string(&mut reply).ok()?;
     Some((parse_status(&reply)?, parse_body(&reply)))
 }
 
 fn send(
     limit: Duration,
-    port: u16,
+    address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
 ) -> Option<TcpStream> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).ok()?;
     stream.set_read_timeout(Some(limit)).ok()?;
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         let _ = write!(request, "{name}: {value}\r\n");
     }
@@ -86,7 +100,22 @@ fn parse_status(reply: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_body, parse_status};
+    use std::net::SocketAddr;
+
+    use super::{of_listener, parse_body, parse_status};
+
+    #[test]
+    fn who_listens_everywhere_is_asked_at_home_and_others_where_they_listen() {
+        for (listen, asked) in [
+            ("0.0.0.0:8787", "127.0.0.1:8787"),
+            ("[::]:8787", "[::1]:8787"),
+            ("10.0.0.5:80", "10.0.0.5:80"),
+            ("[fd00::5]:80", "[fd00::5]:80"),
+        ] {
+            let parsed = listen.parse::<SocketAddr>().map(|listen| of_listener(listen).to_string());
+            assert_eq!(parsed.as_deref(), Ok(asked));
+        }
+    }
 
     #[test]
     fn the_body_follows_the_head_in_one_piece_or_in_a_chunk() {

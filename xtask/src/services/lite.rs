@@ -137,7 +137,7 @@ impl Lite {
         let headers = [("apikey", self.publishable.as_str()), ("Content-Type", "application/json")];
         let (port, path) = (self.port, "/rest/v1/rpc/test_connection");
         self.service.wait_until(Duration::from_secs(START_SECONDS_MAX), || {
-            http::status(port, "POST", path, &headers, "{}") == Some(200)
+            http::status(http::local(port), "POST", path, &headers, "{}") == Some(200)
         })
     }
 

@@ -31,8 +31,13 @@ impl Postrust {
         command.env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", port.to_string());
         let mut service = Service::start("postrust", &mut command, log)?;
         service.wait_until(START_MAX, || {
-            http::status(port, "POST", "/rpc/test_connection", &[("Content-Type", "application/json")], "{}")
-                == Some(200)
+            http::status(
+                http::local(port),
+                "POST",
+                "/rpc/test_connection",
+                &[("Content-Type", "application/json")],
+                "{}",
+            ) == Some(200)
         })?;
         Ok(Self { service, port })
     }

@@ -58,7 +58,8 @@ pub(super) fn stage(bench: &mut Bench) -> Result<Tally> {
 fn sign_in(port: u16, publishable_key: &str, person: &str) -> Result<String> {
     let body = json!({"email": format!("{person}@demo.example"), "password": DEMO_PASSWORD}).to_string();
     let headers = [("apikey", publishable_key), ("content-type", "application/json")];
-    let answer = http::answer(port, "POST", "/auth/v1/token?grant_type=password", &headers, &body);
+    let answer =
+        http::answer(http::local(port), "POST", "/auth/v1/token?grant_type=password", &headers, &body);
     let (status, text) = answer.context("Supabase Auth does not answer")?;
     ensure!(status == 200, "Supabase Auth answered {status} to {person}: {text}");
     let body: Value = serde_json::from_str(&text).context("Supabase Auth answered no JSON")?;

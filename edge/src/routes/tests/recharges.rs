@@ -300,6 +300,23 @@ async fn the_job_completes_what_was_paid_closes_what_expired_and_one_that_fails_
 }
 
 #[tokio::test]
+async fn a_job_that_panics_is_counted_as_failed_and_the_others_of_its_minute_run() {
+    let nothing = || ("200 OK", "0".to_owned());
+    let bench = bench(vec![to_query(&[("ORD0000000001", "wechat", "pending")]), nothing(), nothing()]).await;
+    *bench.host.gateway.lock().expect("no panic holds it") =
+        Some(Box::new(|_| panic!("the test asked for it")));
+    bench.front.run_schedule("* * * * *").await;
+    let received = bench.received();
+    assert!(
+        received[1].contains("/rpc/cron_expire_recharge_orders") && received[2].contains("/rpc/cron_seal")
+    );
+    let count = |name, outcome| {
+        bench.host.objects.count(&format!(r#"cron_runs_total{{name="{name}",outcome="{outcome}"}}"#))
+    };
+    assert_eq!((count("query_recharge_orders", "failed"), count("seal", "ok")), (1, 1));
+}
+
+#[tokio::test]
 async fn an_order_is_closed_only_when_its_time_is_over() {
     let bench = bench(vec![to_query(&[("ORD0000000001", "wechat", "pending")])]).await;
     let paths = std::sync::Arc::new(Mutex::new(Vec::new()));

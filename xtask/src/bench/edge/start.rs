@@ -64,7 +64,7 @@ fn time_empty(repository: &Repository, config: &Path) -> Result<f64> {
 
 fn time_until_answer(service: &mut Service, port: u16, start: Instant) -> Result<f64> {
     // Nobody listens until the script is loaded.
-    while http::status(port, "GET", "/health", &[], "") != Some(200) {
+    while http::status(http::local(port), "GET", "/health", &[], "") != Some(200) {
         service.check_alive()?;
         anyhow::ensure!(start.elapsed() < ANSWER_MAX, "no answer within 30 s");
         thread::sleep(Duration::from_millis(1));
