@@ -2,6 +2,7 @@
 
 import { errorOf } from "./errors.js";
 import start, { readFrame as readPixels } from "./mps_scanner.js";
+import { isPaymentCode } from "./payment_code.js";
 import { malformed, mpsErrorOf } from "./thrown.js";
 import type { WasmSource } from "./types.js";
 
@@ -25,7 +26,7 @@ export type Frame = Pixels | HTMLVideoElement | HTMLCanvasElement | HTMLImageEle
 /** Where this entry has its module from. */
 export type Own = () => WasmSource | Promise<WasmSource>;
 
-type Read = (frame: Frame) => Promise<Scanned | undefined>;
+type Read = (frame: Frame) => Scanned[];
 
 interface Detector {
   detect(source: unknown): Promise<readonly { readonly rawValue: string; readonly format: string }[]>;
@@ -35,41 +36,42 @@ interface DetectorClass {
   getSupportedFormats(): Promise<readonly string[]>;
 }
 
-const formats = ["qr_code", "code_128"] as const;
+const formats = ["qr_code", "code_128"];
 const sideMax = 4096;
 /** Larger frames are drawn smaller: a code is read no better in them, only later. */
 const drawnSideMax = 1280;
 
-let opening: Promise<Read> | undefined;
+/** The platform's own detector is looked for once. */
+let looking: Promise<Detector | undefined> | undefined;
+let loading: Promise<Read> | undefined;
 
-/** What a picture shows; undefined when it shows no code. Throws MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come. */
+/** What a picture shows, a payment code before any other. Throws MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come. */
 export async function readWith(own: Own, frame: Frame): Promise<Scanned | undefined> {
+  const [first] = await readAllWith(own, frame);
+  return first;
+}
+
+/** All codes of a picture, payment codes first. Throws as `readWith`. */
+export async function readAllWith(own: Own, frame: Frame): Promise<readonly Scanned[]> {
   checkFrame(frame);
-  opening ??= open(own).catch((error: unknown) => {
-    opening = undefined;
+  const detector = await (looking ??= ownDetector().catch(() => undefined));
+  // Its service may be absent or give up: the module reads without it.
+  const detected = detector === undefined ? undefined : await detect(detector, frame).catch(() => undefined);
+  const found = detected ?? (await readByModule(own, frame));
+  return found.sort((one, other) => Number(isPaymentCode(other.text)) - Number(isPaymentCode(one.text)));
+}
+
+async function readByModule(own: Own, frame: Frame): Promise<Scanned[]> {
+  loading ??= load(own).catch((error: unknown) => {
+    loading = undefined;
     throw error;
   });
-  const read = await opening;
+  const read = await loading;
   try {
-    return await read(frame);
+    return read(frame);
   } catch (error) {
     throw mpsErrorOf(error, error instanceof WebAssembly.RuntimeError ? "INTERNAL" : "MALFORMED_ARGUMENT");
   }
-}
-
-async function open(own: Own): Promise<Read> {
-  const detector = await ownDetector().catch(() => undefined);
-  let loading: Promise<Read> | undefined;
-  const module = (): Promise<Read> => (loading ??= load(own));
-  if (detector === undefined) return module();
-  return async (frame) => {
-    try {
-      return await detect(detector, frame);
-    } catch {
-      // Its service may be absent or give up: the module reads without it.
-      return (await module())(frame);
-    }
-  };
 }
 
 async function ownDetector(): Promise<Detector | undefined> {
@@ -79,10 +81,12 @@ async function ownDetector(): Promise<Detector | undefined> {
   return formats.every((format) => known.includes(format)) ? new BarcodeDetector({ formats }) : undefined;
 }
 
-async function detect(detector: Detector, frame: Frame): Promise<Scanned | undefined> {
-  const [found] = await detector.detect(isPixels(frame) ? imageDataOf(frame) : frame);
-  const format = formats.find((known) => known === found?.format);
-  return found === undefined || format === undefined ? undefined : { text: found.rawValue, format };
+async function detect(detector: Detector, frame: Frame): Promise<Scanned[]> {
+  const found = await detector.detect(isPixels(frame) ? imageDataOf(frame) : frame);
+  const codes = found.map(({ rawValue, format }) => ({ text: rawValue, format }));
+  return codes.filter((code): code is Scanned => {
+    return code.format === "qr_code" || (code.format === "code_128" && isPaymentCode(code.text));
+  });
 }
 
 async function load(own: Own): Promise<Read> {
@@ -94,9 +98,8 @@ async function load(own: Own): Promise<Read> {
   const draw = drawer();
   return (frame) => {
     const pixels = isPixels(frame) ? frame : draw(frame);
-    const found = pixels === undefined ? undefined : readPixels(bytesOf(pixels.data), pixels.width, pixels.height);
-    if (found === undefined) return Promise.resolve(undefined);
-    return Promise.resolve({ text: found.slice(1), format: found.startsWith("q") ? "qr_code" : "code_128" });
+    const found = pixels === undefined ? [] : readPixels(bytesOf(pixels.data), pixels.width, pixels.height);
+    return found.map((code) => ({ text: code.slice(1), format: code.startsWith("q") ? "qr_code" : "code_128" }));
   };
 }
 

@@ -9,14 +9,17 @@ export type { Frame, Pixels, Scanned } from "./frames.js";
 
 const own = (): URL => new URL("./mps_scanner_bg.wasm", import.meta.url);
 
-/** What a picture shows; undefined when it shows no code. Throws MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come. */
+/**
+ * What a picture shows: of several codes the first, a payment code before any other; undefined when it shows no code. Throws
+ * MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come.
+ */
 export function readFrame(frame: Frame): Promise<Scanned | undefined> {
   return readWith(own, frame);
 }
 
 /**
  * Shows the camera in `video` until a code is accepted. The camera is let go whatever happens. Throws CameraError, the signal's reason,
- * MALFORMED_ARGUMENT.
+ * MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come.
  */
 export function scanCamera(video: HTMLVideoElement, options?: ScanOptions): Promise<Scanned> {
   return scanWith(own, video, options);

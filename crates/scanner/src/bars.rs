@@ -1,4 +1,4 @@
-//! Finding a payment code's bar code along lines of a picture, and reading it: Code 128, set C (ISO/IEC 15417).
+//! Finding payment codes' bar codes along lines of a picture, and reading them: Code 128, set C (ISO/IEC 15417).
 
 use mps_core::PaymentCode;
 use mps_core::barcode::{CHARACTERS, START_C, STOP, WIDTHS, check_of, widths_of};
@@ -18,17 +18,16 @@ const OFF_MAX: f32 = 2.4;
 /// A bar is darker than its surroundings by so much.
 const DARKER_MIN: u32 = 6;
 
-/// The digits of a payment code's bar code, whichever way it is turned by quarters.
-pub(crate) fn digits(picture: &Picture) -> Option<String> {
+/// Hands over the digits of payment codes' bar codes, whichever way they are turned by quarters: of each as often as a line shows it.
+pub(crate) fn each(picture: &Picture, mut take: impl FnMut(String)) {
     let rows = lines(picture.height).map(|y| (0..picture.width).map(|x| picture.at(x, y)).collect());
     let columns = lines(picture.width).map(|x| (0..picture.height).map(|y| picture.at(x, y)).collect());
-    rows.chain(columns).find_map(|line: Vec<u8>| {
+    rows.chain(columns).for_each(|line: Vec<u8>| {
         let mut runs = runs_of(&line);
-        read(&runs).or_else(|| {
-            runs.reverse();
-            read(&runs)
-        })
-    })
+        read(&runs, &mut take);
+        runs.reverse();
+        read(&runs, &mut take);
+    });
 }
 
 /// From the middle outwards, where a code is most likely.
@@ -67,13 +66,15 @@ fn runs_of(line: &[u8]) -> Vec<Run> {
     runs
 }
 
-fn read(runs: &[Run]) -> Option<String> {
-    (1..runs.len().saturating_sub(WIDTHS)).find_map(|at| {
+fn read(runs: &[Run], take: &mut impl FnMut(String)) {
+    for at in 1..runs.len().saturating_sub(WIDTHS) {
         let (quiet, code) = (runs[at - 1], &runs[at..at + WIDTHS]);
         let module = code[..6].iter().map(|run| run.pixels).sum::<f32>() / CHARACTER_MODULES;
         let begins = code[0].is_dark && quiet.pixels >= QUIET_MODULES * module;
-        if begins { read_code(code) } else { None }
-    })
+        if begins && let Some(digits) = read_code(code) {
+            take(digits);
+        }
+    }
 }
 
 fn read_code(code: &[Run]) -> Option<String> {
@@ -128,10 +129,18 @@ mod tests {
         Picture::try_new(&rgba.repeat(60), width, 60).ok_or_else(|| "no picture".into())
     }
 
+    /// What is found, each once.
+    fn digits(picture: &Picture) -> Vec<String> {
+        let mut found = Vec::new();
+        each(picture, |digits| found.push(digits));
+        found.dedup();
+        found
+    }
+
     #[test]
     fn a_bar_code_is_read_on_paper_and_in_the_shade() -> Result<(), Box<dyn std::error::Error>> {
         for (scale, paper, ink) in [(1, 255, 0), (2, 255, 0), (3, 120, 60), (5, 200, 90)] {
-            assert_eq!(digits(&drawn(scale, paper, ink)?).as_deref(), Some(CODE), "{scale} {paper} {ink}");
+            assert_eq!(digits(&drawn(scale, paper, ink)?), [CODE], "{scale} {paper} {ink}");
         }
         Ok(())
     }
@@ -142,7 +151,7 @@ mod tests {
         let line: Vec<u8> = (0..picture.width).rev().map(|x| picture.at(x, 30)).collect();
         let rgba: Vec<u8> = line.iter().flat_map(|shade| [*shade, *shade, *shade, 255]).collect();
         let turned = Picture::try_new(&rgba.repeat(60), picture.width, 60).ok_or("no picture")?;
-        assert_eq!(digits(&turned).as_deref(), Some(CODE));
+        assert_eq!(digits(&turned), [CODE]);
         Ok(())
     }
 
@@ -157,7 +166,7 @@ mod tests {
                 |at: usize| shades[at / width / coarse * coarse * width + at % width / coarse * coarse];
             let rgba: Vec<u8> =
                 (0..width * height).flat_map(|at| [shade(at), shade(at), shade(at), 255]).collect();
-            assert_eq!(crate::read_frame(&rgba, width, height), None);
+            assert_eq!(crate::read_frame(&rgba, width, height), [""; 0]);
         }
     }
 
@@ -166,7 +175,7 @@ mod tests {
         for (bytes, width, height) in
             [(0, 0, 0), (4 * 21 * 21 - 1, 21, 21), (4 * 20 * 21, 20, 21), (16, usize::MAX, 4)]
         {
-            assert_eq!(crate::read_frame(&vec![0; bytes], width, height), None, "{width} {height}");
+            assert_eq!(crate::read_frame(&vec![0; bytes], width, height), [""; 0], "{width} {height}");
         }
     }
 }

@@ -47,11 +47,15 @@ impl Picture {
         Some(Self { width, height, luma })
     }
 
-    /// The text of the first QR symbol that can be read.
-    pub(crate) fn qr_text(&self) -> Option<String> {
+    /// Hands over the texts of the QR symbols that can be read.
+    pub(crate) fn each_qr(&self, mut take: impl FnMut(String)) {
         let mut prepared =
             rqrr::PreparedImage::prepare_from_greyscale(self.width, self.height, |x, y| self.at(x, y));
         let grids = prepared.detect_grids();
-        grids.iter().find_map(|grid| grid.decode().ok()).map(|(_, text)| text)
+        for grid in &grids {
+            if let Ok((_, text)) = grid.decode() {
+                take(text);
+            }
+        }
     }
 }
