@@ -2,7 +2,8 @@
 
 import { MpsError } from "./errors.js";
 import type { Own, Scanned } from "./frames.js";
-import { readWith } from "./frames.js";
+import { readAllWith } from "./frames.js";
+import { reasonOf, throwIfAborted, unlessAborted } from "./signals.js";
 import { malformed, plainCopy } from "./thrown.js";
 
 /** Why no camera can be looked through: the user or the system forbids it, there is none, another program has it, or the page may not ask. */
@@ -24,7 +25,7 @@ export class CameraError extends MpsError {
 export interface ScanOptions {
   /** Ends it; the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether a code is the one that is looked for; any is when left out. */
+  /** Whether a code is the one that is looked for; any is when left out. It is asked of every code of a frame, payment codes first. */
   readonly accept?: ((scanned: Scanned) => boolean) | undefined;
   /** Milliseconds between two looks: 20 to 5000, 100 when left out. */
   readonly everyMs?: number | undefined;
@@ -41,33 +42,44 @@ const reasons: Readonly<Record<string, CameraReason>> = {
 
 /**
  * Shows the camera in `video` until a code is accepted. The camera is let go whatever happens. Throws CameraError, the signal's reason,
- * MALFORMED_ARGUMENT.
+ * MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come.
  */
 export async function scanWith(own: Own, video: HTMLVideoElement, options: ScanOptions = {}): Promise<Scanned> {
   const { signal, accept, everyMs = 100, facingMode = "environment" } = plainCopy(options, "options");
-  const isVideo = typeof HTMLVideoElement !== "undefined" && video instanceof HTMLVideoElement;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw malformed("signal");
+  if (signal !== undefined && !isOne(signal, globalThis.AbortSignal)) throw malformed("signal");
   if (accept !== undefined && typeof accept !== "function") throw malformed("accept");
   if (typeof everyMs !== "number" || !(everyMs >= 20 && everyMs <= 5000)) throw malformed("everyMs");
   if (facingMode !== "environment" && facingMode !== "user") throw malformed("facingMode");
   // Absent where the page is not served over HTTPS, and where there is no page.
   const devices = (globalThis.navigator as { mediaDevices?: MediaDevices } | undefined)?.mediaDevices;
   if (devices === undefined) throw new CameraError("unsupported");
-  if (!isVideo) throw malformed("video");
-  signal?.throwIfAborted();
+  if (!isOne(video, globalThis.HTMLVideoElement)) throw malformed("video");
+  throwIfAborted(signal);
   const stream = await openCamera(devices, facingMode, signal);
   try {
-    video.srcObject = stream;
-    await unlessAborted(video.play(), signal);
+    await show(video, stream, signal);
     for (;;) {
-      const scanned = await unlessAborted(readWith(own, video), signal);
-      if (scanned !== undefined && (accept === undefined || accept(scanned))) return scanned;
+      for (const scanned of await unlessAborted(readAllWith(own, video), signal)) {
+        if (accept === undefined || accept(scanned)) return scanned;
+        // Whoever ends it is asked no more, not even of this frame.
+        throwIfAborted(signal);
+      }
       if (stream.getVideoTracks().every((track) => track.readyState === "ended")) throw new CameraError("busy");
       await unlessAborted(new Promise<void>((resolve) => setTimeout(resolve, everyMs)), signal);
     }
   } finally {
     stop(stream);
     video.srcObject = null;
+  }
+}
+
+/** Whether it is of a class, which this runtime may lack. */
+function isOne(value: unknown, kind: unknown): boolean {
+  try {
+    return typeof kind === "function" && value instanceof kind;
+  } catch {
+    // A proxy may throw at every question.
+    return false;
   }
 }
 
@@ -84,19 +96,27 @@ async function openCamera(devices: MediaDevices, facingMode: string, signal: Abo
     if (signal?.aborted === true) {
       // The user may still allow it: nobody looks any more.
       void asked?.then(stop, () => undefined);
-      throw signal.reason;
+      throw reasonOf(signal);
     }
-    throw new CameraError(error instanceof DOMException ? (reasons[error.name] ?? "busy") : "busy", error);
+    throw cameraErrorOf(error);
   }
 }
 
-/** The work's outcome, or the signal's reason as soon as it is aborted. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const end = (): void => reject(signal.reason as Error);
-    if (signal.aborted) end();
-    signal.addEventListener("abort", end, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
-  });
+/** Plays the camera in the video. */
+async function show(video: HTMLVideoElement, stream: MediaStream, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    // An iPhone plays in the page, and without being tapped, only what is both.
+    video.playsInline = true;
+    video.muted = true;
+    video.srcObject = stream;
+    await unlessAborted(video.play(), signal);
+  } catch (error) {
+    throwIfAborted(signal);
+    throw cameraErrorOf(error);
+  }
+}
+
+/** The browser's own refusal, as what it means for the user. */
+function cameraErrorOf(error: unknown): CameraError {
+  return new CameraError(error instanceof DOMException ? (reasons[error.name] ?? "busy") : "busy", error);
 }

@@ -1,8 +1,8 @@
 // Signals as old WebViews have them: without `throwIfAborted`, some without a reason.
 
 /** What an aborted signal is thrown as. */
-export function reasonOf(signal: AbortSignal): unknown {
-  return (signal.reason as unknown) ?? new DOMException("the call was aborted", "AbortError");
+export function reasonOf(signal: AbortSignal): Error {
+  return (signal.reason as Error | undefined) ?? new DOMException("the call was aborted", "AbortError");
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -1,4 +1,4 @@
-// The scanner outside of a browser: its module as a page fetches it, with a detector of the test's own.
+// The scanner outside of a browser: its module as a page fetches it, with a detector, a camera and a video of the test's own.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -21,6 +21,7 @@ const menuSymbol = `
   #######.#####..#.#..#`;
 
 type Scanner = typeof import("@mps/sdk/scanner");
+type Scanned = import("@mps/sdk/scanner").Scanned;
 type Symbol = (x: number, y: number) => boolean;
 
 const menu: Symbol = (x, y) => menuSymbol.trim().split(/\s+/)[y]?.[x] === "#";
@@ -79,6 +80,32 @@ function frameOf(symbols: readonly Symbol[]) {
   return { data, width, height };
 }
 
+interface Video {
+  readonly playsInline: boolean;
+  readonly muted: boolean;
+  readonly srcObject: unknown;
+}
+
+/** A page with a camera that is allowed, and with a video. */
+function page(play: (video: Video) => unknown = () => Promise.resolve()) {
+  const track = { readyState: "live", stop: () => void (track.readyState = "ended") };
+  const stream = { getTracks: () => [track], getVideoTracks: () => [track] };
+  class VideoElement {
+    readonly videoWidth = 2 * 29 * 4;
+    readonly videoHeight = 29 * 4;
+    playsInline = false;
+    muted = false;
+    srcObject: unknown = null;
+    play() {
+      return play(this);
+    }
+  }
+  const video = new VideoElement();
+  const globals = { HTMLVideoElement: VideoElement, navigator: { mediaDevices: { getUserMedia: () => Promise.resolve(stream) } } };
+  const isLetGo = () => track.readyState === "ended" && video.srcObject === null;
+  return { video: video as unknown as HTMLVideoElement, stream, globals, isLetGo };
+}
+
 test("a bar code of the platform's detector counts when it is a payment code; a QR code whatever it says", async () => {
   const text = readFileSync(new URL("../../spec/vectors/payment-code.json", import.meta.url), "utf8");
   const { online, offline, invalid } = JSON.parse(text) as Record<"online" | "offline" | "invalid", Record<"code" | "text", string>[]>;
@@ -114,6 +141,43 @@ test("of several codes the payment code is read, by the module and by the platfo
   });
 });
 
+test("every code of a frame is offered once, payment codes first, until one is accepted", async () => {
+  let looks = 0;
+  const seen = frameOf([menu, payment]);
+  const look = <T>(value: T): T => ((looks += 1), value);
+  class OffscreenCanvas {
+    getContext = () => ({ drawImage: () => undefined, getImageData: () => look(seen) });
+  }
+  const platforms = [{ ...fetching, OffscreenCanvas }, detecting(() => look([qr(MENU), qr(CODE)]))];
+  for (const platform of platforms) {
+    const { video, globals, isLetGo } = page();
+    const scanner = await opened();
+    looks = 0;
+    const offered: string[] = [];
+    const accept = ({ text }: Scanned): boolean => offered.push(text) === 2;
+    await having({ ...globals, ...platform }, async () => {
+      assert.deepEqual(await scanner.scanCamera(video, { accept, everyMs: 20 }), { text: MENU, format: "qr_code" });
+    });
+    assert.deepEqual([offered, looks, isLetGo()], [[CODE, MENU], 1, true]);
+  }
+});
+
+test("whoever ends the scan while a code is offered is asked no more", async () => {
+  const { video, globals, isLetGo } = page();
+  const scanner = await opened();
+  const ended = new AbortController();
+  let asked = 0;
+  const accept = (): boolean => {
+    asked += 1;
+    ended.abort(new Error("enough"));
+    return false;
+  };
+  await having({ ...globals, ...detecting(() => [qr(MENU), qr(CODE)]) }, async () => {
+    await assert.rejects(scanner.scanCamera(video, { accept, signal: ended.signal }), /enough/);
+  });
+  assert.deepEqual([asked, isLetGo()], [1, true]);
+});
+
 test("a module that did not come is fetched again, behind a detector that fails too", async () => {
   const failing = detecting(() => {
     throw new DOMException("no service", "NotSupportedError");
@@ -132,4 +196,97 @@ test("a module that did not come is fetched again, behind a detector that fails 
     });
     assert.equal(fetched, 2);
   }
+});
+
+test("a video plays in the page and without a sound, or an iPhone would not have it", async () => {
+  const played: unknown[] = [];
+  const { video, stream, globals } = page(({ playsInline, muted, srcObject }) => void played.push([playsInline, muted, srcObject]));
+  const scanner = await opened();
+  await having({ ...globals, ...detecting(() => [qr(CODE)]) }, async () => {
+    assert.equal((await scanner.scanCamera(video)).text, CODE);
+  });
+  assert.deepEqual(played, [[true, true, stream]]);
+});
+
+test("a video that does not play is no camera, with the reason and the cause", async () => {
+  const refusals = [
+    [new DOMException("interrupted", "AbortError"), "busy", "UNAVAILABLE"],
+    [new DOMException("not by itself", "NotAllowedError"), "denied", "PERMISSION_DENIED"],
+    [new TypeError("no player"), "busy", "UNAVAILABLE"],
+  ] as const;
+  for (const [cause, reason, code] of refusals) {
+    const plays = [
+      () => Promise.reject(cause),
+      () => {
+        throw cause;
+      },
+    ];
+    for (const play of plays) {
+      const { video, globals, isLetGo } = page(play);
+      const scanner = await opened();
+      await having({ ...globals, ...detecting(() => [qr(CODE)]) }, async () => {
+        await assert.rejects(scanner.scanCamera(video), (error) => {
+          assert.ok(error instanceof scanner.CameraError && error instanceof scanner.MpsError);
+          assert.deepEqual([error.reason, error.code, error.cause], [reason, code, cause]);
+          return true;
+        });
+      });
+      assert.ok(isLetGo());
+    }
+  }
+});
+
+test("a signal that ends the video has the last word", async () => {
+  const ended = new AbortController();
+  const { video, globals, isLetGo } = page(() => {
+    ended.abort(new Error("enough"));
+    return Promise.reject(new DOMException("interrupted", "AbortError"));
+  });
+  const scanner = await opened();
+  await having({ ...globals, ...detecting(() => [qr(CODE)]) }, async () => {
+    await assert.rejects(scanner.scanCamera(video, { signal: ended.signal }), /enough/);
+  });
+  assert.ok(isLetGo());
+});
+
+test("what is no signal or no video is named, whatever it does when it is asked", async () => {
+  const throwing = (): never => {
+    throw new Error("hostile");
+  };
+  const { video, globals, isLetGo } = page();
+  const scanner = await opened();
+  await having(globals, async () => {
+    for (const value of [null, {}, "video", new Proxy({}, { getPrototypeOf: throwing })] as never[]) {
+      await assert.rejects(scanner.scanCamera(video, { signal: value }), { code: "MALFORMED_ARGUMENT", params: { field: "signal" } });
+      await assert.rejects(scanner.scanCamera(value), { code: "MALFORMED_ARGUMENT", params: { field: "video" } });
+    }
+  });
+  assert.ok(!isLetGo(), "no camera is opened for it");
+});
+
+test("an old WebView's signal ends a scan: without throwIfAborted, with and without a reason", async () => {
+  const names = ["throwIfAborted", "reason"] as const;
+  const former = names.map((name) => [name, Object.getOwnPropertyDescriptor(AbortSignal.prototype, name)] as const);
+  const { video, stream, globals, isLetGo } = page();
+  let allow = (): void => undefined;
+  const getUserMedia = () => new Promise((resolve) => (allow = () => resolve(stream)));
+  const scanner = await opened();
+  try {
+    Reflect.deleteProperty(AbortSignal.prototype, "throwIfAborted");
+    await having({ ...globals, navigator: { mediaDevices: { getUserMedia } } }, async () => {
+      await assert.rejects(scanner.scanCamera(video, { signal: AbortSignal.abort(new Error("enough")) }), /enough/);
+      Reflect.deleteProperty(AbortSignal.prototype, "reason");
+      await assert.rejects(scanner.scanCamera(video, { signal: AbortSignal.abort(new Error("enough")) }), { name: "AbortError" });
+      const ended = new AbortController();
+      const scan = scanner.scanCamera(video, { signal: ended.signal });
+      ended.abort();
+      await assert.rejects(scan, { name: "AbortError" });
+    });
+  } finally {
+    for (const [name, descriptor] of former) if (descriptor !== undefined) Object.defineProperty(AbortSignal.prototype, name, descriptor);
+  }
+  assert.ok(!isLetGo(), "the user has not answered yet");
+  allow();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(isLetGo(), "a camera that is allowed afterwards is let go");
 });
