@@ -78,9 +78,9 @@ impl HeldCall {
 
     /// Answers with this JSON, compressed by gzip.
     pub fn answer_packed(self, body: &str) {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        packer.write_all(body.as_bytes()).expect("memory");
-        let packed = packer.finish().expect("memory");
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(body.as_bytes()).expect("memory");
+        let packed = encoder.finish().expect("memory");
         self.write(200, "content-type: application/json\r\ncontent-encoding: gzip", &packed);
     }
 
