@@ -43,7 +43,7 @@ export function qrMatrix(text: string): QrMatrix {
 /**
  * Draws a payment code onto a canvas, which gets the size and, in a page, the title for screen readers; or by a 2D context at
  * (`x`, `y`), which leaves the rest of its canvas alone. Answers the pixels a side. Throws INVALID_QR, and MALFORMED_ARGUMENT
- * with the option, or "target", as `params.field`.
+ * with the option, or "target", as `params.field`: a canvas has no `x` and no `y` but 0.
  */
 export function drawQr(target: Canvas | DrawingContext, text: string, options?: CanvasOptions): number {
   return refusing(() => {
@@ -53,7 +53,7 @@ export function drawQr(target: Canvas | DrawingContext, text: string, options?: 
     const scale = scaleOf(fields["scale"]);
     const [left, top] = ["x", "y"].map((name) => countOf(fields[name] ?? 0, 0, offsetMax, name)) as [number, number];
     const side = (size + 2 * look.quietZone) * scale;
-    const context = contextOf(target, side, look.title);
+    const context = contextOf(target, { side, left, top }, look.title);
     const before = context.fillStyle;
     context.fillStyle = look.light;
     fill(context, left, top, side);
@@ -124,8 +124,15 @@ function scaleOf(value: unknown): number {
   return countOf(value ?? 8, 1, scaleMax, "scale");
 }
 
+/** Where a code is drawn, in pixels. */
+interface Place {
+  readonly side: number;
+  readonly left: number;
+  readonly top: number;
+}
+
 /** The context to draw by; a canvas is given its size first, which clears it. */
-function contextOf(target: Canvas | DrawingContext, side: number, title: string): DrawingContext {
+function contextOf(target: Canvas | DrawingContext, at: Place, title: string): DrawingContext {
   // Callers without a compiler send anything.
   const given: unknown = target;
   if (typeof given !== "object" || given === null) throw malformed("target");
@@ -133,10 +140,13 @@ function contextOf(target: Canvas | DrawingContext, side: number, title: string)
     if (typeof target.fillRect !== "function") throw malformed("target");
     return target;
   }
+  // It has the code's size: anywhere but in its corner, a part of the code would be outside.
+  if (at.left !== 0) throw malformed("x");
+  if (at.top !== 0) throw malformed("y");
   const context = typeof target.getContext === "function" ? target.getContext("2d") : null;
   if (context === null) throw malformed("target");
-  target.width = side;
-  target.height = side;
+  target.width = at.side;
+  target.height = at.side;
   target.setAttribute?.("role", "img");
   target.setAttribute?.("aria-label", title);
   return context;

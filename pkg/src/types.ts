@@ -118,7 +118,7 @@ export interface PngOptions extends Omit<QrOptions, "title"> {
 export interface CanvasOptions extends QrOptions {
   /** Pixels a module: 1 to 32, 8 when left out. */
   readonly scale?: number;
-  /** Where its quiet zone begins, in pixels; 0 when left out. */
+  /** Where its quiet zone begins, in pixels: 0 when left out, and always on a canvas, which gets the size of the code. */
   readonly x?: number;
   readonly y?: number;
 }

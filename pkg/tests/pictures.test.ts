@@ -65,6 +65,17 @@ test("a canvas gets the size of the code, its title and the code", () => {
   assert.equal(context.fillStyle, "before", "the context is left as it was");
 });
 
+test("a canvas, which has the size of the code, draws nowhere but in its corner", () => {
+  for (const field of ["x", "y"]) {
+    const { element, pixels } = canvas();
+    refused(() => mps.drawQr(element, CODE, { [field]: 100 }), "MALFORMED_ARGUMENT", field);
+    assert.equal(pixels.width, 0, "the canvas is untouched");
+  }
+  const { element, pixels } = canvas();
+  mps.drawQr(element, CODE, { x: 0, y: 0, dark: "#000000", light: "#ffffff" });
+  assert.equal(read(pixels.grey, 232, 232), CODE);
+});
+
 test("a context draws where it is told to and nowhere else", () => {
   const { element, context, pixels } = canvas();
   [element.width, element.height] = [200, 160];
