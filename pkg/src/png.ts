@@ -1,10 +1,14 @@
-// A picture of two colours as PNG (ISO/IEC 15948): one bit a pixel, compressed by the platform's own zlib.
+// A picture of two colours as PNG (ISO/IEC 15948): one bit a pixel, compressed by the platform's own zlib where it has one.
 
 import type { Colour } from "./look.js";
 
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const bitDepth = 1;
 const indexedColour = 3;
+/** Bytes of a stored block. */
+const storedMax = 65_535;
+/** The largest prime below 2^16. */
+const adlerModulus = 65_521;
 
 /** Rows of modules, true for dark, each `scale` pixels wide and high. */
 export async function pngOf(
@@ -42,8 +46,30 @@ export async function pngOf(
 
 /** The format of zlib (RFC 1950); the platform's name for it is "deflate". */
 async function deflated(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  try {
+    const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch {
+    // Older platforms lack one or other of these: the picture is the same, only larger.
+    return stored(bytes);
+  }
+}
+
+/** The same format with nothing compressed: stored blocks (RFC 1951, 3.2.4), then Adler's check. Each byte keeps the low eight bits. */
+function stored(bytes: Uint8Array): Uint8Array {
+  const parts: Uint8Array[] = [Uint8Array.of(0x78, 0x01)];
+  for (let at = 0; at < bytes.length; at += storedMax) {
+    const block = bytes.subarray(at, at + storedMax);
+    const { length } = block;
+    const isLast = at + length === bytes.length;
+    parts.push(Uint8Array.of(isLast ? 1 : 0, length, length >> 8, ~length, ~length >> 8), block);
+  }
+  let [low, high] = [1, 0];
+  for (const byte of bytes) {
+    low = (low + byte) % adlerModulus;
+    high = (high + low) % adlerModulus;
+  }
+  return joined([...parts, Uint8Array.of(high >> 8, high, low >> 8, low)]);
 }
 
 function chunk(type: string, data: Uint8Array): Uint8Array {

@@ -2,10 +2,13 @@
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { inflateSync } from "node:zlib";
 
 import * as mps from "@mps/sdk";
 import jsqr from "jsqr";
 import { PNG } from "pngjs";
+
+import { having } from "./globals.ts";
 
 const CODE = "701234567890123456789017";
 
@@ -54,6 +57,21 @@ test("a PNG has two colours, its quiet zone and the code", async () => {
   assert.ok(reds.slice(0, width * 15).every((red) => red === 255), "fifteen light lines");
   assert.equal(read(reds, width, height), CODE);
   assert.ok(bytes.length < 1000, `${bytes.length} bytes`);
+});
+
+test("without the platform's zlib a PNG is the same picture, only larger", async () => {
+  const options = { scale: 32, dark: "#102030" };
+  const compressed = PNG.sync.read(Buffer.from(await mps.qrPng(CODE, options)));
+  for (const name of ["CompressionStream", "Blob", "Response"]) {
+    await having({ [name]: undefined }, async () => {
+      const bytes = Buffer.from(await mps.qrPng(CODE, options));
+      assert.deepEqual(PNG.sync.read(bytes), compressed, name);
+      // The decoder above does not look at the check of the data; Node's does.
+      const data = bytes.subarray(bytes.indexOf("IDAT") + 4, -16);
+      assert.equal(inflateSync(data).length, 928 * (1 + 928 / 8));
+      assert.ok(data.length > 65_535, "more than one stored block");
+    });
+  }
 });
 
 test("a canvas gets the size of the code, its title and the code", () => {
