@@ -1,4 +1,5 @@
 //! What a PostgREST in the edge's place could be made to answer: the caller's token goes nowhere else, and no answer fills the memory.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::thread;
 
@@ -53,8 +54,7 @@ fn a_packed_answer_is_read(stack: &Stack, upstream: &Upstream) {
 fn an_answer_over_eight_mebibytes_is_not_read(stack: &Stack, upstream: &Upstream) {
     let fits = format!("[{}]", " ".repeat(TOO_LONG - 3));
     let long = format!("[{}]", " ".repeat(TOO_LONG - 2));
-    type Says = fn(HeldCall, &str);
-    let ways: [(&str, Says); 3] = [
+    let ways: [(&str, fn(HeldCall, &str)); 3] = [
         ("announced", HeldCall::answer),
         ("in pieces", HeldCall::answer_in_pieces),
         ("packed", HeldCall::answer_packed),
