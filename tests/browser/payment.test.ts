@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { Browser, Page, Route } from "playwright-core";
+import type { APIResponse, Browser, Page, Route } from "playwright-core";
 import { assertNoFaults, launch, openDevice, openPage } from "./browser.ts";
 import {
   balanceInCents,
@@ -37,6 +37,29 @@ async function openTill(from: Browser = browser): Promise<Page> {
   return till;
 }
 
+/** The member hides his code, which ends it. */
+async function hideCode(): Promise<void> {
+  const revoked = wallet.waitForResponse((response) => response.url().endsWith("/api/qr/revoke") && response.ok());
+  await wallet.getByRole("button", { name: "隱藏付款碼" }).click();
+  await revoked;
+  assert.equal(await qrPicture(wallet).count(), 0);
+}
+
+/** He shows the next one. */
+async function showCode(): Promise<string> {
+  await wallet.getByRole("button", { name: "顯示付款碼" }).click();
+  await qrPicture(wallet).waitFor();
+  return shownDigits(wallet);
+}
+
+const paid = (till: Page) => till.getByRole("heading", { name: "收款成功" });
+
+/** The till says so, and the wallet has gone on from the code that paid. */
+async function assertPaid(till: Page, digits: string): Promise<void> {
+  await paid(till).waitFor();
+  await freshDigits(wallet, digits);
+}
+
 test("a code shown by the member is charged by the cashier, and the wallet follows by itself", async () => {
   const earlier = await balanceInCents(wallet);
   const digits = await shownDigits(wallet);
@@ -50,7 +73,7 @@ test("a code shown by the member is charged by the cashier, and the wallet follo
   assert.equal(await field.inputValue(), `${digits.slice(0, 4)} ${digits.slice(4, 8)} ${digits.slice(8, 10)}`);
   await field.pressSequentially(digits.slice(10));
   await chargeButton(till, "284.05").click();
-  await till.getByRole("heading", { name: "收款成功" }).waitFor();
+  await paid(till).waitFor();
   const outcome = await till.getByRole("status").innerText();
   assert.match(outcome, /PAY\d{10}/);
   assert.match(outcome, /284\.05/);
@@ -88,21 +111,51 @@ test("a mistyped digit is found before anything is sent", async () => {
   await till.context().close();
 });
 
+test("a code scanned into a field that has one takes its place, wherever the caret is", async () => {
+  const till = await openTill();
+  const earlier = await shownDigits(wallet);
+  await hideCode();
+  const digits = await showCode();
+  const inFours = digits.replaceAll(/(....)(?!$)/g, "$1 ");
+  const field = till.getByLabel("付款碼", { exact: true });
+  const caret = () => field.evaluate((input: HTMLInputElement) => input.selectionStart);
+  // A handheld scanner types like a keyboard, or pastes.
+  for (const scan of [() => field.pressSequentially(digits), () => till.keyboard.insertText(digits)]) {
+    for (const before of [0, 6, 24]) {
+      await field.fill(earlier);
+      await field.press("Home");
+      for (let moved = 0; moved < before + Math.floor(before / 4); moved += 1) await field.press("ArrowRight");
+      await scan();
+      assert.equal(await field.inputValue(), inFours);
+      assert.equal(await caret(), inFours.length);
+    }
+  }
+  await till.getByText("付款碼格式正確").waitFor();
+  // Half a code that was left there is gone as well.
+  await field.fill(earlier.slice(0, 10));
+  await field.pressSequentially(digits);
+  assert.equal(await field.inputValue(), inFours);
+
+  // By hand: a digit typed into a whole code takes the place of the one behind it, and none of the others moves.
+  await field.press("Home");
+  await field.press("0");
+  assert.equal(await field.inputValue(), `0${inFours.slice(1)}`);
+  assert.equal(await caret(), 1);
+  assertNoFaults(till);
+  await till.context().close();
+});
+
 test("a code that the member hides after the quote is refused at the charge, and nothing is paid", async () => {
   const earlier = await balanceInCents(wallet);
   const till = await openTill();
   await typeCharge(till, "20", await shownDigits(wallet));
   await chargeButton(till, "19.00").waitFor();
-  const revoked = wallet.waitForResponse((response) => response.url().endsWith("/api/qr/revoke") && response.ok());
-  await wallet.getByRole("button", { name: "隱藏付款碼" }).click();
-  await revoked;
-  assert.equal(await qrPicture(wallet).count(), 0);
+  await hideCode();
   await chargeButton(till, "19.00").click();
   await till.getByRole("heading", { name: "沒有收款" }).waitFor();
   await till.getByText("付款碼已失效或已使用").waitFor();
 
-  await wallet.getByRole("button", { name: "顯示付款碼" }).click();
-  await qrPicture(wallet).waitFor();
+  await showCode();
   await till.getByRole("button", { name: "換一個付款碼" }).click();
   assert.equal(await till.getByLabel("金額").inputValue(), "20");
   assert.equal(await till.getByLabel("付款碼", { exact: true }).inputValue(), "");
@@ -134,14 +187,15 @@ test("the till's camera reads the code off the member's screen", async () => {
   }
 });
 
-/** Answers of the charge route are lost while `isLost`; the requests do their work. Gives the keys that were sent. */
-async function loseAnswers(till: Page, isLost: (count: number) => boolean, lose: (route: Route) => Promise<void>): Promise<string[]> {
+type Lose = (route: Route, answer: APIResponse) => Promise<void>;
+
+/** Answers of the charge route are lost while `isLost`; the requests do their work. Gives the keys that were sent from this device. */
+async function loseAnswers(till: Page, isLost: (count: number) => boolean, lose: Lose): Promise<string[]> {
   const keys: string[] = [];
-  await till.route("**/api/payment/charge", async (route) => {
+  await till.context().route("**/api/payment/charge", async (route) => {
     if (route.request().method() === "POST") keys.push((await route.request().headerValue("Idempotency-Key")) ?? "none");
     if (route.request().method() !== "POST" || !isLost(keys.length)) return route.continue();
-    await route.fetch();
-    await lose(route);
+    await lose(route, await route.fetch());
   });
   return keys;
 }
@@ -156,7 +210,7 @@ test("a reload while a charge is pending asks again with the same key, and pays 
   await chargeButton(till, "38.00").click();
   await done.promise;
   await till.reload();
-  await till.getByRole("heading", { name: "收款成功" }).waitFor();
+  await paid(till).waitFor();
   await till.getByText("這筆先前已收款成功，沒有重複扣款。").waitFor();
   assert.equal(keys.length, 2);
   assert.match(keys[0] ?? "", /^[0-9a-f-]{36}$/);
@@ -187,9 +241,10 @@ test("a charge whose answers are all lost is shown as unknown until the same key
   assert.equal(await balanceInCents(wallet), earlier - 5700);
 
   await newCharge(till);
-  await typeCharge(till, "2.00", await freshDigits(wallet, ""));
+  const unspent = await freshDigits(wallet, "");
+  await typeCharge(till, "2.00", unspent);
   await chargeButton(till, "1.90").click();
-  await till.getByRole("heading", { name: "收款成功" }).waitFor();
+  await assertPaid(till, unspent);
   assert.equal(new Set(keys).size, 2, "another charge has another key");
   assert.equal(await till.getByText("沒有重複扣款").count(), 0);
   await till.context().close();

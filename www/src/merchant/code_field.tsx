@@ -1,7 +1,7 @@
 // The payment code, typed in fours or scanned; its check digit is verified before anything is sent.
 import { inspectPaymentCode, limits } from "@mps/sdk";
 import { useState } from "preact/hooks";
-import { digitsOf, inFours } from "../digits.ts";
+import { digitsOf, inFours, lastDigits } from "../digits.ts";
 import { useTexts } from "../i18n.ts";
 import { Scanner } from "./scanner.tsx";
 
@@ -62,10 +62,11 @@ export function CodeField({ digits, onDigits }: CodeFieldProps) {
 
 /** Writes the field in fours and keeps the caret behind the digit it was behind. Answers the digits. */
 function regroup(field: HTMLInputElement): string {
-  const before = digitsOf(field.value.slice(0, field.selectionStart ?? field.value.length), limits.code.digits).length;
-  const digits = digitsOf(field.value, limits.code.digits);
+  const at = field.selectionStart ?? field.value.length;
+  const [before, behind] = [digitsOf(field.value.slice(0, at)), digitsOf(field.value.slice(at))];
+  const { digits, caret } = lastDigits(before, behind, limits.code.digits);
   field.value = inFours(digits).join(" ");
-  const caret = before + Math.max(0, Math.ceil(before / 4) - 1);
-  field.setSelectionRange(caret, caret);
+  const position = caret + Math.max(0, Math.ceil(caret / 4) - 1);
+  field.setSelectionRange(position, position);
   return digits;
 }
