@@ -218,6 +218,7 @@ test("a reload while a charge is pending asks again with the same key, and pays 
 
   await wallet.getByText("已付款 38.00").waitFor();
   assert.equal(await balanceInCents(wallet), earlier - 3800);
+  await newCharge(till);
   await till.reload();
   await till.getByLabel("金額").waitFor();
   assert.equal(keys.length, 2);
@@ -247,5 +248,133 @@ test("a charge whose answers are all lost is shown as unknown until the same key
   await assertPaid(till, unspent);
   assert.equal(new Set(keys).size, 2, "another charge has another key");
   assert.equal(await till.getByText("沒有重複扣款").count(), 0);
+  await till.context().close();
+});
+
+test("after a refusal the next charge has another key, in a copy of the tab too", async () => {
+  const till = await openTill();
+  const keys = await loseAnswers(till, () => false, (route) => route.abort());
+  await typeCharge(till, "3.00", await shownDigits(wallet));
+  await chargeButton(till, "2.85").waitFor();
+  await hideCode();
+  await chargeButton(till, "2.85").click();
+  await till.getByRole("heading", { name: "沒有收款" }).waitFor();
+  // As when a tab is duplicated: the browser copies what it keeps.
+  const opened = till.waitForEvent("popup");
+  await till.evaluate(() => void window.open(location.href));
+  const copy = await opened;
+  await copy.getByLabel("金額").waitFor();
+
+  await till.getByRole("button", { name: "換一個付款碼" }).click();
+  const digits = await showCode();
+  await typeCharge(till, "3.00", digits);
+  await chargeButton(till, "2.85").click();
+  await assertPaid(till, digits);
+  const next = await shownDigits(wallet);
+  await typeCharge(copy, "3.00", next);
+  await chargeButton(copy, "2.85").click();
+  await assertPaid(copy, next);
+  assert.equal(keys.length, 3);
+  assert.equal(new Set(keys).size, 3);
+  await till.context().close();
+});
+
+test("a key that is another charge's sends the cashier to the transactions, and the next charge goes through", async () => {
+  const till = await openTill();
+  const digits = await shownDigits(wallet);
+  await typeCharge(till, "3.00", digits);
+  const sent = till.waitForRequest((request) => request.url().endsWith("/api/payment/charge") && request.method() === "POST");
+  await chargeButton(till, "2.85").click();
+  const used = (await (await sent).headerValue("Idempotency-Key")) ?? "none";
+  await assertPaid(till, digits);
+
+  // As a tab from before that kept this key: at once, and after an attempt of which nothing is known.
+  let isDown = false;
+  let isOld = true;
+  await till.route("**/api/payment/charge", async (route) => {
+    if (route.request().method() === "POST" && isDown) return route.abort();
+    const headers = await route.request().allHeaders();
+    return route.continue(route.request().method() === "POST" && isOld ? { headers: { ...headers, "idempotency-key": used } } : {});
+  });
+  for (const isFirstLost of [false, true]) {
+    await newCharge(till);
+    await typeCharge(till, "4.00", await shownDigits(wallet));
+    isDown = isFirstLost;
+    await chargeButton(till, "3.80").click();
+    if (isFirstLost) {
+      await till.getByRole("heading", { name: "還不知道這筆是否收款成功" }).waitFor();
+      isDown = false;
+      await till.getByRole("button", { name: "再試一次" }).click();
+    }
+    await till.getByRole("heading", { name: "先前一筆可能已收款" }).waitFor();
+    await till.getByText(/請先查詢店家的交易紀錄/).waitFor();
+    assert.equal(await till.getByText("沒有收款").count(), 0);
+  }
+  isOld = false;
+  await newCharge(till);
+  const unspent = await shownDigits(wallet);
+  await typeCharge(till, "4.00", unspent);
+  await chargeButton(till, "3.80").click();
+  await assertPaid(till, unspent);
+  assert.equal(await till.getByText("沒有重複扣款").count(), 0);
+  await till.context().close();
+});
+
+test("a charge that is answered while the cashier signs out is shown when he is back", async () => {
+  const till = await openTill();
+  const [asked, held, signedOut] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const keys = await loseAnswers(till, (count) => count === 1, async (route, response) => {
+    asked.resolve();
+    await held.promise;
+    await route.fulfill({ response });
+  });
+  await till.route("**/auth/v1/logout*", async (route) => {
+    await signedOut.promise;
+    await route.continue();
+  });
+  await typeCharge(till, "5.00", await shownDigits(wallet));
+  await chargeButton(till, "4.75").click();
+  await asked.promise;
+  await till.getByRole("button", { name: "登出" }).click();
+  held.resolve();
+  await paid(till).waitFor();
+  signedOut.resolve();
+  await till.getByLabel("密碼").waitFor();
+
+  await signIn(till, "cashier");
+  await till.getByText("這筆先前已收款成功，沒有重複扣款。").waitFor();
+  await newCharge(till);
+  await till.reload();
+  await till.getByLabel("金額").waitFor();
+  assert.equal(keys.length, 2);
+  assert.equal(keys[1], keys[0]);
+  await till.context().close();
+});
+
+test("a charge that another page of the tab left open is asked about before the next one is sent", async () => {
+  const till = await openTill();
+  const keys = await loseAnswers(till, () => false, (route) => route.abort());
+  const digits = await shownDigits(wallet);
+  await typeCharge(till, "6.00", digits);
+  await chargeButton(till, "5.70").click();
+  await assertPaid(till, digits);
+  // What that page keeps appears in this one's storage, too late for it to be seen when this one was opened.
+  const name = "mps.intent.charge SHOP001";
+  const open = (await till.evaluate((name) => sessionStorage.getItem(name), name)) ?? "";
+  await newCharge(till);
+  await till.getByLabel("金額").waitFor();
+  await till.evaluate(([name = "", text = ""]) => sessionStorage.setItem(name, text), [name, open]);
+
+  const next = await shownDigits(wallet);
+  await typeCharge(till, "7.00", next);
+  await chargeButton(till, "6.65").click();
+  await till.getByText("這筆先前已收款成功，沒有重複扣款。").waitFor();
+  await newCharge(till);
+  await typeCharge(till, "7.00", next);
+  await chargeButton(till, "6.65").click();
+  await assertPaid(till, next);
+  assert.equal(keys.length, 3);
+  assert.equal(keys[1], keys[0]);
+  assert.notEqual(keys[2], keys[0]);
   await till.context().close();
 });

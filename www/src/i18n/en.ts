@@ -157,6 +157,8 @@ export const en: Texts = {
     time: "Time",
     replayed: "This charge had already gone through. Nothing was charged twice.",
     refused: "Nothing was charged",
+    keyUsed: "An earlier charge may have gone through",
+    keyUsedNext: "The key of this charge was used for an earlier one. Look at the shop's transactions, then press “New charge”.",
     unknown: "It is not known yet whether this charge went through",
     unknownNext: "Press “Try again”. The same charge is asked for, so nothing is paid twice.",
     leave: "Leave it",

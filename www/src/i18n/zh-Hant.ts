@@ -157,6 +157,8 @@ export const zhHant = {
     time: "時間",
     replayed: "這筆先前已收款成功，沒有重複扣款。",
     refused: "沒有收款",
+    keyUsed: "先前一筆可能已收款",
+    keyUsedNext: "這筆的交易憑證已用在先前另一筆收款。請先查詢店家的交易紀錄，再按「新的收款」。",
     unknown: "還不知道這筆是否收款成功",
     unknownNext: "請按「再試一次」。系統會查問同一筆收款，不會重複扣款。",
     leave: "先放下這筆",

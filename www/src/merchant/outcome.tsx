@@ -98,6 +98,19 @@ export function Refusal({ problem, onNew, onChangeCode, onChangeAmount }: Refusa
   );
 }
 
+/** The charge's key was used for another one: nothing was done of this one, but nobody here knows of that. */
+export function KeyUsed({ onNew }: { onNew: () => void }) {
+  const texts = useTexts().pos;
+  return (
+    <Outcome kind="open" title={texts.keyUsed}>
+      <p>{texts.keyUsedNext}</p>
+      <button class="button large" type="button" onClick={onNew}>
+        {texts.newCharge}
+      </button>
+    </Outcome>
+  );
+}
+
 interface UnknownProps {
   problem: Problem;
   onRetry: () => void;

@@ -1,18 +1,9 @@
 // The till: enter amount and code, see the price, charge, see how it ended.
-import type { Charge, ChargeRequest, QuotePaymentRequest } from "@mps/sdk/client";
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { useTexts } from "../i18n.ts";
-import type { Problem } from "../problem.ts";
-import { useSite } from "../shell/site.ts";
+import { useCharge } from "./charge.ts";
 import { Entry } from "./entry.tsx";
-import { Refusal, Success, Unknown } from "./outcome.tsx";
-
-type Step =
-  | { kind: "entry" }
-  | { kind: "charging"; isResumed: boolean }
-  | { kind: "paid"; charge: Charge }
-  | { kind: "refused"; problem: Problem }
-  | { kind: "unknown"; problem: Problem; request: ChargeRequest };
+import { KeyUsed, Refusal, Success, Unknown } from "./outcome.tsx";
 
 interface TillProps {
   merchantCode: string;
@@ -20,42 +11,15 @@ interface TillProps {
 }
 
 export function Till({ merchantCode, terminalCode }: TillProps) {
-  const site = useSite();
   const texts = useTexts().pos;
-  const [step, setStep] = useState<Step>({ kind: "entry" });
+  const { step, charge, retry, goOn } = useCharge(merchantCode);
   const [amount, setAmount] = useState("");
   const [digits, setDigits] = useState("");
 
-  // One charge at a time and till. Its key is kept by the package, so that a reload asks again with the same one.
-  const intent = `charge ${merchantCode}`;
-  const send = useCallback(
-    async (request: ChargeRequest, isResumed: boolean) => {
-      setStep({ kind: "charging", isResumed });
-      try {
-        const charge = await site.client.charge(request, { intent });
-        await site.client.forgetIntent(intent);
-        setStep({ kind: "paid", charge });
-      } catch (error) {
-        const problem = site.problemOf(error);
-        // Refused, it is kept no more; what is still kept may have been paid.
-        const isOpen = (await site.client.keptIntent(intent)) !== undefined;
-        setStep(isOpen ? { kind: "unknown", problem, request } : { kind: "refused", problem });
-      }
-    },
-    [site, intent],
-  );
-
-  useEffect(() => {
-    void site.client.keptIntent(intent).then((kept) => {
-      if (kept !== undefined) void send(kept.body as ChargeRequest, true);
-    });
-  }, [site, intent, send]);
-
-  const charge = (request: QuotePaymentRequest) => void send(request, false);
   const enter = (keptAmount: string, keptDigits: string) => {
     setAmount(keptAmount);
     setDigits(keptDigits);
-    setStep({ kind: "entry" });
+    void goOn();
   };
   if (step.kind === "charging") {
     return (
@@ -66,6 +30,7 @@ export function Till({ merchantCode, terminalCode }: TillProps) {
     );
   }
   if (step.kind === "paid") return <Success charge={step.charge} onNew={() => enter("", "")} />;
+  if (step.kind === "keyUsed") return <KeyUsed onNew={() => enter("", "")} />;
   if (step.kind === "refused") {
     return (
       <Refusal
@@ -78,8 +43,7 @@ export function Till({ merchantCode, terminalCode }: TillProps) {
   }
   if (step.kind === "unknown") {
     const { request } = step;
-    const leave = () => void site.client.forgetIntent(intent).then(() => enter("", ""));
-    return <Unknown problem={step.problem} onRetry={() => void send(request, true)} onLeave={leave} />;
+    return <Unknown problem={step.problem} onRetry={() => void retry(request)} onLeave={() => enter("", "")} />;
   }
   return (
     <Entry
@@ -88,7 +52,7 @@ export function Till({ merchantCode, terminalCode }: TillProps) {
       digits={digits}
       onAmount={setAmount}
       onDigits={setDigits}
-      onCharge={charge}
+      onCharge={(request) => void charge(request)}
     />
   );
 }

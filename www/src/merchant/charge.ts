@@ -1,0 +1,62 @@
+// The charge under way: sent under the till's intent, asked about again after a reload, over when the cashier goes on from its outcome.
+import type { Charge, ChargeRequest } from "@mps/sdk/client";
+import { useCallback, useEffect, useState } from "preact/hooks";
+import type { Problem } from "../problem.ts";
+import { useSite } from "../shell/site.ts";
+
+type Step =
+  | { kind: "entry" }
+  | { kind: "charging"; isResumed: boolean }
+  | { kind: "paid"; charge: Charge }
+  | { kind: "refused"; problem: Problem }
+  | { kind: "keyUsed" }
+  | { kind: "unknown"; problem: Problem; request: ChargeRequest };
+
+export function useCharge(merchantCode: string) {
+  const site = useSite();
+  const [step, setStep] = useState<Step>({ kind: "entry" });
+
+  // One charge at a time and till. The package keeps it, so that an outcome that nobody saw is asked for again with the same key.
+  const intent = `charge ${merchantCode}`;
+  const send = useCallback(
+    async (request: ChargeRequest, isResumed: boolean) => {
+      setStep({ kind: "charging", isResumed });
+      try {
+        setStep({ kind: "paid", charge: await site.client.charge(request, { intent }) });
+      } catch (error) {
+        const problem = site.problemOf(error);
+        const isKeyUsed = problem.code === "IDEMPOTENCY_KEY_REUSED";
+        // What is still kept may have been paid, unless its key was another charge's.
+        if (!isKeyUsed && (await site.client.keptIntent(intent)) !== undefined) {
+          setStep({ kind: "unknown", problem, request });
+          return;
+        }
+        // Nothing was done, and this key is never lent to the next customer's charge.
+        await site.client.forgetIntent(intent);
+        setStep(isKeyUsed ? { kind: "keyUsed" } : { kind: "refused", problem });
+      }
+    },
+    [site, intent],
+  );
+
+  /** Answers whether there is one whose outcome nobody saw. */
+  const resume = useCallback(async () => {
+    const kept = await site.client.keptIntent(intent);
+    if (kept !== undefined) void send(kept.body as ChargeRequest, true);
+    return kept !== undefined;
+  }, [site, intent, send]);
+  useEffect(() => void resume(), [resume]);
+
+  return {
+    step,
+    charge: async (request: ChargeRequest) => {
+      // Another page of this tab may have left one since.
+      if (!(await resume())) await send(request, false);
+    },
+    retry: (request: ChargeRequest) => send(request, true),
+    goOn: async () => {
+      await site.client.forgetIntent(intent);
+      setStep({ kind: "entry" });
+    },
+  };
+}
