@@ -320,6 +320,41 @@ test("a key that is another charge's sends the cashier to the transactions, and 
   await till.context().close();
 });
 
+test("shop and terminal stay as they are until the charge's outcome has been seen", async () => {
+  const till = await openTill();
+  await till.route("**/api/member/me", async (route) => {
+    const answer = await route.fetch();
+    const profile = (await answer.json()) as { merchants: { terminals: object[] }[] };
+    const [shop] = profile.merchants;
+    const twice = { ...shop, terminals: [...(shop?.terminals ?? []), { code: "K7Q2ZE", label: "櫃台 2" }] };
+    await route.fulfill({ response: answer, json: { ...profile, merchants: [twice, { ...twice, code: "SHOP002", name: "分店" }] } });
+  });
+  await till.reload();
+  const places = [till.getByRole("combobox", { name: "店家" }), till.getByRole("combobox", { name: "收銀機" })];
+  const areDisabled = () => Promise.all(places.map((place) => place.isDisabled()));
+  const held = Promise.withResolvers<void>();
+  let isDown = true;
+  await loseAnswers(till, () => isDown, (route) => held.promise.then(() => route.abort()));
+  const digits = await shownDigits(wallet);
+  await typeCharge(till, "3.00", digits);
+  await chargeButton(till, "2.85").waitFor();
+  assert.deepEqual(await areDisabled(), [false, false]);
+  await chargeButton(till, "2.85").click();
+  await till.getByText("收款中，請勿關閉…").waitFor();
+  assert.deepEqual(await areDisabled(), [true, true]);
+  held.resolve();
+  await till.getByRole("heading", { name: "還不知道這筆是否收款成功" }).waitFor();
+  assert.deepEqual(await areDisabled(), [true, true]);
+  isDown = false;
+  await till.getByRole("button", { name: "再試一次" }).click();
+  await assertPaid(till, digits);
+  assert.deepEqual(await areDisabled(), [true, true]);
+  await newCharge(till);
+  await till.getByLabel("金額").waitFor();
+  assert.deepEqual(await areDisabled(), [false, false]);
+  await till.context().close();
+});
+
 test("a charge that is answered while the cashier signs out is shown when he is back", async () => {
   const till = await openTill();
   const [asked, held, signedOut] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];

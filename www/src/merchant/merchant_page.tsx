@@ -30,6 +30,7 @@ function keptPlace(merchants: readonly MyMerchant[]): { merchant: string; termin
 function Place({ profile }: { profile: Profile }) {
   const texts = useTexts();
   const [place, setPlace] = useState(() => keptPlace(profile.merchants));
+  const [isBusy, setBusy] = useState(false);
   const merchant = profile.merchants.find((each) => each.code === place.merchant);
   if (merchant === undefined) return null;
   const move = (merchantCode: string, terminalCode: string) => {
@@ -41,16 +42,28 @@ function Place({ profile }: { profile: Profile }) {
   return (
     <>
       <div class="who">
-        <Choice label={texts.pos.merchant} options={merchants} chosen={merchant.code} onChoose={(code) => move(code, "")} />
+        <Choice
+          label={texts.pos.merchant}
+          options={merchants}
+          chosen={merchant.code}
+          isFixed={isBusy}
+          onChoose={(code) => move(code, "")}
+        />
         <Choice
           label={texts.pos.terminal}
           options={terminals}
           chosen={place.terminal}
+          isFixed={isBusy}
           onChoose={(code) => move(merchant.code, code)}
         />
         {profile.member_id !== null && <a href="./member.html">{texts.choose.member}</a>}
       </div>
-      <Till key={`${place.merchant} ${place.terminal}`} merchantCode={merchant.code} terminalCode={place.terminal || undefined} />
+      <Till
+        key={`${place.merchant} ${place.terminal}`}
+        merchantCode={merchant.code}
+        terminalCode={place.terminal || undefined}
+        onBusy={setBusy}
+      />
     </>
   );
 }
@@ -59,11 +72,12 @@ interface ChoiceProps {
   label: string;
   options: readonly { code: string; label: string }[];
   chosen: string;
+  isFixed: boolean;
   onChoose: (code: string) => void;
 }
 
 /** A list to choose from where there is a choice, else the only one. */
-function Choice({ label, options, chosen, onChoose }: ChoiceProps) {
+function Choice({ label, options, chosen, isFixed, onChoose }: ChoiceProps) {
   const texts = useTexts().pos;
   if (options.length < 2) {
     return (
@@ -76,7 +90,7 @@ function Choice({ label, options, chosen, onChoose }: ChoiceProps) {
   return (
     <label class="place">
       <span class="unseen">{label}</span>
-      <select value={chosen} onChange={(event) => onChoose(event.currentTarget.value)}>
+      <select value={chosen} disabled={isFixed} onChange={(event) => onChoose(event.currentTarget.value)}>
         {options.map((option) => (
           <option key={option.code} value={option.code}>
             {option.label}

@@ -1,5 +1,5 @@
 // The till: enter amount and code, see the price, charge, see how it ended.
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { useTexts } from "../i18n.ts";
 import { useCharge } from "./charge.ts";
 import { Entry } from "./entry.tsx";
@@ -8,13 +8,19 @@ import { KeyUsed, Refusal, Success, Unknown } from "./outcome.tsx";
 interface TillProps {
   merchantCode: string;
   terminalCode: string | undefined;
+  /** Told whether there is a charge from whose outcome the cashier has not gone on. */
+  onBusy: (isBusy: boolean) => void;
 }
 
-export function Till({ merchantCode, terminalCode }: TillProps) {
+export function Till({ merchantCode, terminalCode, onBusy }: TillProps) {
   const texts = useTexts().pos;
   const { step, charge, retry, goOn } = useCharge(merchantCode);
   const [amount, setAmount] = useState("");
   const [digits, setDigits] = useState("");
+
+  // After a refusal another terminal may be what is wanted.
+  const isBusy = step.kind !== "entry" && step.kind !== "refused";
+  useLayoutEffect(() => onBusy(isBusy), [isBusy, onBusy]);
 
   const enter = (keptAmount: string, keptDigits: string) => {
     setAmount(keptAmount);
