@@ -8,6 +8,8 @@ use mps_e2e::{Answer, HeldCall, Stack, Token, Upstream, fresh, send, variable};
 const CARDS: &str = "/rpc/get_member_cards";
 const TOO_LONG: usize = 8 * 1024 * 1024 + 1;
 
+type Says = fn(HeldCall, &str);
+
 /// What a member's question for his cards is answered when the database says this.
 fn cards(stack: &Stack, upstream: &Upstream, says: impl FnOnce(HeldCall)) -> Answer {
     let authorization = format!("Bearer {}", stack.sign(&Token::of(&fresh("u-"))));
@@ -54,7 +56,7 @@ fn a_packed_answer_is_read(stack: &Stack, upstream: &Upstream) {
 fn an_answer_over_eight_mebibytes_is_not_read(stack: &Stack, upstream: &Upstream) {
     let fits = format!("[{}]", " ".repeat(TOO_LONG - 3));
     let long = format!("[{}]", " ".repeat(TOO_LONG - 2));
-    let ways: [(&str, fn(HeldCall, &str)); 3] = [
+    let ways: [(&str, Says); 3] = [
         ("announced", HeldCall::answer),
         ("in pieces", HeldCall::answer_in_pieces),
         ("packed", HeldCall::answer_packed),
