@@ -1,9 +1,24 @@
 // What the members and cashiers of the demo data do on the pages, as people see them: by label, role and text.
+import { MpsClient } from "@mps/sdk/client";
+import { createClient } from "@supabase/supabase-js";
 import type { Page } from "playwright-core";
+import { fromEnvironment } from "./browser.ts";
 
 const password = "demo-password-1234";
 
-export async function signIn(page: Page, name: "ming" | "hua" | "cashier" | "admin"): Promise<void> {
+export type Name = "ming" | "hua" | "cashier" | "admin";
+
+/** The same person elsewhere: what he does there, the page hears of from the server only. */
+export async function elsewhere(name: Name): Promise<MpsClient> {
+  const options = { auth: { persistSession: false, autoRefreshToken: false } };
+  const supabase = createClient(fromEnvironment("MPS_SUPABASE_URL"), fromEnvironment("MPS_PUBLISHABLE_KEY"), options);
+  const { data, error } = await supabase.auth.signInWithPassword({ email: `${name}@demo.example`, password });
+  if (error !== null) throw error;
+  const { access_token } = data.session;
+  return new MpsClient({ baseUrl: fromEnvironment("MPS_EDGE_URL"), accessToken: () => access_token });
+}
+
+export async function signIn(page: Page, name: Name): Promise<void> {
   await page.goto("/");
   await page.getByLabel("電子郵件").fill(`${name}@demo.example`);
   await page.getByLabel("密碼").fill(password);

@@ -6,12 +6,8 @@ function cents(amount: string): bigint {
   return amount.startsWith("-") ? -size : size;
 }
 
-/** `later` less `earlier`: "-284.05" when 284.05 was taken. */
-export function change(earlier: string, later: string): string {
-  const difference = cents(later) - cents(earlier);
-  const digits = String(difference < 0n ? -difference : difference).padStart(3, "0");
-  return `${difference < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
-}
+/** Whether two amounts are the same, however many zeros are written. */
+export const isSame = (one: string, other: string): boolean => cents(one) === cents(other);
 
 const typed = /^\d{0,12}(\.\d{0,2})?$/;
 

@@ -83,8 +83,10 @@ export const en: Texts = {
     statuses: { active: "active", frozen: "frozen", lost: "reported lost", expired: "expired", closed: "closed" },
     roles: { owner: "Owner", admin: "Admin", member: "Shared with me", viewer: "View only" },
     paid: (amount) => `Paid ${amount}`,
+    paidWith: (card, amount) => `${card}: a payment of ${amount} was made`,
     paidBalance: (balance) => `Balance ${balance}`,
     credited: (amount) => `Received ${amount}`,
+    changed: (card) => `${card}: the balance has changed`,
   },
   code: {
     title: "Payment code",

@@ -83,8 +83,10 @@ export const zhHant = {
     statuses: { active: "使用中", frozen: "已凍結", lost: "已掛失", expired: "已過期", closed: "已關閉" },
     roles: { owner: "持卡人", admin: "管理人", member: "共用成員", viewer: "僅能查看" },
     paid: (amount: string) => `已付款 ${amount}`,
+    paidWith: (card: string, amount: string) => `${card}有一筆付款 ${amount}`,
     paidBalance: (balance: string) => `餘額 ${balance}`,
     credited: (amount: string) => `已入帳 ${amount}`,
+    changed: (card: string) => `${card}的餘額有變動`,
   },
   code: {
     title: "付款碼",

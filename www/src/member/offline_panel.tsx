@@ -16,8 +16,8 @@ export function OfflinePanel({ wallet, movement }: { wallet: OfflineWallet; move
   const terminal = typed.length === limits.code.terminalCodeChars ? typed : undefined;
   const { state, next } = useOfflineCode(wallet, terminal);
   useEffect(() => {
-    // The step that paid is used up: its place is taken by the next.
-    if (movement?.amount.startsWith("-") && movement.card.card_id === wallet.cardId) next();
+    // The step that paid is used up: its place is taken by the next. Was it another member's, this one still pays.
+    if (movement?.kind === "payment" && movement.card.card_id === wallet.cardId) next();
   }, [movement, wallet, next]);
   if (state.kind === "making") return <Loading />;
   if (state.kind === "failed") return <ProblemNotice problem={state.problem} onRetry={next} />;

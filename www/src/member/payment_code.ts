@@ -12,14 +12,16 @@ const retryAfterMs = 5_000;
 
 export type CodeState =
   | { kind: "making" }
-  /** `renewAt` is in this device's milliseconds, so that a wrong clock does no harm. */
-  | { kind: "shown"; digits: string; renewAt: number }
+  /** `renewAt` is in this device's milliseconds, so that a wrong clock does no harm; `issuedAt` in the server's. */
+  | { kind: "shown"; digits: string; issuedAt: number; renewAt: number }
   | { kind: "hidden" }
   | { kind: "failed"; problem: Problem };
 
 export interface PaymentCode {
   state: CodeState;
   renew: () => void;
+  /** The member paid at that moment: a fresh code for the one on show, if it may be what paid. */
+  replaceSpent: (paidAt: string) => void;
   hide: () => void;
 }
 
@@ -43,7 +45,8 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
       try {
         const request = { card_id: cardId, ttl_seconds: lifetimeSeconds };
         const issued = await site.client.rotateCode(request, { signal: control.signal });
-        setState({ kind: "shown", digits: issued.qr_plain, renewAt });
+        const issuedAt = Date.parse(issued.qr_expires_at) - lifetimeSeconds * 1000;
+        setState({ kind: "shown", digits: issued.qr_plain, issuedAt, renewAt });
         timer = setTimeout(renewIfDue, renewAt - Date.now());
       } catch (error) {
         if (control.signal.aborted) return;
@@ -77,6 +80,9 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
     setHidden(false);
     setWanted((count) => count + 1);
   }, []);
+  const replaceSpent = (paidAt: string) => {
+    if (state.kind === "shown" && state.issuedAt <= Date.parse(paidAt)) renew();
+  };
   const hide = useCallback(() => {
     if (cardId === undefined) return;
     setHidden(true);
@@ -87,5 +93,5 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
       (error: unknown) => setState({ kind: "failed", problem: site.problemOf(error) }),
     );
   }, [site, cardId]);
-  return { state, renew, hide };
+  return { state, renew, replaceSpent, hide };
 }

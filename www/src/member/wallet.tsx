@@ -1,6 +1,6 @@
 // The wallet: the member's cards, the payment code of the chosen one, and word of a payment as it happens.
 import { useEffect, useState } from "preact/hooks";
-import { useFormat, useTexts } from "../i18n.ts";
+import { type Texts, useFormat, useTexts } from "../i18n.ts";
 import { Loading } from "../shell/loading.tsx";
 import { useOnline } from "../shell/online.ts";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
@@ -26,11 +26,11 @@ export function Wallet() {
   const isOffline = isOfflineChosen && wallet !== undefined;
   const code = usePaymentCode(isOffline ? undefined : payingId);
 
-  const { renew } = code;
   useEffect(() => {
     if (movement === undefined) return;
-    // The code that paid is spent: its place is taken by a fresh one.
-    if (movement.amount.startsWith("-") && movement.card.card_id === payingId) renew();
+    // With a shared card somebody else may have paid: the code may be in the middle of being scanned, and stays.
+    const isOwnPayment = movement.kind === "payment" && movement.isOwn && movement.card.card_id === payingId;
+    if (isOwnPayment) code.replaceSpent(movement.madeAt);
     const timer = setTimeout(() => setMovement(undefined), noticeMs);
     return () => clearTimeout(timer);
     // Only a new movement counts here, not another choice of card.
@@ -73,14 +73,20 @@ export function Wallet() {
   );
 }
 
-function MovementNotice({ movement: { card, amount } }: { movement: Movement }) {
+function MovementNotice({ movement }: { movement: Movement }) {
   const texts = useTexts().wallet;
   const format = useFormat();
-  const isPayment = amount.startsWith("-");
   return (
     <div class="notice good">
-      <p class="what">{isPayment ? texts.paid(format.money(amount.slice(1))) : texts.credited(format.money(amount))}</p>
-      <p>{texts.paidBalance(format.money(card.balance))}</p>
+      <p class="what">{wordsOf(movement, texts, format.money)}</p>
+      <p>{texts.paidBalance(format.money(movement.card.balance))}</p>
     </div>
   );
+}
+
+function wordsOf(movement: Movement, texts: Texts["wallet"], money: (amount: string) => string): string {
+  const name = movement.card.name ?? texts.types[movement.card.card_type];
+  if (movement.kind === "credit") return texts.credited(money(movement.amount));
+  if (movement.kind === "other") return texts.changed(name);
+  return movement.isOwn ? texts.paid(money(movement.amount)) : texts.paidWith(name, money(movement.amount));
 }
