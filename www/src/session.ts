@@ -10,15 +10,25 @@ const keptAt = "mps.session";
 /** auth-js renews a session that has less left. */
 const marginMs = 90_000;
 
-/** Whether what is kept must be renewed before it is used. */
-function mustRenew(): boolean {
+/** What is read of the session past auth-js, which would renew it first. */
+interface Kept {
+  expires_at?: number;
+  user?: { id?: string };
+}
+
+function kept(): Kept | null {
   try {
-    const kept = JSON.parse(localStorage.getItem(keptAt) ?? "null") as { expires_at?: number } | null;
-    return (kept?.expires_at ?? 0) * 1000 < Date.now() + marginMs;
+    return JSON.parse(localStorage.getItem(keptAt) ?? "null") as Kept | null;
   } catch {
-    return true;
+    return null;
   }
 }
+
+/** The id of the user whose session is kept, ended or not. */
+export const keptUserId = (): string | undefined => kept()?.user?.id;
+
+/** Whether what is kept must be renewed before it is used. */
+const mustRenew = (): boolean => (kept()?.expires_at ?? 0) * 1000 < Date.now() + marginMs;
 
 export function openSession(config: Config) {
   const auth = new AuthClient({

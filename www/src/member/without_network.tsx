@@ -18,7 +18,7 @@ export function WithoutNetwork({ cards }: { cards: readonly EnrolledCard[] }) {
         {cards.map(({ cardId, cardNo }) => (
           <label key={cardId} class="card">
             <input type="radio" name="card" checked={cardId === chosenId} onChange={() => setChosenId(cardId)} />
-            <span class="number">{cardNo ?? "…"}</span>
+            <span class="number">{cardNo}</span>
           </label>
         ))}
       </fieldset>

@@ -3,6 +3,7 @@ import { init } from "@mps/sdk";
 import { type ComponentChild, type ComponentType, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ConfigProblem, loadConfig, narrowPolicy } from "../config.ts";
+import { forgetOthers } from "../enrolments.ts";
 import { keepLanguage, keptLanguage, type Language, LanguageContext, languages, type Texts, useTexts } from "../i18n.ts";
 import { openSession } from "../session.ts";
 import { Frame } from "./frame.tsx";
@@ -34,6 +35,7 @@ async function open(page: Page): Promise<Start> {
     location.replace("./index.html");
     return undefined;
   }
+  await forgetOthers();
   return { site: openSite(config, session) };
 }
 
