@@ -106,6 +106,36 @@ test("each change of a balance has its own name, and none shows a code that the 
   await closeWallet();
 });
 
+test("who comes back to the wallet gets a code that pays, though another device has ended the one before", async () => {
+  const cardId = await issue("issuePrepaidCard", "早餐卡");
+  await openWallet("早餐卡");
+  const digits = await shownDigits(wallet);
+  await setHidden(true);
+  await hua.rotateCode({ card_id: cardId });
+  await setHidden(false);
+  const fresh = await freshDigits(wallet, digits);
+  assert.equal((await charge(fresh, "1.00")).final_amount, "1.00");
+  await said("已付款 1.00").waitFor();
+  await freshDigits(wallet, fresh);
+  await closeWallet();
+});
+
+test("a payment from before the code on show is no reason for another one", async () => {
+  const cardId = await issue("issuePrepaidCard", "午餐卡");
+  await openWallet("午餐卡");
+  await setHidden(true);
+  await charge((await hua.rotateCode({ card_id: cardId })).qr_plain, "8.00");
+  const issued: string[] = [];
+  wallet.on("request", (request) => {
+    if (request.method() === "POST" && request.url().endsWith("/api/qr/rotate")) issued.push(request.url());
+  });
+  await setHidden(false);
+  await said("已付款 8.00").waitFor();
+  await nextCards();
+  assert.equal(issued.length, 1);
+  await closeWallet();
+});
+
 test("a payment is told of once the server says what it was", async () => {
   await issue("issuePrepaidCard", "晚餐卡");
   await openWallet("晚餐卡");

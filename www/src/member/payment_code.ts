@@ -37,17 +37,16 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
     if (cardId === undefined || isHidden) return;
     const control = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let renewAt = 0;
     const again = () => setWanted((count) => count + 1);
     const issue = async () => {
       // Counted from before the request: the code never outlives what is shown.
-      renewAt = Date.now() + shownSeconds * 1000;
+      const renewAt = Date.now() + shownSeconds * 1000;
       try {
         const request = { card_id: cardId, ttl_seconds: lifetimeSeconds };
         const issued = await site.client.rotateCode(request, { signal: control.signal });
         const issuedAt = Date.parse(issued.qr_expires_at) - lifetimeSeconds * 1000;
         setState({ kind: "shown", digits: issued.qr_plain, issuedAt, renewAt });
-        timer = setTimeout(renewIfDue, renewAt - Date.now());
+        timer = setTimeout(renewIfSeen, renewAt - Date.now());
       } catch (error) {
         if (control.signal.aborted) return;
         const problem = site.problemOf(error);
@@ -55,18 +54,23 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
         if (problem.mayRetry) timer = setTimeout(again, retryAfterMs);
       }
     };
-    // A code that ended in a tab nobody looks at is taken off the screen and replaced when somebody does.
-    const renewIfDue = () => {
-      if (Date.now() < renewAt) return;
+    // A code that ended in a tab nobody looks at is taken off the screen.
+    const renewIfSeen = () => {
       if (document.hidden) setState({ kind: "making" });
       else again();
     };
-    document.addEventListener("visibilitychange", renewIfDue);
+    // Meanwhile another device may have ended it: who comes back gets a fresh one.
+    const comeBack = () => {
+      if (document.hidden) return;
+      setState({ kind: "making" });
+      again();
+    };
+    document.addEventListener("visibilitychange", comeBack);
     void issue();
     return () => {
       control.abort();
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", renewIfDue);
+      document.removeEventListener("visibilitychange", comeBack);
     };
   }, [site, cardId, wanted, isHidden]);
 
