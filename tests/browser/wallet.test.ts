@@ -146,3 +146,25 @@ test("a payment is told of once the server says what it was", async () => {
   await said("已付款 9.00").waitFor();
   await closeWallet();
 });
+
+test("the late answer to hiding one card's code leaves the next card's code on show", async () => {
+  await issue("issuePrepaidCard", "甲卡");
+  await issue("issuePrepaidCard", "乙卡");
+  await openWallet("甲卡");
+  const former = await shownDigits(wallet);
+  const answer = Promise.withResolvers<void>();
+  await wallet.route("**/api/qr/revoke", async (route) => {
+    await answer.promise;
+    await route.continue();
+  });
+  await wallet.getByRole("button", { name: "隱藏付款碼" }).click();
+  await wallet.getByText("乙卡").click();
+  const digits = await freshDigits(wallet, former);
+  const revoked = wallet.waitForResponse((response) => response.url().endsWith("/api/qr/revoke") && response.ok());
+  answer.resolve();
+  await (await revoked).finished();
+  await nextCards();
+  assert.equal(await wallet.getByText("付款碼已隱藏").count(), 0);
+  assert.equal(await shownDigits(wallet), digits);
+  await closeWallet();
+});

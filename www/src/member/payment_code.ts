@@ -31,7 +31,8 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
   const [state, setState] = useState<CodeState>({ kind: "making" });
   // Which code is wanted: another number is another code.
   const [wanted, setWanted] = useState(0);
-  const [isHidden, setHidden] = useState(false);
+  const [hiddenId, setHiddenId] = useState<string>();
+  const isHidden = cardId !== undefined && cardId === hiddenId;
 
   useEffect(() => {
     if (cardId === undefined || isHidden) return;
@@ -74,28 +75,39 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
     };
   }, [site, cardId, wanted, isHidden]);
 
+  useEffect(() => {
+    if (cardId === undefined || !isHidden) return;
+    // An answer that comes late is of a card that is no longer chosen, or a code that is shown again.
+    let isOver = false;
+    const settle = (settled: CodeState) => {
+      if (!isOver) setState(settled);
+    };
+    site.client.revokeCode(cardId).then(
+      () => settle({ kind: "hidden" }),
+      (error: unknown) => settle({ kind: "failed", problem: site.problemOf(error) }),
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [site, cardId, isHidden]);
+
   // Another card's code must not stay on the screen for a moment.
   useEffect(() => {
-    setHidden(false);
+    setHiddenId(undefined);
     setState({ kind: "making" });
   }, [cardId]);
 
   const renew = useCallback(() => {
-    setHidden(false);
+    setHiddenId(undefined);
     setWanted((count) => count + 1);
   }, []);
   const replaceSpent = (paidAt: string) => {
     if (state.kind === "shown" && state.issuedAt <= Date.parse(paidAt)) renew();
   };
   const hide = useCallback(() => {
-    if (cardId === undefined) return;
-    setHidden(true);
+    setHiddenId(cardId);
     // Off the screen at once; that it no longer works is said when the server has said so.
     setState({ kind: "making" });
-    site.client.revokeCode(cardId).then(
-      () => setState({ kind: "hidden" }),
-      (error: unknown) => setState({ kind: "failed", problem: site.problemOf(error) }),
-    );
-  }, [site, cardId]);
+  }, [cardId]);
   return { state, renew, replaceSpent, hide };
 }
