@@ -13,10 +13,11 @@ const types: Readonly<Record<string, string>> = { html: "text/html", js: "text/j
 let browser: Browser;
 let server: Server;
 let page: Page;
-/** What the server has to say: the release's name in its worker, and whether it is well. */
-const site = { release: "first", isWell: true };
+/** What the server has to say: the release's name in its worker, whether it is well, and whether a page says otherwise with status 200. */
+const site = { release: "first", isWell: true, isInMaintenance: false };
 
 function body(path: string): string | Buffer {
+  if (path === "/config.json" && site.isInMaintenance) return "<!doctype html><title>Back soon</title>";
   if (path === "/config.json" || path.startsWith("/api/")) return JSON.stringify({ path });
   const file = readFileSync(new URL(`.${path}`, dist));
   return path === "/worker.js" ? file.toString().replace(/"name":"\w+"/, `"name":"${site.release}"`) : file;
@@ -91,6 +92,26 @@ test("where the server does not answer, or not well, the kept ones open and the 
     await page.context().setOffline(false);
     site.isWell = true;
   }
+});
+
+test("a page of maintenance, answered as if all were well, takes no configuration's place", async () => {
+  site.isInMaintenance = true;
+  assert.deepEqual(await ask("/config.json"), [200, '{"path":"/config.json"}']);
+  site.release = "ill";
+  const ended = await page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready;
+    await registration.update();
+    const { installing } = registration;
+    while (installing !== null && installing.state !== "redundant" && installing.state !== "activated") {
+      await new Promise((resolve) => installing.addEventListener("statechange", resolve, { once: true }));
+    }
+    return installing?.state;
+  });
+  assert.equal(ended, "redundant", "a release without its configuration is not taken");
+  await page.context().setOffline(true);
+  assert.deepEqual(await ask("/config.json"), [200, '{"path":"/config.json"}']);
+  await page.context().setOffline(false);
+  site.isInMaintenance = false;
 });
 
 test("the next release takes the place of the former", async () => {

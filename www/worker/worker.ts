@@ -27,9 +27,16 @@ function fileOf(request: Request): string | undefined {
   return path === config ? config : named.find((file) => release.files.includes(file));
 }
 
+/** Servers answer a page of maintenance with 200 too, whatever was asked for: what is no JSON object is no configuration. */
+async function isMistaken(file: string, answer: Response): Promise<boolean> {
+  if (file !== config || !answer.ok) return false;
+  const body: unknown = await answer.clone().json().catch(() => undefined);
+  return typeof body !== "object" || body === null || Array.isArray(body);
+}
+
 async function keep(file: string): Promise<void> {
   const answer = await fetch(addressOf(file), { cache: "no-cache" });
-  if (!answer.ok) throw new Error(`${file} is answered ${answer.status}`);
+  if (!answer.ok || (await isMistaken(file, answer))) throw new Error(`${file} is answered ${answer.status}`);
   const cache = await caches.open(cacheName);
   // A copy: a page that came by a redirection may not be shown as one that did not.
   await cache.put(addressOf(file), new Response(answer.body, { headers: answer.headers }));
@@ -42,7 +49,7 @@ async function kept(file: string): Promise<Response | undefined> {
 /** The server's, where it answers in time, else the kept one. */
 async function freshOr(file: string, request: Request): Promise<Response> {
   const fresh = fetch(request);
-  const good = fresh.then((answer) => (answer.status < 500 ? answer : undefined));
+  const good = fresh.then(async (answer) => (answer.status >= 500 || (await isMistaken(file, answer)) ? undefined : answer));
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, patienceMs));
   const answer = await Promise.race([good, late]).catch(() => undefined);
   if (answer?.ok === true && file === config) await (await caches.open(cacheName)).put(addressOf(config), answer.clone());
