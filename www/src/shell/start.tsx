@@ -35,7 +35,8 @@ async function open(page: Page): Promise<Start> {
     location.replace("./index.html");
     return undefined;
   }
-  await forgetOthers();
+  // What cannot be deleted now is at the next start, and is not shown till then.
+  await forgetOthers().catch(() => undefined);
   return { site: openSite(config, session) };
 }
 
