@@ -102,7 +102,7 @@ CREATE FUNCTION rules.is_time_zone(p_name text) RETURNS boolean
     AS $_$
 begin
   perform timestamptz '2000-01-01 00:00:00+00' at time zone p_name;
-  return p_name ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$';
+  return p_name ~ '^([A-Za-z_]+(/[A-Za-z_-]+)*|Etc/GMT[+-][0-9]{1,2})$';
 exception when invalid_parameter_value then
   return false;
 end;
@@ -110,7 +110,7 @@ $_$;
 
 -- Name: FUNCTION is_time_zone(p_name text); Type: COMMENT; Schema: rules; Owner: -
 
-COMMENT ON FUNCTION rules.is_time_zone(p_name text) IS 'Whether Postgres knows a time zone of this name.';
+COMMENT ON FUNCTION rules.is_time_zone(p_name text) IS 'Whether Postgres knows a time zone of this name, and by its name.';
 
 -- Name: cards; Type: TABLE; Schema: app; Owner: -
 
@@ -279,6 +279,16 @@ $$;
 -- Name: FUNCTION bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb) IS 'Binds an identity to a locked member; false when he has it. One that is on another member, and a second one of a provider, are refused.';
+
+-- Name: binding_tries_of(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.binding_tries_of(p_card_id uuid) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select 'sec.binding_tries_' || replace(p_card_id::text, '-', '') $$;
+
+-- Name: FUNCTION binding_tries_of(p_card_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.binding_tries_of(p_card_id uuid) IS 'The name of the sequence that counts the guesses of a card''s password.';
 
 -- Name: booking_violations(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -587,6 +597,7 @@ declare
   v_today app.binding_attempt_days;
   v_is_right boolean;
 begin
+  perform app.count_binding_try(p_card.id);
   -- The counters are locked before the hash is computed: parallel guesses follow each other.
   insert into app.binding_attempt_days (card_id, day) values (p_card.id, v_day) on conflict do nothing;
   select d.* into strict v_today from app.binding_attempt_days d where d.card_id = p_card.id and d.day = v_day for update;
@@ -620,7 +631,7 @@ $$;
 
 -- Name: FUNCTION check_binding_password(p_card app.cards, p_member_id uuid, p_password text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) IS 'Whether the password is the card''s. Does not raise for a wrong one, so that the count stays; five in a row of one caller, or 50 a day on one card, answer BINDING_LOCKED for 15 minutes.';
+COMMENT ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id uuid, p_password text) IS 'Whether the password is the card''s. Does not raise for a wrong one, so that the count stays; five in a row of one caller, or 50 a day on one card, answer BINDING_LOCKED for 15 minutes; 200 guesses a day, however they ended, for the rest of the day.';
 
 -- Name: check_cash_order(text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -794,7 +805,7 @@ CREATE FUNCTION app.check_owner_remains(p_merchant_id uuid, p_user_id uuid) RETU
     AS $$
 begin
   if not exists (
-    select from app.merchant_users u
+    select from app.merchant_users u join auth.users a on a.id = u.user_id
     where u.merchant_id = p_merchant_id and u.role = 'owner' and u.user_id is distinct from p_user_id)
   then
     perform rules.fail('CANNOT_REMOVE_LAST_OWNER');
@@ -1035,6 +1046,33 @@ $$;
 
 COMMENT ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) IS 'Spends a code in the transaction that charges, under the card''s lock: of two scans exactly one finds it live.';
 
+-- Name: count_binding_try(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.count_binding_try(p_card_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_today date := app.card_day(v_now);
+  v_tries regclass := to_regclass(app.binding_tries_of(p_card_id));
+  -- The day is a part of the number: a guess of another day begins anew.
+  v_before bigint := (v_today - date '2000-01-01') * 1000000000::bigint;
+  v_try bigint := nextval(v_tries);
+begin
+  if v_try <= v_before or v_try > v_before + 999999999 then
+    v_try := setval(v_tries, v_before + 1);
+  end if;
+  if v_try > v_before + 200 then
+    perform rules.fail('BINDING_LOCKED', jsonb_build_object('retry_after_seconds',
+      ceil(extract(epoch from (v_today + 1)::timestamp at time zone app.setting('time_zone') - v_now))::int));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION count_binding_try(p_card_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.count_binding_try(p_card_id uuid) IS 'Counts a guess of a card''s password, whatever becomes of the transaction; from the 201st of a day on BINDING_LOCKED until the next day of the house. Under the card''s lock. A card without a password has nothing to guess.';
+
 -- Name: count_cashier_cash(app.merchants, uuid, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone) RETURNS void
@@ -1102,6 +1140,24 @@ $$;
 -- Name: FUNCTION count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) IS 'Adds a payment to its device''s day, under the card''s lock.';
+
+-- Name: count_password_of_card(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.count_password_of_card() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if new.binding_password_hash is not null and to_regclass(app.binding_tries_of(new.id)) is null then
+    execute format('create sequence %s', app.binding_tries_of(new.id));
+  end if;
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION count_password_of_card(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.count_password_of_card() IS 'A card with a password has a sequence that counts the guesses.';
 
 -- Name: next_recharge_query_at(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1814,7 +1870,7 @@ begin
   perform sec.check_idempotency_key(p_idempotency_key);
   perform sec.check_initial_balance(p_initial_balance);
   perform sec.check_discount(p_fixed_discount);
-  if p_expires_at <= clock_timestamp() or not isfinite(p_expires_at) then
+  if not isfinite(p_expires_at) then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
   end if;
   v_known_id := app.claim_idempotency_key(
@@ -1824,6 +1880,10 @@ begin
     v_card_id);
   if v_known_id is not null then
     return v_known_id;
+  end if;
+  -- After the replay: a card that was issued stays the answer when its time is over.
+  if p_expires_at <= clock_timestamp() then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
   end if;
   select m.status into v_status from app.member_profiles m where m.id = p_owner_member_id for share;
   if v_status is null then
@@ -2128,31 +2188,6 @@ $$;
 -- Name: FUNCTION lock_member_and_all_cards(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.lock_member_and_all_cards(p_member_id uuid) IS 'Locks all cards a member is bound to, then the member, so that he cannot be bound to another one meanwhile.';
-
--- Name: lock_member_and_cards(uuid); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.lock_member_and_cards(p_member_id uuid) RETURNS app.member_profiles
-    LANGUAGE plpgsql
-    AS $$
-declare
-  v_member app.member_profiles;
-begin
-  -- The cards first, by id: a charge that holds one of them commits before this goes on, a later one sees the new status.
-  perform from app.cards c
-  where c.id in (select b.card_id from app.card_bindings b where b.member_id = p_member_id)
-  order by c.id
-  for update;
-  select m.* into v_member from app.member_profiles m where m.id = p_member_id for update;
-  if v_member.id is null then
-    perform rules.fail('MEMBER_NOT_FOUND');
-  end if;
-  return v_member;
-end;
-$$;
-
--- Name: FUNCTION lock_member_and_cards(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.lock_member_and_cards(p_member_id uuid) IS 'Locks all cards a member is bound to, then the member.';
 
 -- Name: lock_merchant_against_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2736,7 +2771,7 @@ CREATE FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text,
     LANGUAGE plpgsql
     AS $$
 declare
-  v_member app.member_profiles := app.lock_member_and_cards(p_member_id);
+  v_member app.member_profiles := app.lock_member_and_all_cards(p_member_id);
 begin
   if v_member.status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
@@ -3443,6 +3478,10 @@ begin
       select 'seals_verified', r.ran_at, r.violations, interval '1 hour'
       from (select) one left join app.check_runs r on r.what = 'verify_seals'
       union all
+      -- Its violations are merchants that could not be settled.
+      select 'settlements_generated', r.ran_at, r.violations, interval '3 hours'
+      from (select) one left join app.check_runs r on r.what = 'generate_settlements'
+      union all
       -- Stands still, too, while one transaction stays open for hours.
       select 'sealed_until', s.final_at, null, interval '1 hour'
       from app.seal_state s
@@ -3877,6 +3916,9 @@ begin
   return true;
 exception when others then
   -- Its own trouble: the other merchants are settled all the same, and this one is tried again by the next call.
+  if sqlstate not in ('40001', '40P01', '55P03') then
+    update app.check_runs r set violations = r.violations + 1 where r.what = 'generate_settlements';
+  end if;
   raise warning 'merchant % was not settled: % %', p_merchant.code, sqlstate, sqlerrm;
   return false;
 end;
@@ -4952,6 +4994,8 @@ begin
   if not pg_try_advisory_xact_lock(hashtextextended('mps/cron_generate_settlements', 0)) then
     return 0;
   end if;
+  insert into app.check_runs (what, ran_at, violations) values ('generate_settlements', clock_timestamp(), 0)
+  on conflict (what) do update set ran_at = excluded.ran_at, violations = 0;
   -- In no fixed order, so that merchants that fail or are busy do not keep those after them from their turn.
   for v_merchant in select m.* from app.merchants m order by random() loop
     while v_made < v_made_max and clock_timestamp() < v_stop_at and app.settle_next_period(v_merchant) loop
@@ -6375,7 +6419,7 @@ begin
   if not exists (select from app.admin_users a where a.user_id = p_user_id) then
     return false;
   end if;
-  if not exists (select from app.admin_users a where a.user_id is distinct from p_user_id) then
+  if not exists (select from app.admin_users a join auth.users u on u.id = a.user_id where a.user_id is distinct from p_user_id) then
     perform rules.fail('CANNOT_REMOVE_LAST_ADMIN');
   end if;
   delete from app.admin_users a where a.user_id = p_user_id;
@@ -6898,6 +6942,10 @@ begin
   if v_value is null then
     perform rules.fail('INVALID_SETTING', jsonb_build_object('setting', p_key));
   end if;
+  -- Every amount there is would change its unit.
+  if p_key = 'recharge_currency' and v_value <> v_setting.value and exists (select from app.transactions) then
+    perform rules.fail('INVALID_SETTING', jsonb_build_object('setting', p_key));
+  end if;
   if v_value <> v_setting.value then
     update app.settings s set value = v_value where s.key = p_key;
     perform audit.log('admin', 'setting.changed', 'setting', p_key, jsonb_build_object('from', v_setting.value, 'to', v_value));
@@ -6909,7 +6957,7 @@ $$;
 
 -- Name: FUNCTION set_setting(p_key text, p_value text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.set_setting(p_key text, p_value text) IS 'Admin: changes a setting from the next call on. Amounts are plain decimals with at most two decimals. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_SETTING, SETTING_NOT_FOUND.';
+COMMENT ON FUNCTION public.set_setting(p_key text, p_value text) IS 'Admin: changes a setting from the next call on. Amounts are plain decimals with at most two decimals. The currency stays once there is a transaction. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_SETTING, SETTING_NOT_FOUND.';
 
 -- Name: system_health_check(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6925,7 +6973,7 @@ begin
   perform sec.require_admin_or_service();
   v_default_rows := (select string_agg(d, ', ') from app.logs_with_default_rows() d);
   v_missing := (select string_agg(format('%s of %s', w.month, w.table_name), ', ') from app.logs_without_partition() w);
-  v_admins := (select count(*) from app.admin_users);
+  v_admins := (select count(*) from app.admin_users a join auth.users u on u.id = a.user_id);
   return query values
     ('admin_users', v_admins > 0, format('%s', v_admins)),
     ('default_partitions_empty', v_default_rows is null, coalesce('rows in the default partition of ' || v_default_rows, 'all empty')),
@@ -7050,6 +7098,10 @@ begin
   if not v_is_admin and p_member_id is distinct from v_own.id and not app.may_bind_others(v_own_role, v_role) then
     perform rules.fail('PERMISSION_DENIED');
   end if;
+  -- Again under the lock: members are suspended under it.
+  if not v_is_admin and p_member_id is distinct from v_own.id and (sec.own_member()).status is distinct from 'active' then
+    perform rules.fail('MEMBER_NOT_ACTIVE');
+  end if;
   perform app.check_last_owner(p_card_id, p_member_id);
   perform app.end_payer(p_card_id, p_member_id);
   delete from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id;
@@ -7062,7 +7114,7 @@ $$;
 
 -- Name: FUNCTION unbind_member_from_card(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CANNOT_REMOVE_LAST_OWNER.';
+COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, MEMBER_NOT_ACTIVE (a suspended member unbinding another), CANNOT_REMOVE_LAST_OWNER.';
 
 -- Name: unfreeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -8760,7 +8812,7 @@ COMMENT ON FUNCTION sec.require_user() IS 'The signed-in user, else NOT_AUTHENTI
 CREATE FUNCTION sec.schema_version() RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$ select '20261123110100' $$;
+    AS $$ select '20261123110900' $$;
 
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: sec; Owner: -
 
@@ -9001,7 +9053,7 @@ CREATE TABLE app.check_runs (
     seal_next bigint DEFAULT 1 NOT NULL,
     violations_so_far integer DEFAULT 0 NOT NULL,
     CONSTRAINT check_runs_violations_negative CHECK ((violations >= 0)),
-    CONSTRAINT check_runs_what_known CHECK ((what = ANY (ARRAY['verify_ledger'::text, 'verify_seals'::text])))
+    CONSTRAINT check_runs_what_known CHECK ((what = ANY (ARRAY['verify_ledger'::text, 'verify_seals'::text, 'generate_settlements'::text])))
 );
 
 -- Name: TABLE check_runs; Type: COMMENT; Schema: app; Owner: -
@@ -10080,6 +10132,10 @@ CREATE TRIGGER amounts_are_never_changed BEFORE UPDATE OF id, settlement_no, mer
 
 ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER amounts_are_never_changed;
 
+-- Name: cards cards_password_counted; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER cards_password_counted AFTER INSERT OR UPDATE OF binding_password_hash ON app.cards FOR EACH ROW WHEN ((new.binding_password_hash IS NOT NULL)) EXECUTE FUNCTION app.count_password_of_card();
+
 -- Name: card_bindings deleted_members_are_not_bound; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER deleted_members_are_not_bound BEFORE INSERT ON app.card_bindings FOR EACH ROW EXECUTE FUNCTION sec.refuse_binding_of_deleted();
@@ -10721,6 +10777,10 @@ REVOKE ALL ON FUNCTION rules.padded(p_number bigint, p_digits_min integer) FROM 
 
 REVOKE ALL ON FUNCTION app.bind_identity(p_member app.member_profiles, p_provider text, p_external_id text, p_meta jsonb) FROM PUBLIC;
 
+-- Name: FUNCTION binding_tries_of(p_card_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.binding_tries_of(p_card_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION booking_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.booking_violations() FROM PUBLIC;
@@ -10837,6 +10897,10 @@ REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fin
 
 REVOKE ALL ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION count_binding_try(p_card_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.count_binding_try(p_card_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.count_cashier_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
@@ -10848,6 +10912,10 @@ REVOKE ALL ON FUNCTION app.count_merchant_cash(p_merchant app.merchants, p_amoun
 -- Name: FUNCTION count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.count_offline_payment(p_handle text, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION count_password_of_card(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.count_password_of_card() FROM PUBLIC;
 
 -- Name: FUNCTION next_recharge_query_at(p_expires_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -11008,10 +11076,6 @@ REVOKE ALL ON FUNCTION app.lock_member(p_member_id uuid) FROM PUBLIC;
 -- Name: FUNCTION lock_member_and_all_cards(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_member_and_all_cards(p_member_id uuid) FROM PUBLIC;
-
--- Name: FUNCTION lock_member_and_cards(p_member_id uuid); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.lock_member_and_cards(p_member_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION lock_merchant_against_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 

@@ -71,6 +71,13 @@ from (values
   (format('public.create_voucher_card(%L)', gen_random_uuid()), 'PT404 MEMBER_NOT_FOUND'),
   ('public.create_prepaid_card(null)', 'PT404 MEMBER_NOT_FOUND')) as c (call, expected);
 
+-- An issued voucher stays the answer to its key when its time is over.
+select format('public.create_voucher_card(%L, null, 50, %L, %L)', :'member_id', clock_timestamp() + interval '300 ms', 'late-1') as issue \gset
+select pg_temp.call_as(:'admin', :'issue') as late \gset
+select pg_sleep(0.4);
+select is(pg_temp.call_as(:'admin', :'issue'), :'late', 'asked again after its expiry, with the same key');
+select is(pg_temp.call_as(:'admin', replace(:'issue', 'late-1', 'late-2')), 'PT400 MALFORMED_ARGUMENT', 'another key gets no expired voucher');
+
 update app.member_profiles set status = 'suspended' where id = :'member_id';
 select is(pg_temp.call_as(:'admin', format('public.create_prepaid_card(%L)', :'member_id')), 'PT409 MEMBER_NOT_ACTIVE', 'a suspended member gets no card');
 update app.member_profiles set status = 'active' where id = :'member_id';

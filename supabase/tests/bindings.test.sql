@@ -87,6 +87,12 @@ select is((select string_agg(b.name, ' ') from public.get_card_bindings(:'card')
 select is(pg_temp.unbind_as(:'friend', :'guest'), 'PT403 PERMISSION_DENIED', 'a viewer unbinds nobody');
 select is(pg_temp.unbind_as(:'manager', :'owner'), 'PT403 PERMISSION_DENIED', 'an admin no owner');
 select is(pg_temp.unbind_as(:'owner', :'owner'), 'PT409 CANNOT_REMOVE_LAST_OWNER', 'the last owner stays');
+update app.member_profiles set status = 'suspended' where auth_user_id in (:'owner', :'friend');
+select is(pg_temp.unbind_as(:'owner', :'guest'), 'PT409 MEMBER_NOT_ACTIVE', 'a suspended owner unbinds nobody');
+savepoint suspended;
+select is(pg_temp.unbind_as(:'friend', :'friend'), 'true', 'but a suspended member leaves');
+rollback to savepoint suspended;
+update app.member_profiles set status = 'active' where auth_user_id in (:'owner', :'friend');
 select is(pg_temp.unbind_as(:'friend', :'friend'), 'true', 'anybody leaves');
 select is(pg_temp.unbind_as(:'friend', :'guest'), 'PT404 CARD_NOT_FOUND', 'and is a stranger then');
 select is(fx.refusal_as('authenticated', :'friend', format('select public.get_card_bindings(%L)', :'card')), 'PT404 CARD_NOT_FOUND', 'who sees nothing');
@@ -115,6 +121,38 @@ select is(pg_temp.bind_as(:'guest', :'guest', 'member', 'wrong'), 'false', 'the 
 select is(pg_temp.bind_as(fx.make_member('late@fixture.example'), fx.make_member('late2@fixture.example'), 'member', '123456'), 'PT404 CARD_NOT_FOUND', 'changes nothing for strangers');
 select fx.make_member('late3@fixture.example') as late \gset
 select is(pg_temp.bind_as(:'late', :'late', 'member', '123456'), 'PT423 BINDING_LOCKED', 'but locks self-binding for everybody');
+
+-- Guesses that were rolled back: PostgREST does so for a client who asks for one row of a wrong guess.
+update app.binding_attempt_days set wrong = 0, locked_until = null;
+create function pg_temp.tries(p_set bigint default null) returns bigint language plpgsql as $$
+declare
+  v_card_id uuid := (select c.id from app.cards c where c.card_type = 'prepaid' order by c.card_no limit 1);
+  v_before bigint := (app.card_day(clock_timestamp()) - date '2000-01-01') * 1000000000::bigint;
+  v_tries bigint;
+begin
+  if p_set is not null then
+    perform setval(app.binding_tries_of(v_card_id)::regclass, v_before + p_set);
+  end if;
+  execute format('select last_value - %s from %s', v_before, app.binding_tries_of(v_card_id)) into v_tries;
+  return v_tries;
+end;
+$$;
+select pg_temp.tries() as tries \gset
+savepoint guess;
+select is(pg_temp.bind_as(:'late', :'late', 'member', 'wrong'), 'false', 'a wrong guess');
+rollback to savepoint guess;
+select is((select d.wrong from app.binding_attempt_days d where d.card_id = :'card'), 0, 'that was rolled back is in no row');
+select is(pg_temp.tries(), :tries + 1::bigint, 'and counted all the same');
+select is(pg_temp.tries(199), 199::bigint, 'after 199 of a day');
+savepoint guess;
+select is(pg_temp.bind_as(:'late', :'late', 'member', 'wrong'), 'false', 'there is one more');
+rollback to savepoint guess;
+select is(pg_temp.bind_as(:'late', :'late', 'member', '123456'), 'PT423 BINDING_LOCKED', 'and then the day is over, also for the right one');
+rollback to savepoint guess;
+select is(pg_temp.bind_as(:'late', :'late', 'member', '123456'), 'PT423 BINDING_LOCKED', 'whatever is rolled back');
+select pg_temp.tries(-1000000000 + 5000);
+select is(pg_temp.bind_as(:'late', :'late', 'member', '123456'), 'true', 'until the next day');
+select is(pg_temp.tries(), 1::bigint, 'whose first guess it is');
 
 select * from finish();
 rollback;

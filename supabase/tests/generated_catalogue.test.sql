@@ -135,7 +135,7 @@ select bag_eq(
 
 select is(
   (select schema_version from public.test_connection()),
-  '20261123110100',
+  '20261123110900',
   'the database has the schema this build was made with'
 );
 

@@ -102,6 +102,8 @@ from (values
   ('p_fee_bps => 10001', 'PT400 MALFORMED_ARGUMENT {"field": "fee_bps"}'),
   ($$ p_time_zone => 'Mars/X' $$, 'PT400 MALFORMED_ARGUMENT {"field": "time_zone"}'),
   ($$ p_time_zone => '' $$, 'PT400 MALFORMED_ARGUMENT {"field": "time_zone"}'),
+  ($$ p_time_zone => 'Asia/Taipei+8' $$, 'PT400 MALFORMED_ARGUMENT {"field": "time_zone"}'),
+  ($$ p_time_zone => 'Foo/Bar-3' $$, 'PT400 MALFORMED_ARGUMENT {"field": "time_zone"}'),
   ($$ p_settlement_mode => 'daily' $$, 'PT400 MALFORMED_ARGUMENT {"field": "settlement_mode"}'),
   ('p_day_max => 1, p_clear_day_max => true', 'PT400 MALFORMED_ARGUMENT {"field": "clear_day_max"}'),
   ('p_clear_day_max => null', 'PT400 MALFORMED_ARGUMENT {"field": "clear_day_max"}'),

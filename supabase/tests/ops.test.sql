@@ -65,6 +65,10 @@ select isnt(pg_temp.call_as(:'second', 'public.get_settings()'), 'PT403 PERMISSI
 select is(pg_temp.call_as(:'second', format('public.remove_admin_user(%L)', :'admin')), 'true', 'and may remove the first');
 select is(pg_temp.call_as(:'admin', format('public.add_admin_user(%L)', :'admin')), 'PT403 PERMISSION_DENIED', 'who cannot come back by himself');
 select is(pg_temp.call_as(:'second', format('public.add_admin_user(%L)', :'admin')), 'true', 'but is let in again');
+savepoint two;
+delete from auth.users where id = :'admin';
+select is(pg_temp.call_as(:'second', format('public.remove_admin_user(%L)', :'second')), 'PT409 CANNOT_REMOVE_LAST_ADMIN', 'whose account was deleted is no other admin');
+rollback to savepoint two;
 select is(pg_temp.call_as(:'second', format('public.remove_admin_user(%L)', :'second')), 'true', 'anybody may leave but the last');
 select results_eq(
   $$ select e.actor_user_id, e.actor_role, e.action, e.object_type, e.object_id from audit.event_log e where e.action like 'admin.%' order by e.created_at $$,
@@ -191,22 +195,24 @@ group by c.arguments;
 create function pg_temp.unhealthy() returns text language sql as $$
   select coalesce(string_agg(h."check" || ': ' || h.detail, '; ' order by h."check"), 'all is well') from public.system_health_check() h where h.ok is not true $$;
 select sec.draw_master_key();
-select is(pg_temp.unhealthy(), 'ledger_verified: never; sealed_until: never; seals_verified: never', 'a house whose cron never ran');
+select is(pg_temp.unhealthy(), 'ledger_verified: never; sealed_until: never; seals_verified: never; settlements_generated: never', 'a house whose cron never ran');
 select format('%s UTC', to_char(now() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')) as now_text \gset
-insert into app.check_runs (what, ran_at, violations) values ('verify_ledger', now() - interval '35 hours', 0), ('verify_seals', now() - interval '59 minutes', 0);
+insert into app.check_runs (what, ran_at, violations) values ('verify_ledger', now() - interval '35 hours', 0), ('verify_seals', now() - interval '59 minutes', 0),
+  ('generate_settlements', now() - interval '179 minutes', 0);
 update app.seal_state set final_at = now() - interval '59 minutes';
 select is(pg_temp.unhealthy(), 'all is well', 'all is well, as an admin sees it');
 update app.check_runs set ran_at = now(), violations = 2 where what = 'verify_ledger';
 select is(pg_temp.unhealthy(), format('ledger_verified: %s, 2 violations', :'now_text'), 'violations of the books');
 update app.check_runs set violations = 3, ran_at = now();
-select is(pg_temp.unhealthy(), format('ledger_verified: %1$s, 3 violations; seals_verified: %1$s, 3 violations', :'now_text'), 'and of the seals');
+select is(pg_temp.unhealthy(), format('ledger_verified: %1$s, 3 violations; seals_verified: %1$s, 3 violations; settlements_generated: %1$s, 3 violations', :'now_text'),
+  'and of the seals, and merchants that could not be settled');
 update app.check_runs set violations = 0, ran_at = now() - interval '37 hours';
 update app.seal_state set final_at = now() - interval '61 minutes';
-select is(regexp_replace(pg_temp.unhealthy(), '[0-9][0-9: -]+UTC', 'then', 'g'), 'ledger_verified: then, 0 violations; sealed_until: then; seals_verified: then, 0 violations', 'work that is overdue');
+select is(regexp_replace(pg_temp.unhealthy(), '[0-9][0-9: -]+UTC', 'then', 'g'), 'ledger_verified: then, 0 violations; sealed_until: then; seals_verified: then, 0 violations; settlements_generated: then, 0 violations', 'work that is overdue');
 update app.check_runs set ran_at = now() + interval '1 s';
 update app.seal_state set final_at = now();
 select bag_eq('select h."check" from public.system_health_check() h', $$ values ('admin_users'), ('default_partitions_empty'), ('master_key'), ('partitions_ahead'),
-  ('ledger_verified'), ('seals_verified'), ('sealed_until') $$, 'this is looked at');
+  ('ledger_verified'), ('seals_verified'), ('sealed_until'), ('settlements_generated') $$, 'this is looked at');
 select is(fx.refusal_as('service_role', null, 'select public.system_health_check()'), 'no refusal', 'the service may ask too');
 select fx.act_as_service();
 insert into audit.event_log (id, created_at, action, object_type, object_id, params) values (app.uuid_v7('2099-01-01 00:00:00+00'), '2099-01-01 00:00:00+00', 'x', 'x', 'x', '{}');

@@ -75,7 +75,7 @@ from (values
   ('payment_card_day_max', '10000000.01'), ('cashier_refund_max', '1000000.01'),
   ('test_integer', '4'), ('test_integer', '11'), ('test_integer', '7.0'), ('test_integer', '-7'), ('test_integer', '07'),
   ('test_integer', '1000000000'), ('test_integer', 'x'), ('test_integer', null), ('test_free_integer', '1000000000'),
-  ('time_zone', 'Mars/X'), ('time_zone', ''), ('time_zone', null), ('time_zone', '+08'),
+  ('time_zone', 'Mars/X'), ('time_zone', ''), ('time_zone', null), ('time_zone', '+08'), ('time_zone', 'Asia/Taipei+8'),
   ('refund_points', 'Keep'), ('refund_points', ''), ('refund_points', null), ('test_choice', 'a'), ('test_choice', 'b')) as c (key, value);
 select is(pg_temp.set_as(:'admin', 'no_such', '1'), 'PT404 SETTING_NOT_FOUND {"setting": "no_such"}', 'an unknown setting');
 select is(pg_temp.set_as(:'admin', repeat('x', 100), '1'), format('PT404 SETTING_NOT_FOUND {"setting": "%s"}', repeat('x', 64)), 'whose name is cut in the answer');
@@ -89,12 +89,18 @@ from (values
   ($$ update app.settings set value = '5' where key = 'payment_amount_max' $$), ($$ update app.settings set kind = 'text' where key = 'test_integer' $$),
   ($$ update app.settings set min_value = 11 where key = 'test_integer' $$)) as c (statement);
 
+-- The currency.
+select is(pg_temp.set_as(:'admin', 'recharge_currency', 'USD'), 'USD', 'before the first transaction the house chooses its currency');
+select is(pg_temp.set_as(:'admin', 'recharge_currency', 'CNY'), 'CNY', 'or another');
+
 -- It acts from the next call on.
 select fx.make_member('payer@fixture.example', 100) as payer \gset
 select fx.code(:'payer') as code \gset
 select is(fx.refusal_as('authenticated', :'owner', format('select public.merchant_charge_by_qr(%L, %L, 12.35)', 'S1', :'code')), 'PT422 AMOUNT_OVER_LIMIT', 'a lowered limit holds');
 select is(pg_temp.set_as(:'admin', 'payment_amount_max', '12.35'), '12.35', 'raised again');
 select is(fx.refusal_as('authenticated', :'owner', format('select public.merchant_charge_by_qr(%L, %L, 12.35)', 'S1', :'code')), 'no refusal', 'it lets pass');
+select is(pg_temp.set_as(:'admin', 'recharge_currency', 'USD'), 'PT422 INVALID_SETTING {"setting": "recharge_currency"}', 'no amount changes its unit');
+select is(pg_temp.set_as(:'admin', 'recharge_currency', 'CNY'), 'CNY', 'the same currency is no change');
 
 select * from finish();
 rollback;

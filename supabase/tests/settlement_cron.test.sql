@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = error;
-select plan(56);
+select plan(60);
 
 select fx.make_member('payer@fixture.example', 0) as payer \gset
 -- Transactions of other days, with their entries; they lie in whatever partition is theirs.
@@ -146,6 +146,21 @@ $$;
 select is(pg_temp.cron_until_done() + :made, 105, 'and calls until 0 make the rest');
 select is((select sum(s.gross) from app.settlements s join app.merchants m on m.id = s.merchant_id where m.code = 'MANY'), 5565.00,
   'that is 1 + 2 + ... + 105');
+
+-- A merchant who cannot be settled is counted for the operator.
+savepoint broken;
+select pg_temp.cron();
+select r.violations as failed from app.check_runs r where r.what = 'generate_settlements' \gset
+select pg_temp.merchant('BROKEN', 't_plus_1', 'Asia/Taipei');
+select pg_temp.post('BROKEN', 'payment', 1.00, '2023-03-01 00:00+08');
+select is(pg_temp.cron(), 1, 'a merchant who can');
+select is((select r.violations from app.check_runs r where r.what = 'generate_settlements'), :failed, 'is no failure');
+select pg_temp.post('BROKEN', 'payment', 1.00, '2023-03-02 00:00+08');
+create function pg_temp.fail() returns trigger language plpgsql as $$ begin raise exception 'broken'; end; $$;
+create trigger broken before insert on app.settlements for each row execute function pg_temp.fail();
+select is(pg_temp.cron(), 0, 'one who cannot');
+select is((select r.violations from app.check_runs r where r.what = 'generate_settlements'), :failed + 1, 'is one');
+rollback to savepoint broken;
 
 -- What the rules find. The corruption is made as only a superuser can: without triggers and constraints.
 select fx.make_user('admin@fixture.example') as admin \gset

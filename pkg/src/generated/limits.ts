@@ -3,7 +3,7 @@
 /** Every bound and constant that two languages share; amounts are decimal strings. */
 export const limits = {
   schema: {
-    version: "20261123110100",
+    version: "20261123110900",
   },
   money: {
     integerDigitsMax: 12,

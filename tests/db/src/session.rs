@@ -261,12 +261,20 @@ impl TestDatabase {
         let (session, call) = (self.session().await?, call.into());
         let process = session.process.clone();
         let running = tokio::spawn(async move { session.call(&call).await });
-        while self.text(WAITS, &[&process, holder.process()]).await? != "true" {
-            if running.is_finished() {
-                bail!("it did not wait, and ended with {:?}", running.await??);
+        self.until_it_waits(InFlight { process, running }, holder).await
+    }
+
+    /// Comes back once a call waits for `holder` too, or for somebody who waits for that.
+    ///
+    /// # Errors
+    /// When the call ended without having waited.
+    pub async fn until_it_waits(&self, call: InFlight, holder: &impl Process) -> Result<InFlight> {
+        while self.text(WAITS, &[call.process(), holder.process()]).await? != "true" {
+            if call.running.is_finished() {
+                bail!("it did not wait, and ended with {:?}", call.outcome().await?);
             }
         }
-        Ok(InFlight { process, running })
+        Ok(call)
     }
 }
 

@@ -61,6 +61,33 @@ fn of_two_owners_who_leave_at_once_one_stays() -> Result<()> {
 }
 
 #[test]
+fn a_suspension_waits_for_a_charge_of_a_card_that_he_got_meanwhile() -> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let house = db.admin("admin").await?;
+        let (owner, payer) = (db.member("owner", "0").await?, db.member("payer", "0").await?);
+        let shared = db.shared_card("100.00", std::slice::from_ref(&owner)).await?;
+        db.run("update app.card_bindings set role = 'owner'").await?;
+        let payer_id = db.member_id(&payer).await?;
+        let holder = db.session().await?;
+        assert_eq!(label(&holder.leave_open(&call(&payer.user, "freeze_card", &[&payer.card])).await?), "ok");
+        let suspension = db.start_behind(&holder, call(&house, "admin_suspend_member", &[&payer_id])).await?;
+
+        let bound =
+            db.call(call(&owner.user, "bind_member_to_card", &[&shared, &payer_id, "member"])).await?;
+        assert_eq!(label(&bound), "ok");
+        let code = db.code(&payer.user, &shared).await?;
+        let till = db.session().await?;
+        assert_eq!(label(&till.leave_open(&shop.charge(&code, "1.00").into()).await?), "ok");
+        holder.commit().await?;
+        let suspension = db.until_it_waits(suspension, &till).await?;
+        till.commit().await?;
+        assert_eq!(label(&suspension.outcome().await?), "ok");
+        db.check_ledger().await
+    })
+}
+
+#[test]
 fn a_charge_that_waits_for_an_rpc_hears_what_it_did() -> Result<()> {
     on_a_fresh_database(async |db| {
         let shop = db.shop("SHOP1").await?;

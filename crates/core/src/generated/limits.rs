@@ -3,8 +3,8 @@
 
 /// `[schema]` of spec/limits.toml.
 pub mod schema {
-    /// `version = "20261123110100"`
-    pub const VERSION: &str = "20261123110100";
+    /// `version = "20261123110900"`
+    pub const VERSION: &str = "20261123110900";
 }
 
 /// `[money]` of spec/limits.toml.
