@@ -32,3 +32,5 @@ $$;
 comment on function public.set_setting(text, text) is
   'Admin: changes a setting from the next call on. Amounts are plain decimals with at most two decimals. The currency stays once there is a '
   'transaction. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_SETTING, SETTING_NOT_FOUND.';
+revoke all on function public.set_setting(text, text) from public, anon, authenticated, service_role;
+grant execute on function public.set_setting(text, text) to authenticated;

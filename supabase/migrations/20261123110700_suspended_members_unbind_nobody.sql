@@ -43,3 +43,5 @@ $$;
 comment on function public.unbind_member_from_card(uuid, uuid) is
   'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: '
   'NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, MEMBER_NOT_ACTIVE (a suspended member unbinding another), CANNOT_REMOVE_LAST_OWNER.';
+revoke all on function public.unbind_member_from_card(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.unbind_member_from_card(uuid, uuid) to authenticated;

@@ -54,3 +54,7 @@ begin
     select w.work, w.ok, w.detail from app.recurring_work() w;
 end;
 $$;
+revoke all on function public.remove_admin_user(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.remove_admin_user(uuid) to authenticated;
+revoke all on function public.system_health_check() from public, anon, authenticated, service_role;
+grant execute on function public.system_health_check() to authenticated, service_role;

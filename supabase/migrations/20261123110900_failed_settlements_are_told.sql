@@ -83,6 +83,9 @@ begin
 end;
 $$;
 
+revoke all on function public.cron_generate_settlements() from public, anon, authenticated, service_role;
+grant execute on function public.cron_generate_settlements() to service_role;
+
 -- The newest migration of this landing.
 create or replace function sec.schema_version()
 returns text
