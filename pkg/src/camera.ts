@@ -4,7 +4,7 @@ import { MpsError } from "./errors.js";
 import type { Own, Scanned } from "./frames.js";
 import { readAllWith } from "./frames.js";
 import { reasonOf, throwIfAborted, unlessAborted } from "./signals.js";
-import { malformed, plainCopy } from "./thrown.js";
+import { isOne, malformed, plainCopy } from "./thrown.js";
 
 /** Why no camera can be looked through: the user or the system forbids it, there is none, another program has it, or the page may not ask. */
 export type CameraReason = "denied" | "absent" | "busy" | "unsupported";
@@ -70,16 +70,6 @@ export async function scanWith(own: Own, video: HTMLVideoElement, options: ScanO
   } finally {
     stop(stream);
     video.srcObject = null;
-  }
-}
-
-/** Whether it is of a class, which this runtime may lack. */
-function isOne(value: unknown, kind: unknown): boolean {
-  try {
-    return typeof kind === "function" && value instanceof kind;
-  } catch {
-    // A proxy may throw at every question.
-    return false;
   }
 }
 

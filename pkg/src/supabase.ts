@@ -6,7 +6,7 @@ import type { Routes } from "./generated/routes.js";
 import { amounts, moments, multipliers, params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
 import { keyOrFresh } from "./keys.js";
 import { throwIfAborted, unlessAborted } from "./signals.js";
-import { jsonOf, malformed, plainCopy } from "./thrown.js";
+import { isOne, jsonOf, malformed, plainCopy } from "./thrown.js";
 
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
@@ -55,7 +55,7 @@ export function mpsRpc(supabase: SupabaseLike): MpsRpc {
       if (typeof name !== "string" || !Object.hasOwn(rpcs, name)) throw malformed("name");
       const [rpc, isKeyed, sole, nullables] = rpcs[name] as RpcEntry;
       const { signal, idempotencyKey: given } = plainCopy(options, "options");
-      if (signal !== undefined && !(signal instanceof AbortSignal)) throw malformed("signal");
+      if (signal !== undefined && !isOne(signal, globalThis.AbortSignal)) throw malformed("signal");
       // Whoever gives one believes that it protects him.
       if (!isKeyed && given !== undefined) throw malformed("idempotencyKey");
       const args = argumentsOf(plainCopy(input, "input"), nullables);
@@ -83,6 +83,7 @@ type RpcEntry = readonly [rpc: string, isKeyed: boolean, sole: string, nullables
 /** The arguments under their SQL names. Null means left out, but where the function takes it for a value. */
 function argumentsOf(input: object, nullables: readonly string[]): Record<string, unknown> {
   const given = Object.entries(input).filter(([name, value]) => value !== undefined && (value !== null || nullables.includes(name)));
+  // supabase-js writes the JSON; what that would lose is refused before.
   for (const [name, value] of given) jsonOf(name, value);
   return Object.fromEntries(given.map(([name, value]) => [`p_${name}`, value as unknown]));
 }

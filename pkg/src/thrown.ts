@@ -22,6 +22,16 @@ export async function asMpsError<T>(code: ErrorCode, work: () => T | Promise<T>)
   }
 }
 
+/** Whether it is of a class, which this runtime may lack. */
+export function isOne(value: unknown, kind: unknown): boolean {
+  try {
+    return typeof kind === "function" && value instanceof kind;
+  } catch {
+    // A proxy may throw at every question.
+    return false;
+  }
+}
+
 /** An argument is not as documented: MALFORMED_ARGUMENT with its name. */
 export function malformed(field: string, cause?: unknown): MpsError {
   return errorOf("MALFORMED_ARGUMENT", { params: { field }, cause });

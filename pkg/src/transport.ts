@@ -8,7 +8,7 @@ import { isAfterReplay } from "./keys.js";
 import { Patience } from "./patience.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
-import { asMpsError, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
+import { asMpsError, isOne, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
 
 /** How the client reaches the edge. */
 export interface MpsClientOptions {
@@ -141,7 +141,7 @@ function checkedOptions(options: MpsClientOptions): MpsClientOptions {
 function checkedCallOptions(options: CallOptions): CallOptions {
   const given = plainCopy(options, "options");
   check("timeoutMs", isDelay(given.timeoutMs));
-  check("signal", given.signal === undefined || isSignal(given.signal));
+  check("signal", given.signal === undefined || isOne(given.signal, globalThis.AbortSignal));
   return given;
 }
 
@@ -156,10 +156,6 @@ function isBaseUrl(value: unknown): boolean {
 
 function isDelay(value: unknown): boolean {
   return value === undefined || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX);
-}
-
-function isSignal(value: unknown): boolean {
-  return typeof AbortSignal === "function" && value instanceof AbortSignal;
 }
 
 function headersOf(call: Call, token: unknown): Record<string, string> {
