@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { assertNoFaults, launch, openDevice, openPage } from "./browser.ts";
-import { balanceInCents, chargeButton, freshDigits, newCharge, qrPicture, shownDigits, signIn, typeCharge } from "./people.ts";
+import { balanceInCents, chargeButton, deviceKeys, freshDigits, newCharge, qrPicture, shownDigits, signIn, typeCharge } from "./people.ts";
 import { readScreenshot } from "./qr.ts";
 
 let browser: Browser;
@@ -156,20 +156,11 @@ test("with a network the member may choose an offline code, and a revoked phone'
 test("who signs out leaves no key on the device", async () => {
   await wallet.getByRole("button", { name: "在這個裝置啟用" }).click();
   await wallet.getByRole("button", { name: "移除「我的手機」" }).waitFor();
-  const kept = () =>
-    wallet.evaluate(async () => {
-      const opening = indexedDB.open("mps");
-      await new Promise((resolve) => (opening.onsuccess = resolve));
-      const keys = opening.result.transaction("texts").objectStore("texts").getAllKeys();
-      await new Promise((resolve) => (keys.onsuccess = resolve));
-      opening.result.close();
-      return keys.result.map(String).filter((name) => name.startsWith("mps.device."));
-    });
-  assert.equal((await kept()).length, 1);
+  assert.equal((await deviceKeys(wallet)).length, 1);
   const revoked = wallet.waitForResponse((response) => response.request().method() === "DELETE" && response.ok());
   await wallet.getByRole("button", { name: "登出" }).click();
   await revoked;
   await wallet.getByLabel("電子郵件").waitFor();
-  assert.deepEqual(await kept(), []);
+  assert.deepEqual(await deviceKeys(wallet), []);
   assertNoFaults(wallet, till);
 });

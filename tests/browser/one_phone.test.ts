@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { assertNoFaults, launch, openDevice, openPage } from "./browser.ts";
-import { elsewhere, type Name, qrPicture, shownDigits, signIn } from "./people.ts";
+import { deviceKeys, elsewhere, type Name, qrPicture, shownDigits, signIn } from "./people.ts";
 
 let browser: Browser;
 let phone: Page;
@@ -12,7 +12,7 @@ let cardNo: string;
 before(async () => {
   browser = await launch();
   phone = await openPage(await openDevice(browser));
-  const [admin, hua] = await Promise.all([elsewhere("admin"), elsewhere("hua")]);
+  const [{ client: admin }, { client: hua }] = await Promise.all([elsewhere("admin"), elsewhere("hua")]);
   const owner = (await hua.me()).member_id ?? "";
   const { card_id } = await admin.call("issuePrepaidCard", { owner_member_id: owner, initial_balance: "100.00", name: "登山卡" });
   cardNo = (await hua.call("getCard", { card_id })).card_no;
@@ -35,16 +35,6 @@ async function enrol(): Promise<void> {
 
 /** As when it could not be renewed: nothing of signing out is done. */
 const endTheSession = () => phone.evaluate(() => localStorage.removeItem("mps.session"));
-
-const keys = () =>
-  phone.evaluate(async () => {
-    const opening = indexedDB.open("mps");
-    await new Promise((resolve) => (opening.onsuccess = resolve));
-    const names = opening.result.transaction("texts").objectStore("texts").getAllKeys();
-    await new Promise((resolve) => (names.onsuccess = resolve));
-    opening.result.close();
-    return names.result.map(String).filter((name) => name.startsWith("mps.device."));
-  });
 
 async function openWithoutNetwork(): Promise<void> {
   await phone.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
@@ -72,7 +62,7 @@ test("another member who signs in sees neither the card nor a code of it, and it
   await phone.getByText("暫時連不上服務").waitFor();
   assert.equal(await phone.getByText(cardNo).count(), 0);
   assert.equal(await phone.locator(".digits").count(), 0);
-  assert.deepEqual(await keys(), []);
+  assert.deepEqual(await deviceKeys(phone), []);
   await setOffline(false);
   await qrPicture(phone).waitFor();
 });
@@ -85,12 +75,12 @@ test("an enrolment that an earlier version kept without its owner is forgotten",
   await enrolled().click();
   await enrolled().waitFor({ state: "detached" });
   await enrol();
-  assert.equal((await keys()).length, 1);
-  await phone.evaluate((kept) => localStorage.setItem("mps.enrolled", kept), `${(await keys())[0]?.slice("mps.device.".length) ?? ""}:${cardNo}`);
+  assert.equal((await deviceKeys(phone)).length, 1);
+  await phone.evaluate((kept) => localStorage.setItem("mps.enrolled", kept), `${(await deviceKeys(phone))[0]?.slice("mps.device.".length) ?? ""}:${cardNo}`);
   await phone.reload();
   await phone.getByText("登山卡").click();
   await phone.getByRole("button", { name: "在這個裝置啟用" }).waitFor();
-  assert.deepEqual(await keys(), []);
+  assert.deepEqual(await deviceKeys(phone), []);
   assertNoFaults(phone);
   await phone.context().close();
 });

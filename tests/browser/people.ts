@@ -1,6 +1,6 @@
 // What the members and cashiers of the demo data do on the pages, as people see them: by label, role and text.
 import { MpsClient } from "@mps/sdk/client";
-import { createClient } from "@supabase/supabase-js";
+import { type SupabaseClient, createClient } from "@supabase/supabase-js";
 import type { Page } from "playwright-core";
 import { fromEnvironment } from "./browser.ts";
 
@@ -8,14 +8,21 @@ const password = "demo-password-1234";
 
 export type Name = "ming" | "hua" | "cashier" | "admin";
 
-/** The same person elsewhere: what he does there, the page hears of from the server only. */
-export async function elsewhere(name: Name): Promise<MpsClient> {
+/** A person without a page, by the package's client and by supabase-js. */
+export interface Person {
+  readonly supabase: SupabaseClient;
+  readonly token: string;
+  readonly client: MpsClient;
+}
+
+/** The same person elsewhere: what he does there, a page hears of from the server only. */
+export async function elsewhere(name: Name): Promise<Person> {
   const options = { auth: { persistSession: false, autoRefreshToken: false } };
   const supabase = createClient(fromEnvironment("MPS_SUPABASE_URL"), fromEnvironment("MPS_PUBLISHABLE_KEY"), options);
   const { data, error } = await supabase.auth.signInWithPassword({ email: `${name}@demo.example`, password });
   if (error !== null) throw error;
-  const { access_token } = data.session;
-  return new MpsClient({ baseUrl: fromEnvironment("MPS_EDGE_URL"), accessToken: () => access_token });
+  const token = data.session.access_token;
+  return { supabase, token, client: new MpsClient({ baseUrl: fromEnvironment("MPS_EDGE_URL"), accessToken: () => token }) };
 }
 
 export async function signIn(page: Page, name: Name): Promise<void> {
@@ -57,3 +64,14 @@ export async function typeCharge(page: Page, amount: string, digits: string): Pr
 export const chargeButton = (page: Page, amount: string) => page.getByRole("button", { name: `收款 ${amount}`, exact: true });
 
 export const newCharge = (page: Page) => page.getByRole("button", { name: "新的收款" }).click();
+
+/** What this browser keeps of enrolled phones. */
+export const deviceKeys = (page: Page): Promise<string[]> =>
+  page.evaluate(async () => {
+    const opening = indexedDB.open("mps");
+    await new Promise((resolve) => (opening.onsuccess = resolve));
+    const names = opening.result.transaction("texts").objectStore("texts").getAllKeys();
+    await new Promise((resolve) => (names.onsuccess = resolve));
+    opening.result.close();
+    return names.result.map(String).filter((name) => name.startsWith("mps.device."));
+  });

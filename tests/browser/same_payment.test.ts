@@ -3,32 +3,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { type Charge, MpsClient, memoryStorage } from "@mps/sdk/client";
+import { type Charge, memoryStorage } from "@mps/sdk/client";
 import { mpsRpc } from "@mps/sdk/supabase";
-import { type SupabaseClient, createClient } from "@supabase/supabase-js";
-
-function fromEnvironment(name: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === "") throw new Error(`${name} is not set: run \`cargo xtask test --only browser\``);
-  return value;
-}
+import { fromEnvironment } from "./browser.ts";
+import { elsewhere, type Person } from "./people.ts";
 
 const edgeUrl = fromEnvironment("MPS_EDGE_URL");
-
-interface Person {
-  readonly supabase: SupabaseClient;
-  readonly token: string;
-  readonly client: MpsClient;
-}
-
-async function signIn(email: string): Promise<Person> {
-  const options = { auth: { persistSession: false, autoRefreshToken: false } };
-  const supabase = createClient(fromEnvironment("MPS_SUPABASE_URL"), fromEnvironment("MPS_PUBLISHABLE_KEY"), options);
-  const { data, error } = await supabase.auth.signInWithPassword({ email, password: "demo-password-1234" });
-  assert.equal(error, null);
-  const token = data.session?.access_token ?? "";
-  return { supabase, token, client: new MpsClient({ baseUrl: edgeUrl, accessToken: () => token }) };
-}
 
 /** The request and the token are in its standard input, not on its command line. */
 function curl(token: string, key: string, body: object): Charge {
@@ -53,7 +33,7 @@ const names: readonly string[] = ["tx_id", "tx_no", "created_at"];
 const withoutNames = (charge: Charge): object => Object.fromEntries(Object.entries(charge).filter(([name]) => !names.includes(name)));
 
 test("MpsClient, curl, mpsRpc and a Rust program make the same payment with the same answer", async () => {
-  const [member, cashier] = await Promise.all([signIn("hua@demo.example"), signIn("cashier@demo.example")]);
+  const [member, cashier] = await Promise.all([elsewhere("hua"), elsewhere("cashier")]);
   const rpc = mpsRpc(cashier.supabase);
   // Other tests count what is on the standard cards.
   const card = (await member.client.cards()).find(({ card_type }) => card_type === "prepaid");
@@ -98,7 +78,7 @@ type Pay = (supabase: object, order: object) => Promise<{ tx_no: string; replaye
 
 // In this file, as a fresh code ends the member's earlier one.
 test("till.js and supabase.js of the README take a payment each, and the till refuses a spent code", async () => {
-  const [member, cashier] = await Promise.all([signIn("hua@demo.example"), signIn("cashier@demo.example")]);
+  const [member, cashier] = await Promise.all([elsewhere("hua"), elsewhere("cashier")]);
   const card = (await member.client.cards()).find(({ card_type }) => card_type === "prepaid");
   assert.ok(card !== undefined);
   const show = async (): Promise<string> => (await member.client.rotateCode({ card_id: card.card_id })).qr_plain;

@@ -15,7 +15,8 @@ let ming: MpsClient;
 
 before(async () => {
   browser = await launch();
-  [admin, cashier, hua, ming] = await Promise.all([elsewhere("admin"), elsewhere("cashier"), elsewhere("hua"), elsewhere("ming")]);
+  const people = [elsewhere("admin"), elsewhere("cashier"), elsewhere("hua"), elsewhere("ming")] as const;
+  [{ client: admin }, { client: cashier }, { client: hua }, { client: ming }] = await Promise.all(people);
 });
 after(() => browser.close());
 
