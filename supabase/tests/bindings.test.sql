@@ -153,6 +153,10 @@ select is(pg_temp.bind_as(:'late', :'late', 'member', '123456'), 'PT423 BINDING_
 select pg_temp.tries(-1000000000 + 5000);
 select is(pg_temp.bind_as(:'late', :'late', 'member', '123456'), 'true', 'until the next day');
 select is(pg_temp.tries(), 1::bigint, 'whose first guess it is');
+select is(pg_temp.unbind_as(:'late', :'late'), 'true', 'out again');
+select pg_temp.tries(1000000000 + 5000);
+select is(pg_temp.bind_as(:'late', :'late', 'member', '123456'), 'true', 'a day that a clock set back has not reached locks nobody out');
+select is(pg_temp.tries(), 1::bigint, 'and today begins anew');
 
 select * from finish();
 rollback;

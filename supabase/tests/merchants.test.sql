@@ -151,6 +151,10 @@ from (values
   (:'boss', 'manager', 'PT409 CANNOT_REMOVE_LAST_OWNER')) as c (u, r, e);
 select is(pg_temp.refused(:'boss', format('public.remove_merchant_user(%L, %L)', :'shop', :'boss')), 'PT409 CANNOT_REMOVE_LAST_OWNER', 'the last owner stays');
 select is(pg_temp.call_as(:'boss', format('public.add_merchant_user(%L, %L, %L)', :'shop', :'newcomer', 'owner')), 'true', 'with a second owner');
+savepoint two;
+delete from auth.users where id = :'newcomer';
+select is(pg_temp.refused(:'boss', format('public.remove_merchant_user(%L, %L)', :'shop', :'boss')), 'PT409 CANNOT_REMOVE_LAST_OWNER', 'who has an account,');
+rollback to savepoint two;
 select is(pg_temp.call_as(:'boss', format('public.add_merchant_user(%L, %L, %L)', :'shop', :'boss', 'manager')), 'true', 'the first may step back');
 select is(pg_temp.refused(:'boss', format('public.add_merchant_user(%L, %L, %L)', :'shop', :'boss', 'owner')), 'PT403 PERMISSION_DENIED', 'but not forth');
 select is(pg_temp.call_as(:'newcomer', format('public.remove_merchant_user(%L, %L)', :'shop', :'clerk')), 'true', 'an owner removes a user');

@@ -236,6 +236,8 @@ select format('alter table app.transactions detach partition %s', pg_temp.partit
 select format('drop table %s cascade', pg_temp.partition(3)) \gexec
 select is(pg_temp.as_service('public.cron_ensure_partitions()'), '1', 'cron works three months ahead');
 rollback to savepoint whole;
+delete from auth.users u using app.admin_users a where a.user_id = u.id;
+select matches(pg_temp.unhealthy(), '^admin_users: 0; ', 'nobody with an account runs the house');
 delete from app.admin_users;
 select matches(pg_temp.unhealthy(), '^admin_users: 0; ', 'nobody runs the house');
 update sec.secrets set value = '\x00';

@@ -148,6 +148,8 @@ fn a_merchant_with_a_charge_that_hangs_does_not_stop_the_cron() -> Result<()> {
         let open = till.leave_open(&scene.shop.charge(&code, "30.00").into()).await?;
         assert_eq!(label(&open), "ok");
         assert_eq!(db.call(cron()).await?.ok().context("no cron")?.text("made"), "3");
+        let failed = "select violations::text from app.check_runs where what = 'generate_settlements'";
+        assert_eq!(db.text(failed, &[]).await?, "0", "who is busy is no failure");
         till.commit().await?;
         assert_eq!(db.call(cron()).await?.ok().context("no cron")?.text("made"), "3");
         check(db).await
