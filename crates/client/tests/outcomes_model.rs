@@ -21,6 +21,9 @@ use mps_client::rpc::{Charge, MerchantChargeByQr};
 use mps_client::{AccessToken, ApiKey, CallContext, Caller, Client, RequestId, RpcError};
 use mps_core::Money;
 
+/// So many histories are drawn where they are too many to be gone through.
+const SEEDS: u64 = 5_000;
+
 /// Time passes only where it must: nothing here takes any.
 #[derive(Default)]
 pub(crate) struct ModelHost(Cell<Duration>);
@@ -140,7 +143,7 @@ fn of_two_attempts_no_refusal_is_overtaken_in_any_history() {
 #[test]
 fn of_three_attempts_no_refusal_is_overtaken() {
     let (line, mut reached) = (Line::new(), Reached::default());
-    for seed in 0..20_000 {
+    for seed in 0..SEEDS {
         let choices = Choices::seeded(seed);
         let (world, client) = line.begin(&choices, None);
         let told = charge_over(client, 3);
@@ -154,7 +157,7 @@ fn of_three_attempts_no_refusal_is_overtaken() {
 #[test]
 fn a_caller_who_repeats_over_an_edge_that_repeats_hears_no_refusal_that_is_overtaken() {
     let (line, mut reached) = (Line::new(), Reached::default());
-    for seed in 0..20_000 {
+    for seed in 0..SEEDS {
         let choices = Choices::seeded(seed);
         let attempts_max = 1 + u32::try_from(seed % 3).expect("small");
         let (world, client) = line.begin(&choices, Some(attempts_max));

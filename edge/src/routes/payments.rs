@@ -2,8 +2,8 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    CancelRequest, Charge as Charged, FindPayment, GetTransactionDetail, MerchantChargeByQr, MerchantRefundTx, Quote as Quoted,
-    QuotePayment, Refund, TransactionDetail,
+    CancelRequest, Charge as Charged, FindPayment, GetTransactionDetail, MerchantChargeByQr,
+    MerchantRefundTx, Quote as Quoted, QuotePayment, Refund, TransactionDetail,
 };
 use mps_client::wire::Json;
 use mps_core::{Money, PaymentCode};

@@ -62,11 +62,16 @@ fn a_charge_that_waits_for_a_cancellation_is_cancelled() -> Result<()> {
         let charge = Call::from(shop.charge(&code, "150.00").key("k"));
         for is_committed in [false, true] {
             let key = if is_committed { "k" } else { "given up" };
-            let charge = if is_committed { charge.clone() } else { shop.charge(&code, "10.00").key(key).into() };
+            let charge =
+                if is_committed { charge.clone() } else { shop.charge(&code, "10.00").key(key).into() };
             let cancelling = db.session().await?;
             cancelling.leave_open(&cancel(&shop, key)).await?.ok().context("refused")?;
             let charging = db.start_behind(&cancelling, charge).await?;
-            if is_committed { cancelling.commit().await? } else { cancelling.roll_back().await? }
+            if is_committed {
+                cancelling.commit().await?
+            } else {
+                cancelling.roll_back().await?
+            }
             let expected = if is_committed { "PT409 REQUEST_CANCELLED" } else { "ok" };
             assert_eq!(label(&charging.outcome().await?), expected);
         }

@@ -60,6 +60,15 @@ impl Choices {
         chosen
     }
 
+    fn is_exhaustive(&self) -> bool {
+        lock(&self.0).seed.is_none()
+    }
+
+    /// Of all histories, those in which the world outside does at most two things: more of them are not other ones.
+    fn interferences_max(&self) -> u32 {
+        if self.is_exhaustive() { 2 } else { u32::MAX }
+    }
+
     pub(crate) fn taken(&self) -> Vec<(usize, usize)> {
         lock(&self.0).taken.clone()
     }
@@ -105,6 +114,7 @@ struct Books {
     is_dismissed: bool,
     is_topped_up: bool,
     is_drained: bool,
+    interferences: u32,
     /// Whether somebody waits in vain for an answer.
     is_unknown: bool,
     /// Requests that may still arrive, each with where.
@@ -169,26 +179,39 @@ impl World {
     fn interfere(&self) {
         let acts: Vec<fn(&Self)> = {
             let books = lock(&self.books);
+            if books.interferences >= self.choices.interferences_max() {
+                return;
+            }
             let possible: [(bool, fn(&Self)); 5] = [
                 (true, |_| {}),
                 (!books.held.is_empty(), |world| {
                     world.deliver_one();
                 }),
-                (!books.is_topped_up, |world| world.note("topped up", |books| {
-                    books.is_topped_up = true;
-                    books.balance += TOP_UP_CENTS;
-                    books.moved += TOP_UP_CENTS;
-                })),
-                (!books.is_drained, |world| world.note("drained", |books| {
-                    books.is_drained = true;
-                    books.moved -= books.balance;
-                    books.balance = 0;
-                })),
-                (!books.is_dismissed, |world| world.note("dismissed", |books| books.is_dismissed = true)),
+                (!books.is_topped_up, |world| {
+                    world.note("topped up", |books| {
+                        books.is_topped_up = true;
+                        books.balance += TOP_UP_CENTS;
+                        books.moved += TOP_UP_CENTS;
+                    })
+                }),
+                (!books.is_drained, |world| {
+                    world.note("drained", |books| {
+                        books.is_drained = true;
+                        books.moved -= books.balance;
+                        books.balance = 0;
+                    })
+                }),
+                (!books.is_dismissed && !self.choices.is_exhaustive(), |world| {
+                    world.note("dismissed", |books| books.is_dismissed = true)
+                }),
             ];
             possible.into_iter().filter(|(is_possible, _)| *is_possible).map(|(_, act)| act).collect()
         };
-        acts[self.choices.choose(acts.len())](self);
+        let act = self.choices.choose(acts.len());
+        if act > 0 {
+            lock(&self.books).interferences += 1;
+        }
+        acts[act](self);
     }
 
     fn note(&self, what: &str, act: impl FnOnce(&mut Books)) {
@@ -281,7 +304,8 @@ impl Line {
 
     /// In a new world: the client of whoever calls the database, or the edge which sends a request so often.
     pub(crate) fn begin(&self, choices: &Choices, edge_attempts_max: Option<u32>) -> (World, &Client) {
-        let world = World { edge_attempts_max: edge_attempts_max.unwrap_or_default(), ..World::new(choices.clone()) };
+        let world =
+            World { edge_attempts_max: edge_attempts_max.unwrap_or_default(), ..World::new(choices.clone()) };
         *lock(&self.world) = world.clone();
         (world, if edge_attempts_max.is_some() { &self.to_edge } else { &self.to_database })
     }
