@@ -207,7 +207,7 @@ rpc! {
     /// `user_recharge_card`: Cash that was taken for a card, 1.00 to 50000.00: with `p_merchant_code` by a
     /// merchant's user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day;
     /// without it by an admin. A member can credit no card. The same key and request: the first answer.
-    UserRechargeCard = "user_recharge_card", merchant_keyed, read_row -> CashRecharge {
+    UserRechargeCard = "user_recharge_card", keyed, read_row -> CashRecharge {
         /// The card.
         card_id: CardId,
         /// In the house currency.
@@ -250,7 +250,7 @@ pub struct CashRecharge {
 rpc! {
     /// `merchant_refund_tx`: Refunds a payment, wholly or in parts, onto its card; a voucher's refund is a new
     /// voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals.
-    MerchantRefundTx = "merchant_refund_tx", merchant_keyed, read_row -> Refund {
+    MerchantRefundTx = "merchant_refund_tx", keyed, read_row -> Refund {
         /// The code of the merchant.
         merchant_code: String,
         /// The payment to refund.
