@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::{Bench, runner, secrets};
 use crate::build;
 use crate::files;
-use crate::process::{self, Service, free_port};
+use crate::process::{Service, free_port};
 use crate::report;
 use crate::repository::Repository;
 use crate::services::edge::{Edge, Settings};
@@ -145,14 +145,7 @@ pub(super) fn browser(bench: &Bench) -> Result<Tally> {
     build::edge(repository)?;
     build::www(repository)?;
     // A test runs it; compiling it is no part of a test.
-    process::must(runner::cargo(repository).args([
-        "build",
-        "--quiet",
-        "-p",
-        "mps-client",
-        "--example",
-        "pay",
-    ]))?;
+    runner::build_program(repository, ["--example", "pay"])?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let keys = Keys::random()?;
     let project = Project::on_pglite(repository, folder.path(), free_port(0)?, &keys, true)?;
