@@ -1,16 +1,18 @@
-//! `cargo xtask test`: every stage in turn, going on after a failed one, and one line at the end.
+//! `cargo xtask test`: every stage, going on after a failed one; what each cost, and one line at the end.
 
 mod checks;
+mod costs;
 pub(crate) mod database;
 pub(crate) mod deploy;
 mod fuzz;
+mod lane;
 mod load;
 pub(crate) mod runner;
 mod secrets;
 mod tally;
 mod web;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anstream::println;
@@ -18,17 +20,20 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::build;
+use crate::cache::compiled;
 use crate::process;
 use crate::report;
 use crate::repository::Repository;
 use crate::setup::{self, Need};
+use costs::{Cost, Costs};
 use database::TestCluster;
+use lane::Lane;
 use tally::Tally;
 
 /// Run every test, setting up what they need
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only db\n  cargo xtask test --only fmt --only clippy\n  cargo xtask test --only e2e --filter charge"
+    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only db\n  cargo xtask test --only fmt --only clippy\n  cargo xtask test --only e2e --filter charge\n  cargo xtask test --long"
 )]
 pub(crate) struct Options {
     /// Run these stages only
@@ -37,12 +42,19 @@ pub(crate) struct Options {
     /// Of the Rust tests of a stage, run those with this in their name
     #[arg(long, value_name = "TEXT", requires = "only")]
     filter: Option<String>,
+    /// In full length, as every night: a longer storm, more inputs for each parser, requests of every shape as three people, a Worker
+    /// that panics
+    #[arg(long)]
+    long: bool,
     /// Show the stages and what each one checks
     #[arg(long)]
     list: bool,
+    /// Where to write what each stage cost, for the run that this one is a part of
+    #[arg(long, hide = true, value_name = "FILE")]
+    costs: Option<PathBuf>,
 }
 
-/// A stage; they run in this order, the quick ones first.
+/// A stage; they run in this order, the quick ones first, but for those that run beside others.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
     /// Rust is formatted
@@ -84,6 +96,7 @@ struct Bench<'a> {
     repository: &'a Repository,
     cluster: Option<TestCluster>,
     filter: Option<&'a str>,
+    is_long: bool,
 }
 
 impl Bench<'_> {
@@ -108,25 +121,42 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         .copied()
         .filter(|stage| options.only.is_empty() || options.only.contains(stage))
         .collect();
+    let mut costs = Costs::default();
+    let start = Instant::now();
     set_up(repository, &chosen)?;
-    let mut bench = Bench { repository, cluster: None, filter: options.filter.as_deref() };
-    let mut total = Tally::default();
-    for stage in chosen {
-        report::heading(&stage.name());
-        let start = Instant::now();
-        let tally = settle(stage.run(&mut bench));
-        if process::is_interrupted() {
-            bail!("interrupted");
-        }
-        report::verdict(tally.failed == 0, &format!("{}: {tally}", stage.name()), start.elapsed());
-        total += tally;
+    costs.add(Cost {
+        stage: "setup".to_owned(),
+        tally: Tally::default(),
+        seconds: start.elapsed().as_secs(),
+    });
+    let mut bench =
+        Bench { repository, cluster: None, filter: options.filter.as_deref(), is_long: options.long };
+    if options.only.is_empty() {
+        run_in_two_lanes(&mut bench, &chosen, &mut costs)?;
+    } else {
+        chosen.iter().try_for_each(|stage| stage.run_and_tell(&mut bench, &mut costs))?;
     }
     drop(bench);
-    println!("\n{total}");
+    report::step("compiled dependencies, for the next checkout", || compiled::keep(repository))?;
+    if let Some(file) = &options.costs {
+        costs.write(file)?;
+    }
+    let total = costs.total();
+    println!("\n{costs}\n{total}");
     if total.failed > 0 {
         bail!("some tests failed; the logs of the services are in {}", repository.logs()?.display());
     }
     Ok(())
+}
+
+/// The stages of the npm package and the Worker's build beside those of Rust and SQL: each has long stretches of one processor. Then those
+/// that have everything running, one after another.
+fn run_in_two_lanes(bench: &mut Bench, chosen: &[Stage], costs: &mut Costs) -> Result<()> {
+    let of = |when: When| chosen.iter().filter(move |stage| stage.when() == when);
+    let lane = Lane::start(bench, &of(When::Beside).map(|stage| stage.name()).collect::<Vec<_>>())?;
+    of(When::First).try_for_each(|stage| stage.run_and_tell(bench, costs))?;
+    lane.finish(costs)?;
+    of(When::Last).try_for_each(|stage| stage.run_and_tell(bench, costs))
 }
 
 /// A stage that could not run, or ran nothing, counts as one failure.
@@ -147,7 +177,19 @@ fn settle(result: Result<Tally>) -> Tally {
 fn set_up(repository: &Repository, chosen: &[Stage]) -> Result<()> {
     report::heading("setup");
     let needs: Vec<Need> = chosen.iter().flat_map(|stage| stage.needs()).copied().collect();
-    setup::ensure(repository, &needs)
+    setup::ensure(repository, &needs)?;
+    report::step("compiled dependencies", || compiled::restore(repository))
+}
+
+/// When a stage of the whole run has its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Rust and SQL by themselves.
+    First,
+    /// The npm package and the Worker's build, at the same time.
+    Beside,
+    /// What needs all of them.
+    Last,
 }
 
 impl Stage {
@@ -159,6 +201,28 @@ impl Stage {
         self.to_possible_value()
             .and_then(|value| value.get_help().map(ToString::to_string))
             .unwrap_or_default()
+    }
+
+    fn when(self) -> When {
+        match self {
+            Self::Fmt | Self::Tidy | Self::Codegen | Self::Clippy | Self::Unit | Self::Db | Self::Schema => {
+                When::First
+            }
+            Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::Beside,
+            Self::E2e | Self::Load | Self::Fuzz | Self::Browser => When::Last,
+        }
+    }
+
+    fn run_and_tell(self, bench: &mut Bench, costs: &mut Costs) -> Result<()> {
+        report::heading(&self.name());
+        let start = Instant::now();
+        let tally = settle(self.run(bench));
+        if process::is_interrupted() {
+            bail!("interrupted");
+        }
+        report::verdict(tally.failed == 0, &format!("{}: {tally}", self.name()), start.elapsed());
+        costs.add(Cost { stage: self.name(), tally, seconds: start.elapsed().as_secs() });
+        Ok(())
     }
 
     fn needs(self) -> &'static [Need] {
@@ -210,7 +274,7 @@ fn unit(bench: &Bench) -> Result<Tally> {
         "xtask",
     ];
     let mut total = runner::rust_tests(bench.repository, packages, &[], bench.filter)?;
-    total += runner::rust_examples(bench.repository, &["mps-core", "mps-client"])?;
+    total += runner::rust_examples(bench.repository)?;
     Ok(total)
 }
 
