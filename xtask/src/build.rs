@@ -62,6 +62,12 @@ const EDGE: Step = Step {
 const EDGE_PANICKING: Step =
     Step { name: "edge that panics", inputs: EDGE.inputs, outputs: &["edge/build-panic"] };
 
+/// The same as it is developed.
+const EDGE_DEV: Step = Step { name: "edge for development", inputs: EDGE.inputs, outputs: &[DEV_FOLDER] };
+
+/// Where it is built.
+pub(crate) const DEV_FOLDER: &str = "edge/build-dev";
+
 /// The site contains the package, so its stamp does too.
 const WWW: Step = Step {
     name: "web site",
@@ -120,6 +126,11 @@ pub(crate) fn edge(repository: &Repository) -> Result<()> {
     worker(repository, &EDGE, &["--release", "--panic-unwind"])
 }
 
+/// Builds a Worker soon: with the standard library as it comes, where a panic ends all requests of the isolate, and larger and slower.
+pub(crate) fn dev_edge(repository: &Repository) -> Result<()> {
+    worker(repository, &EDGE_DEV, &["--profile", "worker-dev", "--no-opt", "--out-dir", "build-dev"])
+}
+
 /// Builds a Worker for the tests that can be made to panic; beyond the first it compiles the edge's own crate only. It need not be
 /// small, so that the minutes of wasm-opt are spared.
 pub(crate) fn panicking_edge(repository: &Repository) -> Result<()> {
@@ -134,7 +145,9 @@ fn worker(repository: &Repository, step: &Step, options: &[&str]) -> Result<()> 
         let mut command = Command::new(tools::WORKER_BUILD.program(repository)?);
         command.args(options).current_dir(repository.join("edge")).env("PATH", path(repository)?);
         with_wasm_tools(repository, &toolchain, &mut command)?;
-        toolchain.pose_as_nightly(repository, &mut command)?;
+        if options.contains(&"--panic-unwind") {
+            toolchain.pose_as_nightly(repository, &mut command)?;
+        }
         Ok(command)
     })
 }
