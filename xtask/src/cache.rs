@@ -75,7 +75,7 @@ impl Shelf {
     fn by_age(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let is_entry =
-            |path: &PathBuf| !path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
+            |path: &PathBuf| path.file_name().is_none_or(|name| name.as_encoded_bytes()[0] != b'.');
         let mut found: Vec<(SystemTime, PathBuf)> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(is_entry)

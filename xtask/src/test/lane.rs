@@ -8,7 +8,7 @@ use anstream::print;
 use anyhow::{Context, Result, anyhow};
 use tempfile::NamedTempFile;
 
-use super::Bench;
+use super::TestContext;
 use super::costs::{Cost, Costs};
 use super::tally::Tally;
 use crate::process::{self, Finished};
@@ -21,11 +21,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn start(bench: &Bench, stages: &[String]) -> Result<Self> {
+    pub(super) fn start(context: &TestContext, stages: &[String]) -> Result<Self> {
         let costs = NamedTempFile::new().context("no temporary file")?;
         let mut command = Command::new(env::current_exe().context("this program is gone")?);
-        command.current_dir(bench.repository.root()).args(["test", "--only", &stages.join(",")]);
-        if bench.is_long {
+        command.current_dir(context.repository.root()).args(["test", "--only", &stages.join(",")]);
+        if context.is_long {
             command.arg("--long");
         }
         command.arg("--costs").arg(costs.path());

@@ -20,21 +20,32 @@ pub(crate) fn cargo(repository: &Repository) -> Command {
     command
 }
 
-/// Runs the tests of these packages: with cargo-nextest where it is installed, else one test program after another.
+/// Which tests.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Selection<'a> {
+    pub(super) packages: &'a [&'a str],
+    /// Those with this in their name, when it is given.
+    pub(super) filter: Option<&'a str>,
+    /// But those with this in their name.
+    pub(super) left_out: Option<&'a str>,
+}
+
+/// Runs tests: with cargo-nextest where it is installed, else one test program after another.
 pub(super) fn rust_tests(
     repository: &Repository,
-    packages: &[&str],
+    selection: Selection,
     environment: &[(&str, String)],
-    filter: Option<&str>,
 ) -> Result<Tally> {
+    let Selection { packages, filter, left_out } = selection;
     if on_path("cargo-nextest").is_none() {
-        return libtest(repository, packages, environment, filter);
+        return libtest(repository, selection, environment);
     }
     let mut command = cargo(repository);
     command.args(["nextest", "run", "--no-fail-fast", "--status-level", "fail", "--no-tests", "pass"]);
     // All are built whichever are run: each selection of packages would build their dependencies anew, with other features.
     let chosen: Vec<String> = packages.iter().map(|package| format!("package(={package})")).collect();
-    command.args(["--workspace", "--filterset", &chosen.join(" + ")]).args(filter);
+    let left_out = left_out.map_or(String::new(), |name| format!(" - test({name})"));
+    command.args(["--workspace", "--filterset", &format!("({}){left_out}", chosen.join(" + "))]).args(filter);
     for (name, value) in environment {
         command.env(name, value);
     }
@@ -43,24 +54,20 @@ pub(super) fn rust_tests(
 }
 
 /// The same selection of packages and features as for cargo-nextest, so that nothing is compiled twice for the two.
-fn libtest(
-    repository: &Repository,
-    packages: &[&str],
-    environment: &[(&str, String)],
-    filter: Option<&str>,
-) -> Result<Tally> {
-    let mut build = cargo(repository);
-    build.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]);
-    build.args(["--message-format", "json-render-diagnostics"]);
-    let built = process::run(&mut build, false)?;
-    if !built.status.success() {
-        bail!("the tests do not compile:\n{}", built.extract());
+fn libtest(repository: &Repository, selection: Selection, environment: &[(&str, String)]) -> Result<Tally> {
+    let mut compiler = cargo(repository);
+    compiler.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]);
+    compiler.args(["--message-format", "json-render-diagnostics"]);
+    let said = process::run(&mut compiler, false)?;
+    if !said.status.success() {
+        bail!("the tests do not compile:\n{}", said.extract());
     }
     let mut total = Tally::default();
-    for program in test_programs(&built.output, packages) {
+    for program in test_programs(&said.output, selection.packages) {
         report::progress(&program.name);
         let mut command = Command::new(&program.executable);
-        command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder).args(filter);
+        command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
+        command.args(selection.filter).args(selection.left_out.iter().flat_map(|name| ["--skip", name]));
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let finished = process::run(&mut command, true)?;
         total += tally::libtest(&finished.output).with_exit(finished.status.success());
