@@ -105,8 +105,10 @@ fn line(plan: Plan, steps: &BTreeMap<String, Progress>, now: Instant) -> String 
     } else {
         // A forecast to the second would be more than is known.
         const STEP_SECONDS: u64 = 10;
-        let rounded = Duration::from_secs(left.as_secs().div_ceil(STEP_SECONDS).max(1) * STEP_SECONDS);
-        format!("about {} to go{what}", report::seconds(rounded))
+        let rounded = left.as_secs().div_ceil(STEP_SECONDS).max(1) * STEP_SECONDS;
+        let (minutes, seconds) = (rounded / 60, rounded % 60);
+        let minutes = if minutes == 0 { String::new() } else { format!("{minutes} min ") };
+        format!("about {minutes}{seconds} s to go{what}")
     }
 }
 
@@ -126,7 +128,7 @@ mod tests {
         assert_eq!(line(PLAN, &steps(&[]), now), "about 2 min 10 s to go");
         let under_way = steps(&[("a", Progress::Ended(None)), ("b", Progress::Begun(now))]);
         let later = now + Duration::from_secs(20);
-        assert_eq!(line(PLAN, &under_way, later), "about 50.0 s to go (b since 20.0 s)");
+        assert_eq!(line(PLAN, &under_way, later), "about 50 s to go (b since 20.0 s)");
     }
 
     #[test]

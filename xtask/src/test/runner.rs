@@ -111,15 +111,14 @@ fn package_of(id: &str) -> &str {
     }
 }
 
-/// Runs these test files of a package, and shows what they print.
+/// Runs these test files, and shows what they print.
 pub(crate) fn rust_files(
     repository: &Repository,
-    package: &str,
     files: &[&str],
     environment: &[(&str, String)],
 ) -> Result<Tally> {
     let mut command = cargo(repository);
-    command.args(["test", "-p", package]);
+    command.args(["test", "--workspace"]);
     for file in files {
         command.args(["--test", file]);
     }
