@@ -64,12 +64,12 @@ pub use administration::{
     SealViolation, SetSetting, Setting, SystemHealthCheck, VerifySeals,
 };
 pub use cards::{
-    AdjustCardBalance, Adjustment, BindMemberToCard, Binding, CardDetail, CardRow, CloseCard,
-    CreateCorporateCard, CreatePrepaidCard, CreateVoucherCard, FreezeCard, GetAllCards, GetCardBindings,
-    GetCardDetail, GetMemberCards, MemberCard, ReportCardLost, SearchCards, SetCardBindingPassword,
+    AcceptCardInvitation, AdjustCardBalance, Adjustment, BindMemberToCard, Binding, CardDetail, CardInvitation, CardRow, CloseCard,
+    CreateCorporateCard, CreatePrepaidCard, CreateVoucherCard, DeclineCardInvitation, FreezeCard, GetAllCards, GetCardBindings,
+    GetCardDetail, GetMemberCards, ListCardInvitations, MemberCard, ReportCardLost, SearchCards, SetCardBindingPassword,
     SetCardExpiry, UnbindMemberFromCard, UnfreezeCard,
 };
-pub use codes::{IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
+pub use codes::{CodeState, GetCodeState, IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
 pub use crons::{
     CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronGenerateSettlements, CronPurge,
     CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
@@ -78,7 +78,7 @@ pub use devices::{Device, EnrollDevice, EnrolledDevice, ListDevices, RevokeDevic
 pub use ids::{CardId, MemberId, MerchantId, RowId, SettlementId, TransactionId, UserId};
 pub use members::{
     AdminActivateMember, AdminSuspendMember, CreateMemberProfile, DeleteMember, GetAllMembers,
-    GetMemberDetail, GetUserProfile, LinkMemberAuthUser, MemberDetail, MemberRow, MerchantOfUser, Profile,
+    GetMemberDetail, GetUserProfile, LinkMemberAuthUser, MemberDetail, MemberNotice, MemberRow, MerchantOfUser, Profile,
     RegisterMember, RegisteredMember, SearchMembers, Terminal, UnbindExternalIdentity, UpdateMemberProfile,
     UpdatedMember,
 };
@@ -94,9 +94,9 @@ pub use points::{
     UpdatePointsAndLevel,
 };
 pub use recharges::{
-    CashRecharge, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder,
+    CashRecharge, CashReversal, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder,
     GetRechargeOrder, ListRechargeOrders, MerchantRefundTx, RechargeOrder, RechargeOrderToQuery, Refund,
-    ResolveRechargeOrder, ResolvedPayment, TakeRechargeOrdersToQuery, UserRechargeCard,
+    ResolveRechargeOrder, ResolvedPayment, ReverseCashRecharge, TakeRechargeOrdersToQuery, UserRechargeCard,
 };
 pub use settlements::{
     GenerateSettlement, GetSettlementDetail, ListSettlements, Settlement, SettlementDetail,
