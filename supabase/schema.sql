@@ -7902,6 +7902,7 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
   end if;
   select s.* into v_settlement from app.settlements s where s.id = p_settlement_id for no key update;
+  perform sec.hold_admin();
   if v_settlement.id is null then
     perform rules.fail('SETTLEMENT_NOT_FOUND');
   end if;

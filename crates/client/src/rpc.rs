@@ -64,10 +64,11 @@ pub use administration::{
     SealViolation, SetSetting, Setting, SystemHealthCheck, VerifySeals,
 };
 pub use cards::{
-    AcceptCardInvitation, AdjustCardBalance, Adjustment, BindMemberToCard, Binding, CardDetail, CardInvitation, CardRow, CloseCard,
-    CreateCorporateCard, CreatePrepaidCard, CreateVoucherCard, DeclineCardInvitation, FreezeCard, GetAllCards, GetCardBindings,
-    GetCardDetail, GetMemberCards, ListCardInvitations, MemberCard, ReportCardLost, SearchCards, SetCardBindingPassword,
-    SetCardExpiry, UnbindMemberFromCard, UnfreezeCard,
+    AcceptCardInvitation, AdjustCardBalance, Adjustment, BindMemberToCard, Binding, CardDetail,
+    CardInvitation, CardRow, CloseCard, CreateCorporateCard, CreatePrepaidCard, CreateVoucherCard,
+    DeclineCardInvitation, FreezeCard, GetAllCards, GetCardBindings, GetCardDetail, GetMemberCards,
+    ListCardInvitations, MemberCard, ReportCardLost, SearchCards, SetCardBindingPassword, SetCardExpiry,
+    UnbindMemberFromCard, UnfreezeCard,
 };
 pub use codes::{CodeState, GetCodeState, IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
 pub use crons::{
@@ -78,9 +79,9 @@ pub use devices::{Device, EnrollDevice, EnrolledDevice, ListDevices, RevokeDevic
 pub use ids::{CardId, MemberId, MerchantId, RowId, SettlementId, TransactionId, UserId};
 pub use members::{
     AdminActivateMember, AdminSuspendMember, CreateMemberProfile, DeleteMember, GetAllMembers,
-    GetMemberDetail, GetUserProfile, LinkMemberAuthUser, MemberDetail, MemberNotice, MemberRow, MerchantOfUser, Profile,
-    RegisterMember, RegisteredMember, SearchMembers, Terminal, UnbindExternalIdentity, UpdateMemberProfile,
-    UpdatedMember,
+    GetMemberDetail, GetUserProfile, LinkMemberAuthUser, MemberDetail, MemberNotice, MemberRow,
+    MerchantOfUser, Profile, RegisterMember, RegisteredMember, SearchMembers, Terminal,
+    UnbindExternalIdentity, UpdateMemberProfile, UpdatedMember,
 };
 pub use merchants::{
     AddMerchantUser, AdminActivateMerchant, AdminSuspendMerchant, CreateMerchant, GetMerchantDetail,
@@ -94,9 +95,10 @@ pub use points::{
     UpdatePointsAndLevel,
 };
 pub use recharges::{
-    CashRecharge, CashReversal, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder,
-    GetRechargeOrder, ListRechargeOrders, MerchantRefundTx, RechargeOrder, RechargeOrderToQuery, Refund,
-    ResolveRechargeOrder, ResolvedPayment, ReverseCashRecharge, TakeRechargeOrdersToQuery, UserRechargeCard,
+    CashRecharge, CashReversal, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder,
+    CreatedRechargeOrder, GetRechargeOrder, ListRechargeOrders, MerchantRefundTx, RechargeOrder,
+    RechargeOrderToQuery, Refund, ResolveRechargeOrder, ResolvedPayment, ReverseCashRecharge,
+    TakeRechargeOrdersToQuery, UserRechargeCard,
 };
 pub use settlements::{
     GenerateSettlement, GetSettlementDetail, ListSettlements, Settlement, SettlementDetail,

@@ -2,8 +2,9 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    AcceptCardInvitation, BindMemberToCard, Changed, DeclineCardInvitation, FreezeCard, GetCardBindings, GetCardDetail, GetMemberCards, GetPointLedger,
-    ListCardInvitations, ReportCardLost, SetCardBindingPassword, UnbindMemberFromCard,
+    AcceptCardInvitation, BindMemberToCard, Changed, DeclineCardInvitation, FreezeCard, GetCardBindings,
+    GetCardDetail, GetMemberCards, GetPointLedger, ListCardInvitations, ReportCardLost,
+    SetCardBindingPassword, UnbindMemberFromCard,
 };
 
 use crate::api::{Outcome, Routes, Way, done};

@@ -34,7 +34,8 @@ struct Rotate {
 
 async fn rotate(app: App, context: CallContext, input: Rotate) -> Outcome<IssuedCode> {
     let ttl_seconds = input.ttl_seconds.map(parse_ttl).transpose()?;
-    let amount_max = input.amount_max.map(|amount| argument("amount_max", Price::parse(&amount.0))).transpose()?;
+    let amount_max =
+        input.amount_max.map(|amount| argument("amount_max", Price::parse(&amount.0))).transpose()?;
     let call = RotateCardQr { card_id: &input.card_id, ttl_seconds, amount_max: amount_max.as_ref() };
     Ok(done(app.call(context, call).await?))
 }

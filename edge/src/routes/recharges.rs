@@ -3,8 +3,8 @@
 use mps_client::CallContext;
 use mps_client::argument::RechargeAmount;
 use mps_client::rpc::{
-    CardId, CashRecharge, CashReversal, CreateRechargeOrder, CreatedRechargeOrder, GetRechargeOrder, ListRechargeOrders,
-    ReverseCashRecharge, UserRechargeCard,
+    CardId, CashRecharge, CashReversal, CreateRechargeOrder, CreatedRechargeOrder, GetRechargeOrder,
+    ListRechargeOrders, ReverseCashRecharge, UserRechargeCard,
 };
 use mps_core::ErrorCode;
 use serde::{Deserialize, Serialize};

@@ -19,6 +19,9 @@ struct Scene {
     payer_id: String,
     shared: String,
     sharer_id: String,
+    /// A recharge order whose payment waits for an admin.
+    order: String,
+    settlement: String,
     /// The admin who loses the right.
     leaving: String,
     /// The admin who takes rights away.
@@ -31,17 +34,45 @@ async fn scene(db: &TestDatabase) -> Result<Scene> {
     let merchant = db.text("select id::text from app.merchants", &[]).await?;
     let payer = db.member("payer", "100.00").await?;
     let sharer = db.member("sharer", "0").await?;
-    let shared = db.shared_card("0", &[payer.clone(), sharer.clone()]).await?;
+    let card = db.shared_card("0", &[payer.clone(), sharer.clone()]).await?;
     Ok(Scene {
         payer_id: db.member_id(&payer).await?,
         sharer_id: db.member_id(&sharer).await?,
+        order: order_in_review(db, &payer).await?,
+        settlement: settlement(db, &shop, &payer, &merchant).await?,
         leaving: db.admin("leaving").await?,
         staying: db.admin("staying").await?,
         shop,
         merchant,
         payer,
-        shared,
+        shared: card,
     })
+}
+
+async fn settlement(db: &TestDatabase, shop: &Shop, payer: &Member, merchant: &str) -> Result<String> {
+    let code = db.code(&payer.user, &payer.card).await?;
+    assert_eq!(label(&db.call(shop.charge(&code, "1.00")).await?), "ok");
+    let settle = "select jsonb_build_object('id', public.generate_settlement(
+        $1::text::uuid, 'realtime', now() - interval '1 hour', clock_timestamp()))::text";
+    let settled = db
+        .call(Call::new(Caller::Service, settle, &[Some(merchant)]))
+        .await?
+        .ok()
+        .context("no settlement")?;
+    Ok(settled.text("id").to_owned())
+}
+
+async fn order_in_review(db: &TestDatabase, payer: &Member) -> Result<String> {
+    let order = call(&payer.user, &format!("create_recharge_order('{}', 10.00, 'wechat')", payer.card));
+    let order = db.call(order).await?.ok().context("no order")?;
+    let done: serde_json::Value = serde_json::from_str(order.text("done"))?;
+    let order = done["order_no"].as_str().context("no number")?.to_owned();
+    let paid = format!(
+        "select jsonb_build_object('done', to_jsonb(r))::text
+         from public.complete_recharge_order('{order}', 'wechat', 'W1', 11.00, 'CNY', now()) r"
+    );
+    assert_eq!(label(&db.call(Call::new(Caller::Service, paid, &[])).await?), "ok");
+    Ok(order)
 }
 
 /// Everything that a call could have changed.
@@ -55,17 +86,12 @@ async fn state(db: &TestDatabase) -> Result<String> {
 }
 
 /// Starts a call that a lock holds back, takes the caller's right meanwhile, and lets go of the lock: how the call ended.
-async fn end_without_the_right(
-    db: &TestDatabase,
-    lock: &Call,
-    waiting: Call,
-    loss: &Call,
-) -> Result<String> {
+async fn end_without_the_right(db: &TestDatabase, lock: &Call, waiting: Call, loss: &Call) -> Result<String> {
     let holder = db.session().await?;
     assert_eq!(label(&holder.leave_open(lock).await?), "ok");
     let waiting = db.start_behind(&holder, waiting).await?;
-    let lost = db.call(loss.clone()).await?;
-    assert_eq!(lost.ok().context("the right was not taken")?.text("done"), "true");
+    let taken = db.call(loss.clone()).await?;
+    assert_eq!(taken.ok().context("the right was not taken")?.text("done"), "true");
     holder.roll_back().await?;
     Ok(label(&waiting.outcome().await?))
 }
@@ -110,9 +136,10 @@ fn whoever_is_dismissed_while_a_card_is_locked_moves_no_money() -> Result<()> {
 type AdminCall = (String, Call, &'static str);
 
 fn calls_behind_a_card(scene: &Scene) -> Vec<AdminCall> {
-    let Scene { payer, payer_id, shared, sharer_id, .. } = scene;
+    let Scene { payer, payer_id, shared, sharer_id, order, .. } = scene;
     let card = &payer.card;
     let rows = [
+        (format!("resolve_recharge_order('{order}', 'W1', 'credit')"), card, "PT403 PERMISSION_DENIED"),
         (format!("adjust_card_balance('{card}', 1.00, 'gift')"), card, "PT403 PERMISSION_DENIED"),
         (format!("update_points_and_level('{card}', 1, 'gift')"), card, "PT403 PERMISSION_DENIED"),
         (format!("user_recharge_card('{card}', 1.00)"), card, "PT403 PERMISSION_DENIED"),
@@ -123,11 +150,7 @@ fn calls_behind_a_card(scene: &Scene) -> Vec<AdminCall> {
         (format!("set_card_expiry('{card}', null)"), card, "PT404 CARD_NOT_FOUND"),
         (format!("set_card_binding_password('{shared}', 'secret')"), shared, "PT404 CARD_NOT_FOUND"),
         (format!("unbind_member_from_card('{shared}', '{sharer_id}')"), shared, "PT404 CARD_NOT_FOUND"),
-        (
-            format!("bind_member_to_card('{shared}', '{sharer_id}', 'viewer')"),
-            shared,
-            "PT404 CARD_NOT_FOUND",
-        ),
+        (format!("bind_member_to_card('{shared}', '{sharer_id}', 'viewer')"), shared, "PT404 CARD_NOT_FOUND"),
         (format!("admin_suspend_member('{payer_id}')"), card, "PT403 PERMISSION_DENIED"),
         (format!("delete_member('{payer_id}')"), card, "PT404 MEMBER_NOT_FOUND"),
     ];
@@ -135,19 +158,22 @@ fn calls_behind_a_card(scene: &Scene) -> Vec<AdminCall> {
 }
 
 fn calls_behind_a_row(scene: &Scene) -> Vec<AdminCall> {
-    let Scene { merchant, payer_id, .. } = scene;
+    let Scene { merchant, payer_id, leaving, settlement, .. } = scene;
     let denied = "PT403 PERMISSION_DENIED";
     let member = format!("select from app.member_profiles where id = '{payer_id}' for update");
     let house = format!("select from app.merchants where id = '{merchant}' for update");
     let phone = "insert into app.member_profiles (name, phone) values ('Other', '+886900000001')";
     let code = "insert into app.merchants (code, name) values ('SHOP2', 'Other')";
     let setting = "select from app.settings where key = 'payment_amount_max' for update";
+    let payout = format!("select from app.settlements where id = '{settlement}' for update");
     let posting = format!("select app.lock_merchant_against_posting('{merchant}')");
     let rows = [
         (format!("create_prepaid_card('{payer_id}', null, 5.00)"), &*member, denied),
         (format!("create_voucher_card('{payer_id}', null, 5.00)"), &*member, denied),
         (format!("update_member_profile('{payer_id}', 'Other')"), &*member, "PT404 MEMBER_NOT_FOUND"),
+        (format!("link_member_auth_user('{payer_id}', '{leaving}')"), &*member, denied),
         (format!("update_merchant('{merchant}', 'Other')"), &*house, denied),
+        (format!("update_settlement_status('{settlement}', 'settled')"), &*payout, denied),
         (format!("admin_suspend_merchant('{merchant}')"), &*posting, denied),
         ("create_member_profile('Other', '+886900000001')".to_owned(), phone, denied),
         ("create_merchant('SHOP2', 'Other')".to_owned(), code, denied),
@@ -282,7 +308,7 @@ fn a_terminal_is_retired_after_its_charges_and_before_those_that_wait() -> Resul
         assert_eq!(retired.ok().context("it waited for nobody")?.text("done"), "true");
         second.roll_back().await?;
         assert_eq!(label(&waiting.outcome().await?), "PT404 TERMINAL_NOT_FOUND");
-        assert_eq!(db.payments().await?, 1);
+        assert_eq!(db.payments().await?, 2);
         db.check_ledger().await
     })
 }
