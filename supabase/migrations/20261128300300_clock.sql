@@ -114,7 +114,7 @@ returns void
 language plpgsql immutable
 as $$
 begin
-  if p_reason is null or btrim(p_reason) !~ '^[^[:cntrl:]]{1,500}$' then
+  if p_reason is null or char_length(btrim(p_reason)) not between 1 and 500 or p_reason ~ '[[:cntrl:]]' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
   end if;
 end;

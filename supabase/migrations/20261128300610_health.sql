@@ -45,7 +45,7 @@ begin
   perform sec.require_admin_or_service();
   v_default_rows := (select string_agg(d, ', ') from app.logs_with_default_rows() d);
   v_missing := (select string_agg(format('%s of %s', w.month, w.table_name), ', ') from app.logs_without_partition() w);
-  v_admins := (select count(*) from app.admin_users);
+  v_admins := (select count(*) from app.admin_users a join auth.users u on u.id = a.user_id);
   v_clock := app.clock_finding(clock_timestamp());
   return query values
     ('admin_users', v_admins > 0, format('%s', v_admins)),

@@ -32,7 +32,8 @@ const NO_MONTHS: &str = "do $$
       end loop;
     end $$";
 
-const UNEMPTY_DEFAULTS: &str = "select coalesce(string_agg(d, ', '), 'none') from app.logs_with_default_rows() d";
+const UNEMPTY_DEFAULTS: &str =
+    "select coalesce(string_agg(d, ', '), 'none') from app.logs_with_default_rows() d";
 const MISSING_MONTHS: &str = "select count(*)::text from app.logs_without_partition()";
 
 fn job(expression: &str) -> Call {
@@ -126,7 +127,10 @@ impl Client {
         let of_shop = "select jsonb_build_object('rows', count(*))::text
             from public.get_merchant_transactions($1::text::uuid)";
         let user = Caller::User(self.shop.cashier.clone());
-        self.call(Call::new(user, of_shop, &[Some(&self.merchant)])).await?.ok().context("a shop sees nothing")?;
+        self.call(Call::new(user, of_shop, &[Some(&self.merchant)]))
+            .await?
+            .ok()
+            .context("a shop sees nothing")?;
         let own = "select jsonb_build_object('rows', count(*))::text from public.get_member_transactions()";
         self.call(Call::new(Caller::User(self.payer.user.clone()), own, &[])).await.map(drop)
     }
@@ -151,7 +155,12 @@ async fn clients(db: &TestDatabase) -> Result<Vec<Client>> {
 }
 
 /// Calls one after the other until told to stop; each must be answered, or refused as its own busy self.
-async fn repeat(session: Session, calls: Vec<Call>, stop: Arc<AtomicBool>, runs: Arc<AtomicUsize>) -> Result<()> {
+async fn repeat(
+    session: Session,
+    calls: Vec<Call>,
+    stop: Arc<AtomicBool>,
+    runs: Arc<AtomicUsize>,
+) -> Result<()> {
     while !stop.load(Ordering::Relaxed) {
         for call in &calls {
             let outcome = session.call(call).await?;

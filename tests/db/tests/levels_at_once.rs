@@ -129,7 +129,8 @@ fn a_member_sees_the_level_of_their_points_before_the_card_has_moved() -> Result
         let house = db.admin("admin").await?;
         let member = db.member("member", "100.00").await?;
         give_points(db, &member.card, 12_000).await?;
-        let hold = "select jsonb_build_object('id', id)::text from app.cards where id = $1::text::uuid for update";
+        let hold =
+            "select jsonb_build_object('id', id)::text from app.cards where id = $1::text::uuid for update";
         let holder = left_open(db, &Call::new(Caller::Owner, hold, &[Some(&member.card)])).await?;
         let fewer = r#"[{"level": 0, "name": "all", "points_min": 0, "discount": 1}]"#;
         assert_ends(&[db.call(set_levels(&house, fewer)).await?], &[("ok", 1)]);
