@@ -26,8 +26,8 @@ language plpgsql
 as $$
 begin
   execute format(
-    'create trigger names_a_transaction after insert or update of %1$I on %2$s for each row when (new.%1$I is not null) '
-    'execute function sec.refuse_unknown_transaction(%1$L)', p_column, p_table);
+    'create trigger names_a_transaction after insert or update of %I on %s for each row when (new.%I is not null) '
+    'execute function sec.refuse_unknown_transaction(%L)', p_column, p_table, p_column, p_column);
 end;
 $$;
 comment on function sec.hold_reference_to_transaction(regclass, name) is

@@ -171,7 +171,7 @@ language plpgsql volatile
 as $$
 declare
   v_key name := app.partition_key(p_log);
-  v_from uuid := '00000000-0000-0000-0000-000000000000';
+  v_from uuid := uuid '00000000-0000-0000-0000-000000000000';
   v_first uuid;
   v_month timestamptz;
 begin
