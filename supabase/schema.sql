@@ -423,7 +423,6 @@ COMMENT ON FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) IS 'A member
 
 CREATE FUNCTION app.card_violations() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$
   select 'balance_equals_entries', coalesce(c.card_no, e.card_id::text), format('%s against %s', coalesce(c.balance, 0), coalesce(e.total, 0))
   from app.cards c
@@ -438,16 +437,29 @@ CREATE FUNCTION app.card_violations() RETURNS TABLE(rule text, object text, deta
   left join (select l.card_id, sum(l.delta) as total from app.point_ledger l group by l.card_id) p on p.card_id = c.id
   where c.points <> coalesce(p.total, 0)
   union all
+  -- While cards follow a new table of levels they may be on their way.
   select 'level_follows_points', c.card_no, format('level %s at %s points', c.level, c.points)
   from app.cards c
   join (select m.level, m.points_min, lead(m.points_min) over (order by m.points_min) as points_end from app.membership_levels m) l
     on c.points >= l.points_min and (l.points_end is null or c.points < l.points_end)
-  where c.level <> l.level
+  where c.level <> l.level and (select s.is_settled from app.level_state s)
+  union all
+  -- Every step of a level is recorded, so the steps add up from level 0, in whatever order.
+  select 'level_equals_its_changes', c.card_no, format('%s against %s', c.level, coalesce(x.total, 0))
+  from app.cards c
+  left join (
+    select s.card_id, sum(s.step) as total
+    from (
+      select p.card_id, p.level_after - p.level_before as step from app.point_ledger p where p.level_after <> p.level_before
+      union all
+      select l.card_id, l.level_after - l.level_before from app.level_changes l) s
+    group by s.card_id) x on x.card_id = c.id
+  where c.level <> coalesce(x.total, 0)
 $$;
 
 -- Name: FUNCTION card_violations(); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.card_violations() IS 'Balances and points equal their ledgers, no balance is negative, the level follows from the points.';
+COMMENT ON FUNCTION app.card_violations() IS 'Balances, points and levels equal their ledgers, no balance is negative, the level follows from the points.';
 
 -- Name: cards_of_his_alone(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -468,6 +480,16 @@ $$;
 -- Name: FUNCTION cards_of_his_alone(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.cards_of_his_alone(p_member_id uuid) IS 'The cards a member owns and nobody else is bound to.';
+
+-- Name: cards_to_relevel(bigint[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.cards_to_relevel(p_points_min bigint[]) RETURNS integer
+    LANGUAGE sql
+    AS $$ select count(*)::int from app.cards c where c.level <> width_bucket(c.points, p_points_min) - 1 $$;
+
+-- Name: FUNCTION cards_to_relevel(p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.cards_to_relevel(p_points_min bigint[]) IS 'How many cards have another level than their points give.';
 
 -- Name: cash_recharge_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
 
@@ -513,13 +535,15 @@ CREATE FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) RETU
     AS $$
   select case when p_seal.root is distinct from app.seal_root(p_seal)
     or p_seal.previous_root is distinct from coalesce(p_previous.root, decode(repeat('00', 32), 'hex'))
-    or p_seal.id_from is distinct from coalesce(p_previous.id_to, '00000000-0000-0000-0000-000000000000')
+    or p_seal.id_from is distinct from coalesce(
+      (select r.id_from from app.seal_rewinds r where r.seal_no = p_seal.seal_no), p_previous.id_to,
+      '00000000-0000-0000-0000-000000000000')
     then 'seal_changed' end
 $$;
 
 -- Name: FUNCTION chain_violation(p_seal app.seals, p_previous app.seals); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) IS 'seal_changed unless the seal has the root of its row and continues the one before (all NULL before the first).';
+COMMENT ON FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) IS 'seal_changed unless the seal has the root of its row and continues the one before (all NULL before the first), or begins where the chain was taken back to.';
 
 -- Name: change_member(uuid, text, text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -716,6 +740,22 @@ $$;
 -- Name: FUNCTION check_cash_order(p_scope text, p_external_order_id text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.check_cash_order(p_scope text, p_external_order_id text) IS 'Refuses an order that a cash recharge holds.';
+
+-- Name: check_clock(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_clock() RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if app.clock_finding(clock_timestamp()) is not null then
+    perform rules.fail('CLOCK_IN_DOUBT');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_clock(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_clock() IS 'Refuses what goes by the clock while that is in doubt: CLOCK_IN_DOUBT.';
 
 -- Name: check_last_owner(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -949,6 +989,22 @@ $$;
 
 COMMENT ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'Limits on raw amounts: per payment, per card and day (exact under the card''s lock), per merchant and day where set.';
 
+-- Name: check_reason(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_reason(p_reason text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+  if p_reason is null or btrim(p_reason) !~ '^[^[:cntrl:]]{1,500}$' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
+  end if;
+end;
+$_$;
+
+-- Name: FUNCTION check_reason(p_reason text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_reason(p_reason text) IS 'Refuses a reason that is blank, longer than 500 characters or not one line.';
+
 -- Name: check_rechargeable(app.cards, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid) RETURNS void
@@ -1135,10 +1191,11 @@ CREATE FUNCTION app.check_trend(p_start timestamp with time zone, p_end timestam
     LANGUAGE plpgsql IMMUTABLE
     AS $$
 begin
-  if p_start is null or not isfinite(p_start) then
+  -- Within what calendars can be reckoned with; infinite ones are not.
+  if p_start is null or p_start not between '0001-01-01 00:00:00+00' and '9000-01-01 00:00:00+00' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'start_date'));
   end if;
-  if p_end is null or not isfinite(p_end) then
+  if p_end is null or p_end not between '0001-01-01 00:00:00+00' and '9000-01-01 00:00:00+00' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'end_date'));
   end if;
   if p_group_by is null or p_group_by not in ('day', 'week', 'month') then
@@ -1204,6 +1261,62 @@ $$;
 -- Name: FUNCTION claimants_of(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.claimants_of(p_user_id uuid) IS 'Members of other users who have a phone or e-mail that Supabase Auth confirmed for this one. Auth has each once, so they only claimed it.';
+-- Name: clock_finding(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.clock_finding(p_now timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_state app.clock_state;
+  v_newest uuid := app.newest_transaction_id();
+begin
+  select s.* into strict v_state from app.clock_state s;
+  return case
+    when v_state.finding is not null then v_state.finding
+    when p_now < v_state.seen_at - interval '5 minutes' then 'behind'
+    when v_newest > app.uuid_v7_floor(p_now + interval '5 minutes') and v_newest > coalesce(v_state.excused_id, app.uuid_v7_floor(p_now))
+      then 'behind'
+    when app.has_jumped(v_state.seen_at, p_now) then 'ahead'
+  end;
+end;
+$$;
+
+-- Name: FUNCTION clock_finding(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.clock_finding(p_now timestamp with time zone) IS 'behind: the clock is more than five minutes behind a posting or behind what a job saw; ahead: it is more than a day ahead of both; NULL: it is trusted. What was found stays until it is acknowledged.';
+
+-- Name: complete_month(regclass, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.complete_month(p_log regclass, p_month timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_table text := app.month_table(p_log, p_month);
+  v_id_from uuid := app.uuid_v7_floor(p_month);
+  v_id_to uuid := app.uuid_v7_floor(app.next_month(p_month));
+  v_is_complete text := format(
+    'select (select count(*) from %3$s) = (select count(*) from %2$s d where d.%1$I >= $1 and d.%1$I < $2)',
+    app.partition_key(p_log), app.default_table(p_log), v_table);
+  v_ok boolean;
+begin
+  perform app.copy_default_month(p_log, p_month, v_id_to, 2147483647);
+  execute v_is_complete into v_ok using v_id_from, v_id_to;
+  if v_ok then
+    return;
+  end if;
+  -- A call stayed open for longer than a minute and then wrote ids that were drawn before it.
+  execute format('insert into %3$s select d.* from %2$s d where d.%1$I >= $1 and d.%1$I < $2 on conflict do nothing',
+    app.partition_key(p_log), app.default_table(p_log), v_table) using v_id_from, v_id_to;
+  execute v_is_complete into strict v_ok using v_id_from, v_id_to;
+  if not v_ok then
+    raise exception '% is not the default partition''s month', v_table using errcode = 'data_exception';
+  end if;
+end;
+$_$;
+
+-- Name: FUNCTION complete_month(p_log regclass, p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.complete_month(p_log regclass, p_month timestamp with time zone) IS 'Copies what a month''s table still lacks. For whoever holds the log against writers.';
 
 -- Name: consume_code(app.shown_code, uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1234,6 +1347,59 @@ $$;
 
 COMMENT ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) IS 'Spends a code in the transaction that charges, under the card''s lock: of two scans exactly one finds it live.';
 
+-- Name: copy_default_month(regclass, timestamp with time zone, uuid, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_key name := app.partition_key(p_log);
+  v_from text := app.default_table(p_log);
+  v_table text := app.ensure_month_table(p_log, p_month);
+  v_id_to uuid := least(p_id_to, app.uuid_v7_floor(app.next_month(p_month)));
+  v_last uuid;
+  v_stop uuid;
+  v_copied int;
+begin
+  execute format('select %1$I from %2$s order by %1$I desc limit 1', v_key, v_table) into v_last;
+  v_last := coalesce(v_last, app.uuid_v7_floor(p_month));
+  -- Between two ids, never between two rows of one: the next copy goes on after the last id.
+  execute format('select %1$I from %2$s where %1$I > $1 and %1$I < $2 order by %1$I offset $3 limit 1', v_key, v_from)
+    into v_stop using v_last, v_id_to, p_rows_max;
+  execute format('insert into %2$s select d.* from %3$s d where d.%1$I > $1 and d.%1$I < $2', v_key, v_table, v_from)
+    using v_last, coalesce(v_stop, v_id_to);
+  get diagnostics v_copied = row_count;
+  return v_copied;
+end;
+$_$;
+
+-- Name: FUNCTION copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer) IS 'Copies the next rows of a month below an id from the default partition into the month''s own table, which is not attached yet; how many.';
+
+-- Name: copy_default_rows(regclass, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.copy_default_rows(p_log regclass, p_rows_max integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  -- Younger ones may still be followed by older ones, of calls in flight: those are copied when nobody else can write.
+  v_id_to uuid := app.uuid_v7_floor(clock_timestamp() - interval '1 minute');
+  v_copied int := 0;
+  v_month timestamptz;
+begin
+  for v_month in select m from app.default_months(p_log) m loop
+    v_copied := v_copied + app.copy_default_month(p_log, v_month, v_id_to, p_rows_max - v_copied);
+    exit when v_copied >= p_rows_max;
+  end loop;
+  return v_copied;
+end;
+$$;
+
+-- Name: FUNCTION copy_default_rows(p_log regclass, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.copy_default_rows(p_log regclass, p_rows_max integer) IS 'Copies the next rows of the default partition to their months'' tables. Nobody waits for that, and nobody sees the copies yet.';
+
 -- Name: count_binding_try(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.count_binding_try(p_card_id uuid) RETURNS void
@@ -1252,7 +1418,7 @@ begin
   end if;
   if v_try > v_before + 200 then
     perform rules.fail('BINDING_LOCKED', jsonb_build_object('retry_after_seconds',
-      ceil(extract(epoch from (v_today + 1)::timestamp at time zone app.setting('time_zone') - v_now))::int));
+      ceil(extract(epoch from rules.local_day_start(v_today + 1, app.setting('time_zone')) - v_now))::int));
   end if;
 end;
 $$;
@@ -1432,6 +1598,41 @@ $$;
 
 COMMENT ON FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) IS 'Credits what a provider was paid for an order, under the locks of card and order.';
 
+-- Name: default_months(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.default_months(p_log regclass) RETURNS SETOF timestamp with time zone
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_key name := app.partition_key(p_log);
+  v_from uuid := '00000000-0000-0000-0000-000000000000';
+  v_first uuid;
+  v_month timestamptz;
+begin
+  loop
+    execute format('select %1$I from %2$s where %1$I >= $1 order by %1$I limit 1', v_key, app.default_table(p_log)) into v_first using v_from;
+    exit when v_first is null;
+    v_month := date_trunc('month', app.uuid_v7_time(v_first), 'UTC');
+    return next v_month;
+    v_from := app.uuid_v7_floor(app.next_month(v_month));
+  end loop;
+end;
+$_$;
+
+-- Name: FUNCTION default_months(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.default_months(p_log regclass) IS 'The months of the rows in a log''s default partition; one look-up for each.';
+
+-- Name: default_table(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.default_table(p_log regclass) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$ select format('%s_default', p_log) $$;
+
+-- Name: FUNCTION default_table(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.default_table(p_log regclass) IS 'The name of a log''s default partition.';
+
 -- Name: device_violations(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.device_violations() RETURNS TABLE(rule text, object text, detail text)
@@ -1479,7 +1680,7 @@ CREATE FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_ids uuid[
   with differing as (
     select coalesce(i.row_id, r.row_id) as row_id, i.row_hash as sealed, r.row_hash as found
     from unnest(p_row_ids, p_row_hashes) as i (row_id, row_hash)
-    full join app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r on r.row_id = i.row_id
+    full join app.rows_of_seal(p_seal, p_log, p_row_ids) r on r.row_id = i.row_id
     where i.row_hash is distinct from r.row_hash
   )
   select d.row_id, case
@@ -1519,6 +1720,33 @@ $$;
 -- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) IS 'Answered or withdrawn; whether there was one. Under the card''s lock.';
+-- Name: earning_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.earning_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select 'payment_earns_by_the_rule', t.tx_no, format('%s for %s', t.points_earned, t.raw_amount)
+  from app.transactions t
+  join app.cards c on c.id = t.card_id
+  join app.card_type_rules r on r.card_type = c.card_type
+  where t.tx_type = 'payment'
+    and t.points_earned <> case when r.earns_points and t.final_amount > 0 then floor(t.raw_amount) else 0 end
+  union all
+  select 'refunds_take_what_was_earned', t.tx_no, format('%s of %s at %s of %s', x.taken, t.points_earned, x.refunded, t.final_amount)
+  from (
+    select f.original_tx_id, -sum(f.points_earned) as taken, sum(f.final_amount) as refunded
+    from app.transactions f where f.tx_type = 'refund' group by f.original_tx_id) x
+  join app.transactions t on t.id = x.original_tx_id
+  where t.final_amount > 0 and x.taken not between 0 and floor(t.points_earned * x.refunded / t.final_amount)
+  union all
+  select 'only_payments_earn', t.tx_no, t.points_earned::text
+  from app.transactions t
+  where t.tx_type not in ('payment', 'refund') and t.points_earned <> 0
+$$;
+
+-- Name: FUNCTION earning_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.earning_violations() IS 'Payments earn the whole units of their raw amount, where the card''s type earns and something is paid; refunds take back at most the share that they give back; nothing else earns.';
 
 -- Name: end_member_codes(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1581,25 +1809,48 @@ $$;
 
 COMMENT ON FUNCTION app.end_tx_id(p_until timestamp with time zone) IS 'Every transaction before this moment has a smaller id. The minute is for a clock that was set back between id and created_at.';
 
+-- Name: ensure_month_table(regclass, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.ensure_month_table(p_log regclass, p_month timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_table text := app.month_table(p_log, p_month);
+begin
+  if to_regclass(v_table) is null then
+    -- With its indexes and a proof of its bounds, so that attaching builds nothing and reads nothing.
+    execute format('create table %s (like %s including defaults including constraints including indexes including storage)', v_table, p_log);
+    execute format('alter table %s enable row level security', v_table);
+    execute format('revoke all on %s from public, anon, authenticated, service_role', v_table);
+    execute format(
+      'alter table %1$s add constraint rows_are_of_the_month check (%2$I >= %3$L and %2$I < %4$L)', v_table, app.partition_key(p_log),
+      app.uuid_v7_floor(p_month), app.uuid_v7_floor(app.next_month(p_month)));
+  end if;
+  return v_table;
+end;
+$_$;
+
+-- Name: FUNCTION ensure_month_table(p_log regclass, p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.ensure_month_table(p_log regclass, p_month timestamp with time zone) IS 'Makes the table of a log''s month, not yet attached, if it is not there; its name. Nobody waits for that.';
+
 -- Name: ensure_partition(regclass, timestamp with time zone, boolean); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) RETURNS boolean
     LANGUAGE plpgsql
-    SET lock_timeout TO '3s'
+    SET lock_timeout TO '100ms'
     AS $$
 declare
-  v_partition text := format('%s_%s', p_table, to_char(p_month at time zone 'UTC', 'YYYYMM'));
+  v_partition text := app.month_table(p_table, p_month);
 begin
-  if to_regclass(v_partition) is not null then
+  if app.is_partition(p_table, v_partition) then
     return false;
   end if;
-  -- Attaching locks the parent less than creating in place would: charges go on meanwhile.
-  execute format('create table %s (like %s including defaults including constraints)', v_partition, p_table);
-  execute format('alter table %s enable row level security', v_partition);
-  execute format('revoke all on %s from public, anon, authenticated, service_role', v_partition);
+  perform app.ensure_month_table(p_table, p_month);
   execute format(
     'alter table %s attach partition %s for values from (%L) to (%L)', p_table, v_partition, app.uuid_v7_floor(p_month),
-    app.uuid_v7_floor(((p_month at time zone 'UTC') + interval '1 month') at time zone 'UTC'));
+    app.uuid_v7_floor(app.next_month(p_month)));
+  execute format('alter table %s drop constraint rows_are_of_the_month', v_partition);
   if p_is_append_only then
     perform sec.hold_against_truncate(v_partition::regclass);
   end if;
@@ -1609,7 +1860,7 @@ $$;
 
 -- Name: FUNCTION ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) IS 'Makes one month''s partition of one log, if it is not there; whether it made it.';
+COMMENT ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) IS 'Attaches one month''s partition of one log, if it is not there; whether it did. Its one strong lock is the default partition''s. check_violation: that has rows of the month. lock_not_available: somebody holds it.';
 
 -- Name: ensure_partitions(integer); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1629,9 +1880,8 @@ begin
   loop
     begin
       v_made := v_made + app.ensure_partition(v_log.table_name, v_log.month, v_log.is_append_only)::int;
-    exception when check_violation then
-      -- The default partition holds rows of that month: the other logs still get theirs.
-      raise warning 'no partition of % for %: its rows are in the default partition', v_log.table_name, v_log.month;
+    exception when check_violation or lock_not_available then
+      raise warning 'no partition of % for %: cron_ensure_partitions makes it', v_log.table_name, v_log.month;
     end;
   end loop;
   return v_made;
@@ -1640,7 +1890,7 @@ $$;
 
 -- Name: FUNCTION ensure_partitions(p_months_ahead integer); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.ensure_partitions(p_months_ahead integer) IS 'Makes the month''s partition of every log and those of the months ahead; answers how many it made.';
+COMMENT ON FUNCTION app.ensure_partitions(p_months_ahead integer) IS 'For migrations: the month''s partition of every log and those of the months ahead, all in one transaction; answers how many it made.';
 
 -- Name: erase_devices_of_member(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1689,6 +1939,36 @@ $$;
 -- Name: FUNCTION erase_member(p_member app.member_profiles); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.erase_member(p_member app.member_profiles) IS 'Ends a member''s codes, devices and shares, closes the cards that were his alone and forgets who he was: his name is now his number.';
+
+-- Name: excuse_day_totals(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.excuse_day_totals(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_today date := app.card_day(p_now);
+  v_day_start timestamptz := rules.local_day_start(v_today, app.setting('time_zone'));
+  v_cards int;
+begin
+  -- A card's total of a day to come would count on until then.
+  with ahead as (
+    select c.id from app.cards c where c.paid_on > v_today order by c.id for no key update
+  )
+  update app.cards c
+  set paid_on = v_today,
+      paid_on_total = coalesce((
+        select sum(t.raw_amount) from app.transactions t
+        where t.card_id = c.id and t.tx_type = 'payment' and t.id >= app.first_tx_id(v_day_start) and t.id < app.uuid_v7_floor(p_now)
+          and t.created_at >= v_day_start), 0)
+  from ahead a where c.id = a.id;
+  get diagnostics v_cards = row_count;
+  return v_cards;
+end;
+$$;
+
+-- Name: FUNCTION excuse_day_totals(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.excuse_day_totals(p_now timestamp with time zone) IS 'Gives cards that paid on a day to come the total of today; how many.';
 
 -- Name: final_at(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1887,6 +2167,26 @@ $$;
 
 COMMENT ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) IS 'A merchant''s own payment; an unknown number and another merchant''s get the same answer.';
 
+-- Name: finding_hash(bigint, text, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid) RETURNS bytea
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if p_row_id is null or not p_table_name = any (app.sealed_logs()) then
+    return (select app.seal_root(s) from app.seals s where s.seal_no = p_seal_no);
+  end if;
+  return (
+    select r.row_hash
+    from app.log_rows(p_table_name, p_row_id, app.uuid_v7_floor(app.uuid_v7_time(p_row_id) + interval '2 milliseconds')) r
+    where r.row_id = p_row_id);
+end;
+$$;
+
+-- Name: FUNCTION finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid) IS 'The hash of what a finding is about as it is now: the row or, without one, the seal; NULL when that is not there.';
+
 -- Name: first_tx_id(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.first_tx_id(p_from timestamp with time zone) RETURNS uuid
@@ -1910,7 +2210,9 @@ CREATE FUNCTION app.first_unsealed(p_id_from uuid, p_id_to uuid) RETURNS uuid
     (select e.tx_id from app.ledger_entries e where e.tx_id >= p_id_from and e.tx_id < p_id_to order by e.tx_id limit 1),
     (select l.id from app.point_ledger l where l.id >= p_id_from and l.id < p_id_to order by l.id limit 1),
     (select a.id from audit.event_log a where a.id >= p_id_from and a.id < p_id_to order by a.id limit 1),
-    (select r.id from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to order by r.id limit 1))
+    (select r.id from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to order by r.id limit 1),
+    (select r.id from app.seal_rewinds r where r.id >= p_id_from and r.id < p_id_to order by r.id limit 1),
+    (select a.id from app.seal_acknowledgements a where a.id >= p_id_from and a.id < p_id_to order by a.id limit 1))
 $$;
 
 -- Name: FUNCTION first_unsealed(p_id_from uuid, p_id_to uuid); Type: COMMENT; Schema: app; Owner: -
@@ -1971,6 +2273,50 @@ $$;
 -- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) IS 'Whether a member was asked to own a card, in time, by one who still may.';
+-- Name: has_default_rows(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_default_rows(p_log regclass) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_has_rows boolean;
+begin
+  execute format('select exists (select from %s)', app.default_table(p_log)) into v_has_rows;
+  return v_has_rows;
+end;
+$$;
+
+-- Name: FUNCTION has_default_rows(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_default_rows(p_log regclass) IS 'Whether a log has rows that no month''s partition was there for.';
+
+-- Name: has_jumped(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_jumped(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_at timestamptz := p_from;
+  v_newest uuid;
+begin
+  -- From posting to posting, at most a day a step: jobs that stood still for a month in which shops went on are no jump.
+  while v_at < p_to - interval '1 day' loop
+    select t.id into v_newest
+    from app.transactions t
+    where t.id > app.uuid_v7_floor(v_at + interval '1 millisecond') and t.id < app.uuid_v7_floor(v_at + interval '1 day')
+    order by t.id desc limit 1;
+    if v_newest is null then
+      return true;
+    end if;
+    v_at := app.uuid_v7_time(v_newest);
+  end loop;
+  return false;
+end;
+$$;
+
+-- Name: FUNCTION has_jumped(p_from timestamp with time zone, p_to timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_jumped(p_from timestamp with time zone, p_to timestamp with time zone) IS 'Whether more than a day between two moments has no posting.';
 
 -- Name: has_prepared_transaction(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2024,6 +2370,22 @@ $$;
 
 COMMENT ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) IS 'Makes a payment the holder of its order, once.';
 
+-- Name: holders_of(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.holders_of(p_table text) RETURNS text[]
+    LANGUAGE sql
+    AS $$
+  select coalesce(array_agg(l.virtualtransaction), '{}')
+  from pg_catalog.pg_locks l
+  where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.relation = p_table::regclass
+$$;
+
+-- Name: FUNCTION holders_of(p_table text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.holders_of(p_table text) IS 'The transactions of others that hold any lock on a table.';
+
 -- Name: idempotency_violations(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.idempotency_violations() RETURNS TABLE(rule text, object text, detail text)
@@ -2075,6 +2437,52 @@ $$;
 -- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.is_linked(p_auth_user_id uuid) IS 'Whether a member''s link leads to a Supabase Auth user who exists; NULL leads to none.';
+-- Name: is_acknowledged(bigint, text, uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return exists (
+    select from app.seal_acknowledgements a
+    where a.seal_no is not distinct from p_seal_no and a.table_name = p_table_name and a.row_id is not distinct from p_row_id and a.what = p_what
+      and a.row_hash is not distinct from app.finding_hash(p_seal_no, p_table_name, p_row_id));
+end;
+$$;
+
+-- Name: FUNCTION is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) IS 'Whether an admin explained this finding, and nothing changed since.';
+
+-- Name: is_held_for_long(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_held_for_long(p_table text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_holders text[] := app.holders_of(p_table);
+begin
+  if v_holders = '{}' then
+    return false;
+  end if;
+  perform pg_sleep(0.05);
+  return v_holders && app.holders_of(p_table);
+end;
+$$;
+
+-- Name: FUNCTION is_held_for_long(p_table text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_held_for_long(p_table text) IS 'Whether somebody holds a lock on the table for longer than calls do: waiting behind them would keep everybody else waiting too.';
+
+-- Name: is_partition(regclass, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_partition(p_log regclass, p_table text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$ select exists (select from pg_catalog.pg_inherits i where i.inhparent = p_log and i.inhrelid = to_regclass(p_table)) $$;
+
+-- Name: FUNCTION is_partition(p_log regclass, p_table text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_partition(p_log regclass, p_table text) IS 'Whether a table is there and attached to the log.';
 
 -- Name: is_purged(text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2171,6 +2579,16 @@ $$;
 -- Name: FUNCTION items_digest(p_row_ids uuid[], p_row_hashes bytea[]); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.items_digest(p_row_ids uuid[], p_row_hashes bytea[]) IS 'SHA-256 over ids and hashes in their order, as hex; NULL for none.';
+
+-- Name: level_bounds(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.level_bounds() RETURNS bigint[]
+    LANGUAGE sql
+    AS $$ select array_agg(l.points_min order by l.level) from app.membership_levels l $$;
+
+-- Name: FUNCTION level_bounds(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.level_bounds() IS 'Where the levels begin, level 0 first.';
 
 -- Name: membership_levels; Type: TABLE; Schema: app; Owner: -
 
@@ -2387,6 +2805,23 @@ $$;
 
 COMMENT ON FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) IS 'Locks the card that the caller''s member was asked to own, else INVITATION_NOT_FOUND.';
 
+-- Name: lock_levels(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_levels() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- The key of app.try_job('levels'). No call of a member or merchant takes it.
+  perform pg_advisory_xact_lock(hashtextextended('mps/levels', 0));
+exception when lock_not_available then
+  perform rules.fail('UNAVAILABLE');
+end;
+$$;
+
+-- Name: FUNCTION lock_levels(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_levels() IS 'One replacement of the levels after the other, and none while cards are moved; UNAVAILABLE after the caller''s lock_timeout.';
+
 -- Name: lock_member(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_member(p_member_id uuid) RETURNS app.member_profiles
@@ -2561,6 +2996,28 @@ $$;
 
 COMMENT ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) IS 'Locks a card the member is bound to, as a charge does; an unknown card and one they are not bound to get the same answer.';
 
+-- Name: lock_settling(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_settling(p_merchant_id uuid) RETURNS app.merchants
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_merchant app.merchants;
+begin
+  -- One settlement of a merchant at a time; no posting takes this lock.
+  perform pg_advisory_xact_lock(hashtextextended('mps/settling/' || p_merchant_id::text, 0));
+  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  return v_merchant;
+end;
+$$;
+
+-- Name: FUNCTION lock_settling(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_settling(p_merchant_id uuid) IS 'The merchant, for whoever settles it alone; MERCHANT_NOT_FOUND.';
+
 -- Name: lock_shop_for_cash(app.merchants, uuid, numeric); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric) RETURNS timestamp with time zone
@@ -2608,6 +3065,12 @@ begin
   when 'app.purged_ranges' then
     return query select r.id, app.row_hash(to_jsonb(r), 'id')
       from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to;
+  when 'app.seal_rewinds' then
+    return query select r.id, app.row_hash(to_jsonb(r), 'id')
+      from app.seal_rewinds r where r.id >= p_id_from and r.id < p_id_to;
+  when 'app.seal_acknowledgements' then
+    return query select a.id, app.row_hash(to_jsonb(a), 'id')
+      from app.seal_acknowledgements a where a.id >= p_id_from and a.id < p_id_to;
   end case;
 end;
 $$;
@@ -2628,7 +3091,7 @@ declare
 begin
   select i.* into v_items from app.seal_items i where i.seal_no = p_seal.seal_no and i.log = p_log;
   select app.items_digest(array_agg(r.row_id order by r.row_id), array_agg(r.row_hash order by r.row_id)) into v_found
-  from app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r;
+  from app.rows_of_seal(p_seal, p_log, v_items.row_ids) r;
   if v_items.seal_no is null and app.is_purged(p_log, p_seal.id_to) then
     v_sealed := null;
   elsif v_items.seal_no is null and v_sealed is not null then
@@ -2700,6 +3163,27 @@ $$;
 
 COMMENT ON FUNCTION app.logs_without_partition() IS 'Logs that lack the partition of this month or the next.';
 
+-- Name: make_default_partition(regclass, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.make_default_partition(p_log regclass, p_is_append_only boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_default text := app.default_table(p_log);
+begin
+  execute format('create table %s partition of %s default', v_default, p_log);
+  execute format('alter table %s enable row level security', v_default);
+  execute format('revoke all on %s from public, anon, authenticated, service_role', v_default);
+  if p_is_append_only then
+    perform sec.hold_against_truncate(v_default::regclass);
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION make_default_partition(p_log regclass, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.make_default_partition(p_log regclass, p_is_append_only boolean) IS 'Gives a log a default partition, empty.';
+
 -- Name: make_member(text, text, text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) RETURNS app.member_profiles
@@ -2753,13 +3237,14 @@ CREATE TABLE app.settlements (
     payout_tx_id uuid,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    counts_as_period boolean DEFAULT true NOT NULL,
     CONSTRAINT settlements_carry_a_debt_only CHECK (((carried_in <= (0)::numeric) AND ((carried_in < (0)::numeric) = (carried_from IS NOT NULL)))),
     CONSTRAINT settlements_mode_known CHECK ((mode = ANY (ARRAY['realtime'::text, 't_plus_1'::text, 'monthly'::text]))),
     CONSTRAINT settlements_net_is_the_rest CHECK ((net = ((((gross - refunds) - cash) - fee) + carried_in))),
     CONSTRAINT settlements_of_nothing CHECK ((((payment_count + refund_count) + cash_count) > 0)),
     CONSTRAINT settlements_paid_has_its_transaction CHECK (((status = 'paid'::text) = (payout_tx_id IS NOT NULL))),
     CONSTRAINT settlements_period_empty CHECK ((period_start < period_end)),
-    CONSTRAINT settlements_period_not_over CHECK ((period_end <= created_at)),
+    CONSTRAINT settlements_period_not_over CHECK (((period_end <= created_at) OR (NOT counts_as_period))),
     CONSTRAINT settlements_settlement_no_well_formed CHECK ((settlement_no ~ '^STL[0-9]{10,}$'::text)),
     CONSTRAINT settlements_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'settled'::text, 'paid'::text, 'failed'::text]))),
     CONSTRAINT settlements_sums_negative CHECK (((gross >= (0)::numeric) AND (refunds >= (0)::numeric) AND (cash >= (0)::numeric) AND (fee >= (0)::numeric) AND (((('NaN'::numeric <> gross) AND ('NaN'::numeric <> refunds)) AND ('NaN'::numeric <> cash)) AND ('NaN'::numeric <> fee))))
@@ -2767,7 +3252,7 @@ CREATE TABLE app.settlements (
 
 -- Name: TABLE settlements; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.settlements IS 'What we owe a merchant for a half-open period: net = gross - refunds - cash - fee + carried_in. A negative net is paid out as 0 and carried into the next one, which names it in carried_from. All but the status is written once.';
+COMMENT ON TABLE app.settlements IS 'What we owe a merchant for a half-open period: net = gross - refunds - cash - fee + carried_in. A negative net is paid out as 0 and carried into the next one, which names it in carried_from. All but the status is written once. counts_as_period: later ones begin after it; not those that a wrong clock made, nor those of transactions that an admin named.';
 
 -- Name: make_settlement(uuid, text, timestamp with time zone, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2775,17 +3260,13 @@ CREATE FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_st
     LANGUAGE plpgsql
     AS $$
 declare
-  v_now timestamptz := app.lock_merchant_against_posting(p_merchant_id);
-  v_merchant app.merchants;
+  v_merchant app.merchants := app.lock_settling(p_merchant_id);
+  v_now timestamptz := app.wait_for_postings(p_merchant_id);
   v_settlement app.settlements;
 begin
-  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id;
-  if v_merchant.id is null then
-    perform rules.fail('MERCHANT_NOT_FOUND');
-  end if;
   if exists (
     select from app.settlements s
-    where s.merchant_id = p_merchant_id and s.period_end > p_period_start and s.period_start < p_period_end)
+    where s.merchant_id = p_merchant_id and s.period_end > p_period_start and s.period_start < p_period_end and s.counts_as_period)
   then
     perform rules.fail('SETTLEMENT_ALREADY_EXISTS');
   end if;
@@ -2802,7 +3283,7 @@ $$;
 
 -- Name: FUNCTION make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text) IS 'Settles a period that has ended, under the merchant''s exclusive lock. Errors: MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS, NO_TRANSACTIONS_IN_PERIOD.';
+COMMENT ON FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text) IS 'Settles a period that has ended, once the merchant''s postings in flight are committed. Errors: MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS, NO_TRANSACTIONS_IN_PERIOD.';
 
 -- Name: make_standard_card(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3006,6 +3487,33 @@ $$;
 
 COMMENT ON FUNCTION app.merchant_violations() IS 'For verify_ledger: a transaction''s terminal is one of its merchant''s.';
 
+-- Name: missing_month(regclass, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.missing_month(p_log regclass, p_months_ahead integer) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  select m.month
+  from generate_series(0, p_months_ahead) as a (months)
+  cross join lateral (
+    select (date_trunc('month', now() at time zone 'UTC') + make_interval(months => a.months)) at time zone 'UTC' as month) m
+  where not app.is_partition(p_log, app.month_table(p_log, m.month))
+  order by m.month limit 1
+$$;
+
+-- Name: FUNCTION missing_month(p_log regclass, p_months_ahead integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.missing_month(p_log regclass, p_months_ahead integer) IS 'The first month, from this one to so many ahead, that a log has no partition for.';
+
+-- Name: month_table(regclass, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.month_table(p_log regclass, p_month timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$ select format('%s_%s', p_log, to_char(p_month at time zone 'UTC', 'YYYYMM')) $$;
+
+-- Name: FUNCTION month_table(p_log regclass, p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.month_table(p_log regclass, p_month timestamp with time zone) IS 'The name of the table that holds a log''s month.';
+
 -- Name: move_card_status(app.cards, text, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) RETURNS boolean
@@ -3033,6 +3541,38 @@ $$;
 -- Name: FUNCTION move_card_status(p_card app.cards, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) IS 'Moves a locked card, audited; a lost or closed one loses its open codes and devices. A wrong move is CARD_STATUS_CONFLICT, never a silent true.';
+
+-- Name: move_default_rows(regclass, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.move_default_rows(p_log regclass, p_is_append_only boolean) RETURNS integer
+    LANGUAGE plpgsql
+    SET lock_timeout TO '100ms'
+    AS $$
+declare
+  v_default text := app.default_table(p_log);
+  v_months timestamptz[];
+  v_month timestamptz;
+begin
+  -- Whoever reads or writes a partition has locked the log before: behind this nobody holds the default partition.
+  execute format('lock table only %s in access exclusive mode', p_log);
+  execute format('lock table only %s in access exclusive mode nowait', v_default);
+  v_months := array(select m from app.default_months(p_log) m);
+  foreach v_month in array v_months loop
+    perform app.complete_month(p_log, v_month);
+  end loop;
+  execute format('alter table %s detach partition %s', p_log, v_default);
+  execute format('drop table %s', v_default);
+  foreach v_month in array v_months loop
+    perform app.ensure_partition(p_log, v_month, p_is_append_only);
+  end loop;
+  perform app.make_default_partition(p_log, p_is_append_only);
+  return cardinality(v_months);
+end;
+$$;
+
+-- Name: FUNCTION move_default_rows(p_log regclass, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.move_default_rows(p_log regclass, p_is_append_only boolean) IS 'Moves the rows of a log''s default partition to partitions of their months, unchanged; answers how many months. What was copied before is not copied again, so that calls wait for what came in since. lock_not_available: somebody holds the log.';
 
 -- Name: move_member_status(uuid, text, text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3086,6 +3626,20 @@ $$;
 
 COMMENT ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) IS 'An admin suspends or activates a merchant; false when it was so already.';
 
+-- Name: newest_transaction_id(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.newest_transaction_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (select t.id from app.transactions t order by t.id desc limit 1);
+end;
+$$;
+
+-- Name: FUNCTION newest_transaction_id(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.newest_transaction_id() IS 'The id of the newest transaction, and so the newest moment at which anything was posted.';
+
 -- Name: next_card_no(text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.next_card_no(p_card_type text) RETURNS text
@@ -3099,13 +3653,23 @@ $$;
 
 COMMENT ON FUNCTION app.next_card_no(p_card_type text) IS 'A fresh card number: the type''s prefix and eight digits.';
 
+-- Name: next_month(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.next_month(p_month timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$ select ((p_month at time zone 'UTC') + interval '1 month') at time zone 'UTC' $$;
+
+-- Name: FUNCTION next_month(p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.next_month(p_month timestamp with time zone) IS 'The first moment of the month after, in UTC, by which the logs are divided.';
+
 -- Name: next_settlement_period(app.merchants, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone) RETURNS tstzrange
     LANGUAGE plpgsql STABLE
     AS $$
 declare
-  v_settled_end timestamptz := coalesce((select max(s.period_end) from app.settlements s where s.merchant_id = p_merchant.id), '-infinity');
+  v_settled_end timestamptz := coalesce(app.settled_until(p_merchant.id), '-infinity');
   v_over timestamptz := app.settlement_unit_start(p_merchant, p_now, 0);
   v_first timestamptz;
   v_end timestamptz;
@@ -3121,7 +3685,6 @@ begin
   v_first := least(v_first, (select min(t.created_at) from app.unsettled_transactions(p_merchant.id, v_first) t));
   v_first := greatest(v_first, v_settled_end);
   v_end := case when p_merchant.settlement_mode = 'realtime' then v_over else app.settlement_unit_start(p_merchant, v_first, 1) end;
-  -- Where clocks are set back over midnight, the hour before it counts as the new day's, which is not over yet.
   return case when v_end <= v_over then
     tstzrange(greatest(app.settlement_unit_start(p_merchant, v_first, 0), v_settled_end), v_end) end;
 end;
@@ -3202,12 +3765,9 @@ CREATE FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolea
     AS $$
 begin
   insert into app.partitioned_tables (table_name, is_append_only) values (p_table, p_is_append_only);
-  execute format('create table %s_default partition of %s default', p_table, p_table);
-  execute format('alter table %s_default enable row level security', p_table);
-  execute format('revoke all on %s_default from public, anon, authenticated, service_role', p_table);
+  perform app.make_default_partition(p_table, p_is_append_only);
   if p_is_append_only then
     perform sec.hold_append_only(p_table);
-    perform sec.hold_against_truncate((p_table::text || '_default')::regclass);
   end if;
 end;
 $$;
@@ -3215,6 +3775,56 @@ $$;
 -- Name: FUNCTION partition_by_month(p_table regclass, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolean) IS 'Registers a log, gives it its default partition and, where it is append-only, the triggers that hold it.';
+
+-- Name: partition_key(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.partition_key(p_log regclass) RETURNS name
+    LANGUAGE sql STABLE
+    AS $$
+  select a.attname
+  from pg_catalog.pg_partitioned_table p
+  join pg_catalog.pg_attribute a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+  where p.partrelid = p_log
+$$;
+
+-- Name: FUNCTION partition_key(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.partition_key(p_log regclass) IS 'The column by which a log is divided into months.';
+
+-- Name: partition_step(regclass, boolean, integer, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_month timestamptz := app.missing_month(p_log, p_months_ahead);
+  v_count int;
+begin
+  if app.has_default_rows(p_log) then
+    v_count := app.copy_default_rows(p_log, p_rows_max);
+    if v_count > 0 then
+      return jsonb_build_object('log', p_log::text, 'rows_copied', v_count);
+    end if;
+    if app.is_held_for_long(p_log::text) then
+      return null;
+    end if;
+    return jsonb_build_object('log', p_log::text, 'months_moved', app.move_default_rows(p_log, p_is_append_only));
+  end if;
+  if v_month is null or app.is_held_for_long(app.default_table(p_log)) then
+    return null;
+  end if;
+  perform app.ensure_partition(p_log, v_month, p_is_append_only);
+  return jsonb_build_object('log', p_log::text, 'month', to_char(v_month at time zone 'UTC', 'YYYYMM'));
+exception when lock_not_available or deadlock_detected or check_violation then
+  -- Busy, or a row came into the default partition just now: this log waits for a later run, the others do not wait for it.
+  raise warning 'no step for the months of %: % %', p_log, sqlstate, sqlerrm;
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer) IS 'One short step for one log: attaches a month that it lacks or, while its default partition has rows, copies some and then moves them. What it did, NULL when there is nothing to do or somebody holds the log.';
 
 -- Name: payment_terms_for(app.cards, uuid, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3570,19 +4180,22 @@ COMMENT ON FUNCTION app.post_transaction(p_tx app.transactions) IS 'Writes a tra
 
 CREATE FUNCTION app.purge_audit_partition(p_now timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET lock_timeout TO '1s'
+    SET lock_timeout TO '100ms'
     AS $$
 declare
   v_old record;
   v_purge app.purged_ranges;
 begin
-  -- One at a time, and not while somebody seals.
+  -- Not while somebody changes months or seals.
+  if not app.try_job('partitions') then
+    return 0;
+  end if;
   perform from app.seal_state s for update skip locked;
   if not found then
     return 0;
   end if;
   select o.* into v_old from app.sealed_audit_partition(p_now - app.audit_kept()) o;
-  if v_old.partition is null then
+  if v_old.partition is null or app.is_held_for_long('audit.event_log') then
     return 0;
   end if;
   v_purge.id := app.uuid_v7(p_now);
@@ -3595,12 +4208,14 @@ begin
   into v_purge.seal_first, v_purge.seal_last, v_purge.last_root, v_purge.row_count
   from app.seals s where s.id_to > v_old.id_from and s.id_to <= v_old.id_to;
   insert into app.purged_ranges select v_purge.*;
+  -- By their range: after a clock that was wrong, seals of other months lie between the first and the last.
   delete from app.seal_items i
-  where i.log = v_purge.log and i.seal_no between v_purge.seal_first and v_purge.seal_last;
-  -- Last, since charges write to the log: they wait while this waits for its lock, so not for long, and next time again.
+  using app.seals s
+  where s.id_to > v_old.id_from and s.id_to <= v_old.id_to and i.seal_no = s.seal_no and i.log = v_purge.log;
+  -- Last, since charges write to the log: they wait while this waits for its lock.
   execute format('drop table %s', v_old.partition);
   return v_purge.row_count;
-exception when lock_not_available then
+exception when lock_not_available or deadlock_detected then
   raise warning 'the audit log is busy: a month past its time stays until the next run';
   return 0;
 end;
@@ -3779,7 +4394,8 @@ declare
   v_now timestamptz := clock_timestamp();
 begin
   return query
-    select w.work, coalesce(w.done_at > v_now - w.age_max, false) and coalesce(w.violations, 0) = 0,
+    select w.work,
+           coalesce(w.done_at > v_now - w.age_max and w.done_at < v_now + interval '5 minutes', false) and coalesce(w.violations, 0) = 0,
            case when w.done_at is null then 'never' else
              format('%s UTC', to_char(w.done_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
              || coalesce(', ' || w.violations || ' violations', '') end
@@ -3831,11 +4447,27 @@ CREATE FUNCTION app.reference_violations() RETURNS TABLE(rule text, object text,
   select 'number_names_its_transaction', n.tx_no, n.tx_id::text
   from app.transaction_numbers n
   where not exists (select from app.transactions t where t.id = n.tx_id)
+  union all
+  select 'original_is_a_transaction', r.tx_no, r.original_tx_id::text
+  from app.transactions r
+  where r.original_tx_id is not null and not exists (select from app.transactions t where t.id = r.original_tx_id)
+  union all
+  select 'terminal_is_known', t.tx_no, t.terminal_code
+  from app.transactions t
+  where t.terminal_code is not null and not exists (select from app.terminals x where x.code = t.terminal_code)
+  union all
+  select 'item_is_a_transaction', i.settlement_id::text, i.tx_id::text
+  from app.settlement_items i
+  where not exists (select from app.transactions t where t.id = i.tx_id)
+  union all
+  select 'payout_is_a_transaction', s.settlement_no, s.payout_tx_id::text
+  from app.settlements s
+  where s.payout_tx_id is not null and not exists (select from app.transactions t where t.id = s.payout_tx_id)
 $$;
 
 -- Name: FUNCTION reference_violations(); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.reference_violations() IS 'Rows of the logs that name a card, member, merchant or transaction that is not there: what foreign keys would refuse.';
+COMMENT ON FUNCTION app.reference_violations() IS 'Rows of the logs that name a card, member, merchant, terminal or transaction that is not there, and rows that name a transaction that is not there: what foreign keys would refuse. Orders and payments of providers have their own rules.';
 
 -- Name: refund_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3900,21 +4532,22 @@ $$;
 
 COMMENT ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) IS 'A new, empty voucher for the owner of a spent one: the first one''s expiry, or 30 days from its payment if that is later, and no longer however often it is repeated.';
 
--- Name: relevel_cards(bigint[]); Type: FUNCTION; Schema: app; Owner: -
+-- Name: relevel_cards(bigint[], integer); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.relevel_cards(p_points_min bigint[]) RETURNS integer
+CREATE FUNCTION app.relevel_cards(p_points_min bigint[], p_cards_max integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 declare
-  v_now timestamptz := clock_timestamp();
   v_moved int;
 begin
+  -- A card that somebody holds is left for a later step: this waits for nobody.
   with stale as (
     select c.id, c.points, c.level
     from app.cards c
     where c.level <> width_bucket(c.points, p_points_min) - 1
     order by c.id
-    for no key update
+    limit p_cards_max
+    for no key update skip locked
   ), moved as (
     update app.cards c
     set level = width_bucket(s.points, p_points_min) - 1
@@ -3923,37 +4556,27 @@ begin
     returning c.id, s.points, s.level as level_before, c.level as level_after
   )
   insert into app.level_changes (id, card_id, points, level_before, level_after, created_at)
-  select app.uuid_v7(v_now), m.id, m.points, m.level_before, m.level_after, v_now from moved m;
+  select app.uuid_v7(n.at), m.id, m.points, m.level_before, m.level_after, n.at from moved m cross join lateral (select clock_timestamp() as at) n;
   get diagnostics v_moved = row_count;
   return v_moved;
 end;
 $$;
 
--- Name: FUNCTION relevel_cards(p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION relevel_cards(p_points_min bigint[], p_cards_max integer); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.relevel_cards(p_points_min bigint[]) IS 'Moves every card to the level that its points give in a table of levels that begin at these points, level 0 first; how many it moved.';
+COMMENT ON FUNCTION app.relevel_cards(p_points_min bigint[], p_cards_max integer) IS 'Moves so many cards to the level that their points give in a table of levels that begin at these points, level 0 first; how many it moved.';
 
--- Name: replace_levels(app.membership_levels[], bigint[]); Type: FUNCTION; Schema: app; Owner: -
+-- Name: reopened_from(app.seals); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) RETURNS integer
-    LANGUAGE plpgsql
-    SET lock_timeout TO '250ms'
+CREATE FUNCTION app.reopened_from(p_seal app.seals) RETURNS uuid
+    LANGUAGE sql STABLE
     AS $$
-declare
-  v_moved int;
-begin
-  lock table app.membership_levels in access exclusive mode;
-  perform from app.cards c where c.level <> width_bucket(c.points, p_points_min) - 1 for no key update nowait;
-  v_moved := app.relevel_cards(p_points_min);
-  delete from app.membership_levels;
-  insert into app.membership_levels select l.* from unnest(p_levels) l;
-  return v_moved;
-end;
+  select min(r.id_from::text)::uuid from app.seal_rewinds r where r.seal_no > p_seal.seal_no and r.id_from < p_seal.id_to
 $$;
 
--- Name: FUNCTION replace_levels(p_levels app.membership_levels[], p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION reopened_from(p_seal app.seals); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) IS 'Replaces the levels and moves the cards that changed meanwhile. lock_not_available: somebody holds what it needs.';
+COMMENT ON FUNCTION app.reopened_from(p_seal app.seals) IS 'From which id on later seals answer for new rows in this one''s range, NULL when they do not.';
 
 -- Name: reversal_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4015,6 +4638,33 @@ $$;
 
 COMMENT ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) IS 'Ends the one open code of a member and card; whether it was still live.';
 
+-- Name: rewind_seals(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.rewind_seals(p_now timestamp with time zone) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_state app.seal_state;
+  v_id_from uuid;
+begin
+  select s.* into strict v_state from app.seal_state s for update;
+  if v_state.last_id_to <= app.uuid_v7_floor(p_now) then
+    return null;
+  end if;
+  v_id_from := coalesce(
+    (select s.id_to from app.seals s where s.id_to <= app.uuid_v7_floor(p_now) order by s.id_to desc limit 1),
+    '00000000-0000-0000-0000-000000000000');
+  insert into app.seal_rewinds (id, seal_no, id_from, rewound_at) values (app.uuid_v7(p_now), v_state.last_seal_no + 1, v_id_from, p_now)
+  on conflict (seal_no) do nothing;
+  update app.seal_state s set last_id_to = v_id_from, fenced_at = null, running = '{}', final_at = null;
+  return v_id_from;
+end;
+$$;
+
+-- Name: FUNCTION rewind_seals(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.rewind_seals(p_now timestamp with time zone) IS 'Takes the chain back to the last seal that ends before now, when it reaches further; where it goes on, NULL when it was not taken back.';
+
 -- Name: row_hash(jsonb, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.row_hash(p_row jsonb, p_without text) RETURNS bytea
@@ -4024,6 +4674,25 @@ CREATE FUNCTION app.row_hash(p_row jsonb, p_without text) RETURNS bytea
 -- Name: FUNCTION row_hash(p_row jsonb, p_without text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.row_hash(p_row jsonb, p_without text) IS 'SHA-256 of a row but for one column. Times and bytes print by the session''s settings: callers set timezone and bytea_output.';
+
+-- Name: rows_of_seal(app.seals, text, uuid[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]) RETURNS TABLE(row_id uuid, row_hash bytea)
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_reopened_from uuid := app.reopened_from(p_seal);
+begin
+  return query
+    select r.row_id, r.row_hash from app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r
+    where v_reopened_from is null or r.row_id < v_reopened_from
+       or r.row_id in (select i.row_id from unnest(p_row_ids) as i (row_id));
+end;
+$$;
+
+-- Name: FUNCTION rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]) IS 'The rows of a log that a seal answers for: all of its range or, past the point that the chain was taken back to, those that it holds.';
 
 -- Name: running_transactions(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4141,16 +4810,19 @@ begin
   loop
     if v_seal.seal_no <> v_expected then
       return query select m.seal_no, 'app.seals', null::uuid, 'seal_removed'
-        from generate_series(v_expected, least(v_seal.seal_no - 1, v_expected + v_rows_max)) as m (seal_no);
+        from generate_series(v_expected, least(v_seal.seal_no - 1, v_expected + v_rows_max)) as m (seal_no)
+        where not app.is_acknowledged(m.seal_no, 'app.seals', null, 'seal_removed');
       if v_seal.root is distinct from app.seal_root(v_seal) then
         return query select v_seal.seal_no, 'app.seals', null::uuid, 'seal_changed';
       end if;
     else
       return query select v_seal.seal_no, 'app.seals', null::uuid, c.what
-        from app.chain_violation(v_seal, v_previous) as c (what) where c.what is not null;
+        from app.chain_violation(v_seal, v_previous) as c (what)
+        where c.what is not null and not app.is_acknowledged(v_seal.seal_no, 'app.seals', null, c.what);
     end if;
     return query select v_seal.seal_no, g.log, v.row_id, v.what
-      from unnest(app.sealed_logs()) as g (log) cross join lateral app.log_violations(v_seal, g.log) v;
+      from unnest(app.sealed_logs()) as g (log) cross join lateral app.log_violations(v_seal, g.log) v
+      where not app.is_acknowledged(v_seal.seal_no, g.log, v.row_id, v.what);
     get diagnostics v_rows = row_count;
     v_rows_max := v_rows_max - v_rows;
     exit when v_rows_max <= 0;
@@ -4162,7 +4834,7 @@ $$;
 
 -- Name: FUNCTION seal_violations(p_seal_first bigint, p_seal_last bigint); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.seal_violations(p_seal_first bigint, p_seal_last bigint) IS 'What is wrong in these seals: with their chain, their items, and the rows they cover. Reads all those rows; stops after the seal in which it has named as many rows as a page holds.';
+COMMENT ON FUNCTION app.seal_violations(p_seal_first bigint, p_seal_last bigint) IS 'What is wrong in these seals: with their chain, their items, and the rows they cover, less what was acknowledged. Reads all those rows; stops after the seal in which it has named as many rows as a page holds.';
 
 -- Name: sealed_audit_partition(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4190,7 +4862,10 @@ COMMENT ON FUNCTION app.sealed_audit_partition(p_before timestamp with time zone
 
 CREATE FUNCTION app.sealed_logs() RETURNS text[]
     LANGUAGE sql IMMUTABLE
-    AS $$ select array['app.transactions', 'app.ledger_entries', 'app.point_ledger', 'audit.event_log', 'app.purged_ranges'] $$;
+    AS $$
+  select array['app.transactions', 'app.ledger_entries', 'app.point_ledger', 'audit.event_log', 'app.purged_ranges', 'app.seal_rewinds',
+    'app.seal_acknowledgements']
+$$;
 
 -- Name: FUNCTION sealed_logs(); Type: COMMENT; Schema: app; Owner: -
 
@@ -4240,10 +4915,12 @@ COMMENT ON FUNCTION app.setting(p_key text) IS 'A setting''s text. A missing one
 
 CREATE FUNCTION app.settle_next_period(p_merchant app.merchants) RETURNS boolean
     LANGUAGE plpgsql
+    SET lock_timeout TO '100ms'
     AS $$
 declare
-  v_period tstzrange := app.next_settlement_period(p_merchant, clock_timestamp());
+  v_period tstzrange;
 begin
+  v_period := app.next_settlement_period(p_merchant, clock_timestamp());
   if v_period is null then
     return false;
   end if;
@@ -4262,6 +4939,16 @@ $$;
 -- Name: FUNCTION settle_next_period(p_merchant app.merchants); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.settle_next_period(p_merchant app.merchants) IS 'Settles a merchant''s next finished period; false when there is none or it failed.';
+
+-- Name: settled_until(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settled_until(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$ select max(s.period_end) from app.settlements s where s.merchant_id = p_merchant_id and s.counts_as_period $$;
+
+-- Name: FUNCTION settled_until(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settled_until(p_merchant_id uuid) IS 'Where the merchant''s last settlement ends, NULL when there is none.';
 
 -- Name: settlement_items_page(uuid, integer, integer); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4296,6 +4983,7 @@ CREATE FUNCTION app.settlement_order_violations() RETURNS TABLE(rule text, objec
     select s.settlement_no, s.period_start,
       lag(s.settlement_no) over w as previous_no, max(s.period_end) over (w rows between unbounded preceding and 1 preceding) as taken_until
     from app.settlements s
+    where s.counts_as_period
     window w as (partition by s.merchant_id order by s.period_start, s.period_end)) n
   where n.period_start < n.taken_until
   union all
@@ -4427,10 +5115,11 @@ CREATE FUNCTION app.settlement_unit_start(p_merchant app.merchants, p_at timesta
   select case p_merchant.settlement_mode
     when 'realtime' then date_trunc('minute', p_at) + make_interval(mins => p_units_later)
     when 't_plus_1' then
-      (date_trunc('day', p_at at time zone p_merchant.time_zone) + make_interval(days => p_units_later)) at time zone p_merchant.time_zone
+      rules.local_day_start(rules.local_day(p_at, p_merchant.time_zone) + p_units_later, p_merchant.time_zone)
     when 'monthly' then
-      (date_trunc('month', p_at at time zone p_merchant.time_zone) + make_interval(months => p_units_later))
-        at time zone p_merchant.time_zone
+      rules.local_day_start(
+        (date_trunc('month', rules.local_day(p_at, p_merchant.time_zone)::timestamp) + make_interval(months => p_units_later))::date,
+        p_merchant.time_zone)
   end
 $$;
 
@@ -4526,24 +5215,28 @@ COMMENT ON FUNCTION app.tell_given(p_member_id uuid, p_fields text[]) IS 'Tells 
 CREATE FUNCTION app.tip_violations() RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
     LANGUAGE sql STABLE
     AS $$
-  select t.last_seal_no, 'app.seals', null::uuid, 'seal_removed'
-  from app.seal_state t
-  where t.last_seal_no <> coalesce((select max(s.seal_no) from app.seals s), 0)
-  union all
-  select t.last_seal_no, 'app.seals', null::uuid, 'seal_changed'
-  from app.seal_state t join app.seals s on s.seal_no = t.last_seal_no
-  where s.root is distinct from t.last_root or s.id_to is distinct from t.last_id_to
-  union all
-  select 0, 'app.seal_state', null::uuid, 'removed' where not exists (select from app.seal_state)
-  union all
-  select r.seal_last, 'app.purged_ranges', r.id, 'purged_too_early'
-  from app.purged_ranges r
-  where r.id_to > app.uuid_v7_floor(least(r.purged_at, now()) - app.audit_kept())
+  select v.seal_no, v.table_name, v.row_id, v.what
+  from (
+    select t.last_seal_no as seal_no, 'app.seals' as table_name, null::uuid as row_id, 'seal_removed' as what
+    from app.seal_state t
+    where t.last_seal_no <> coalesce((select max(s.seal_no) from app.seals s), 0)
+    union all
+    select t.last_seal_no, 'app.seals', null::uuid, 'seal_changed'
+    from app.seal_state t join app.seals s on s.seal_no = t.last_seal_no
+    where s.root is distinct from t.last_root
+       or coalesce((select r.id_from from app.seal_rewinds r where r.seal_no = t.last_seal_no + 1), s.id_to) is distinct from t.last_id_to
+    union all
+    select 0, 'app.seal_state', null::uuid, 'removed' where not exists (select from app.seal_state)
+    union all
+    select r.seal_last, 'app.purged_ranges', r.id, 'purged_too_early'
+    from app.purged_ranges r
+    where r.id_to > app.uuid_v7_floor(least(r.purged_at, now()) - app.audit_kept())) v
+  where not app.is_acknowledged(v.seal_no, v.table_name, v.row_id, v.what)
 $$;
 
 -- Name: FUNCTION tip_violations(); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.tip_violations() IS 'What is wrong with the end of the chain: last seals dropped or made anew without the memory of the tip, and purges before their time.';
+COMMENT ON FUNCTION app.tip_violations() IS 'What is wrong with the end of the chain, less what was acknowledged: last seals dropped or made anew without the memory of the tip, and purges before their time.';
 
 -- Name: transaction_rows(uuid[], uuid, boolean, boolean); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4629,6 +5322,44 @@ $$;
 
 COMMENT ON FUNCTION app.transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text) IS 'Payments, refunds and recharges from start to before end, of one merchant or (NULL) of all, by day, week or month of a time zone; a bucket without any is 0. Reads each transaction of the period once, by id.';
 
+-- Name: trusts_clock(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.trusts_clock() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_finding text := app.clock_finding(v_now);
+begin
+  -- Another job that is writing it down now says the same.
+  perform from app.clock_state s for update skip locked;
+  if found then
+    update app.clock_state s
+    set seen_at = case when v_finding is null then v_now else s.seen_at end,
+        finding = v_finding,
+        found_at = case when v_finding is not null then coalesce(s.found_at, v_now) end;
+  end if;
+  if v_finding is not null then
+    raise warning 'the clock is in doubt (%): nothing is settled, sealed or purged until an admin acknowledges it', v_finding;
+  end if;
+  return v_finding is null;
+end;
+$$;
+
+-- Name: FUNCTION trusts_clock(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.trusts_clock() IS 'Whether a job may go by the clock; remembers what it saw.';
+
+-- Name: try_job(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.try_job(p_name text) RETURNS boolean
+    LANGUAGE sql
+    AS $$ select pg_try_advisory_xact_lock(hashtextextended('mps/' || p_name, 0)) $$;
+
+-- Name: FUNCTION try_job(p_name text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.try_job(p_name text) IS 'Whether this transaction may do the job: no other one does it now. A job asks first of all, and answers 0 when it may not.';
+
 -- Name: uncarried_debt(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.uncarried_debt(p_merchant_id uuid) RETURNS app.settlements
@@ -4655,14 +5386,12 @@ COMMENT ON FUNCTION app.uncarried_debt(p_merchant_id uuid) IS 'The merchant''s s
 CREATE FUNCTION app.unsettled_from(p_merchant_id uuid) RETURNS uuid
     LANGUAGE sql STABLE
     AS $$
-  select coalesce(
-    (select app.uuid_v7_floor(max(s.period_end) - interval '2 hours') from app.settlements s where s.merchant_id = p_merchant_id),
-    '00000000-0000-0000-0000-000000000000')
+  select coalesce(app.uuid_v7_floor(app.settled_until(p_merchant_id) - interval '2 hours'), '00000000-0000-0000-0000-000000000000')
 $$;
 
 -- Name: FUNCTION unsettled_from(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.unsettled_from(p_merchant_id uuid) IS 'No transaction of the merchant with a smaller id is unsettled, nor will be. A settlement up to E was made under the exclusive lock at or after E. What had been posted before E was committed by then, and taken. What is posted later has a created_at of E or later, since it is read after the shared lock, and an id drawn in the hour before it (a constraint). The second hour is for a clock set back.';
+COMMENT ON FUNCTION app.unsettled_from(p_merchant_id uuid) IS 'No transaction of the merchant with a smaller id is unsettled, nor will be. A settlement up to E was made after it had waited for postings at or after E. What had been posted before E was committed by then, and taken. What is posted later has a created_at of E or later, since it is read after the shared lock, and an id drawn in the hour before it (a constraint). The second hour is for a clock set back; with one that was set back further nothing is settled before an admin looked, and verify_ledger names what is left behind.';
 
 -- Name: unsettled_transactions(uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4726,9 +5455,33 @@ $$;
 
 COMMENT ON FUNCTION app.view_recharge_orders(p_ids uuid[], p_with_payments boolean) IS 'Recharge orders, newest first: the first transaction that credited each, and for admins every payment reported.';
 
--- Name: write_settlement(app.merchants, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+-- Name: wait_for_postings(uuid); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) RETURNS app.settlements
+CREATE FUNCTION app.wait_for_postings(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz;
+begin
+  begin
+    -- The key of app.lock_merchant_for_posting: waits for every posting in flight.
+    perform pg_advisory_xact_lock(hashtextextended('mps/merchant/' || p_merchant_id::text, 0));
+    v_now := clock_timestamp();
+    -- A block that fails gives its locks back. Later postings read a later clock, so they need not wait for the rest of this.
+    raise exception using errcode = 'MPS00';
+  exception when sqlstate 'MPS00' then
+    return v_now;
+  end;
+end;
+$$;
+
+-- Name: FUNCTION wait_for_postings(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.wait_for_postings(p_merchant_id uuid) IS 'Waits for the merchant''s postings that run, and answers a moment: every posting from before it is committed, every other one will have a created_at of it or later. Keeps nobody waiting afterwards. In read committed.';
+
+-- Name: write_settlement(app.merchants, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, uuid[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[] DEFAULT NULL::uuid[]) RETURNS app.settlements
     LANGUAGE plpgsql
     AS $$
 declare
@@ -4737,7 +5490,9 @@ declare
 begin
   -- One statement, so that what is summed is what is stamped. The number is drawn for a settlement that is made only.
   with taken as materialized (
-    select t.id, t.tx_type, t.final_amount from app.unsettled_transactions(p_merchant.id, p_period_end) t
+    select t.id, t.tx_type, t.final_amount from app.unsettled_transactions(p_merchant.id, p_period_end) t where p_late_tx_ids is null
+    union all
+    select t.id, t.tx_type, t.final_amount from app.transactions t where t.id = any (p_late_tx_ids)
   ), summed as (
     select
       coalesce(sum(t.final_amount) filter (where t.tx_type = 'payment'), 0) as gross,
@@ -4751,11 +5506,11 @@ begin
   ), made as (
     insert into app.settlements (
       id, settlement_no, merchant_id, mode, period_start, period_end, gross, refunds, cash, payment_count, refund_count, cash_count,
-      fee_bps, fee, carried_from, carried_in, net, created_at, updated_at)
+      fee_bps, fee, carried_from, carried_in, net, created_at, updated_at, counts_as_period)
     select
       app.uuid_v7(p_now), 'STL' || rules.padded(nextval('app.settlement_no_seq'), 10), p_merchant.id, p_mode, p_period_start, p_period_end,
       s.gross, s.refunds, s.cash, s.payment_count, s.refund_count, s.cash_count, p_merchant.fee_bps, f.fee, v_debt.id,
-      coalesce(v_debt.net, 0), s.gross - s.refunds - s.cash - f.fee + coalesce(v_debt.net, 0), p_now, p_now
+      coalesce(v_debt.net, 0), s.gross - s.refunds - s.cash - f.fee + coalesce(v_debt.net, 0), p_now, p_now, p_late_tx_ids is null
     from summed s
     cross join lateral (select rules.settlement_fee(s.gross - s.refunds, p_merchant.fee_bps) as fee) f
     returning *
@@ -4767,9 +5522,9 @@ begin
 end;
 $$;
 
--- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) IS 'Takes what is unsettled before the period''s end and carries the last debt; NULL when there is nothing to take.';
+COMMENT ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]) IS 'Takes what is unsettled before the period''s end, or the late transactions that are named, and carries the last debt; NULL when there is nothing to take.';
 
 -- Name: log(text, text, text, text, jsonb); Type: FUNCTION; Schema: audit; Owner: -
 
@@ -4792,6 +5547,9 @@ COMMENT ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type te
 -- Name: accept_card_invitation(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.accept_card_invitation(p_card_id uuid) RETURNS boolean
+-- Name: acknowledge_clock(text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.acknowledge_clock(p_reason text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -4805,6 +5563,32 @@ begin
   perform app.end_invitation(p_card_id, v_own.id);
   perform app.set_binding(p_card_id, v_own.id, 'owner');
   perform audit.log('member', 'card.bound', 'card', v_card.card_no, jsonb_build_object('member_id', v_own.id, 'role', 'owner'));
+  v_now timestamptz;
+  v_finding text;
+  v_cards int;
+  v_settlements int;
+  v_sealed_from uuid;
+begin
+  perform sec.require_admin();
+  perform app.check_reason(p_reason);
+  v_finding := app.clock_finding(clock_timestamp());
+  if v_finding is null then
+    return false;
+  end if;
+  v_cards := app.excuse_day_totals(clock_timestamp());
+  perform from app.clock_state s for update;
+  v_now := clock_timestamp();
+  update app.clock_state s
+  set seen_at = v_now, finding = null, found_at = null,
+      excused_id = nullif(greatest(app.newest_transaction_id(), app.uuid_v7_floor(v_now)), app.uuid_v7_floor(v_now));
+  -- No honest settlement was made after now: later ones go by the last that was.
+  update app.settlements s set counts_as_period = false where s.created_at > v_now and s.counts_as_period;
+  get diagnostics v_settlements = row_count;
+  v_sealed_from := app.rewind_seals(v_now);
+  update app.binding_attempts a set locked_until = null where a.locked_until > v_now + interval '15 minutes';
+  perform audit.log('admin', 'clock.acknowledged', 'database', 'clock', jsonb_build_object(
+    'finding', v_finding, 'reason', btrim(p_reason), 'clock', v_now, 'settlements_set_aside', v_settlements, 'cards', v_cards,
+    'sealed_again_from', v_sealed_from));
   return true;
 end;
 $$;
@@ -4812,6 +5596,44 @@ $$;
 -- Name: FUNCTION accept_card_invitation(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.accept_card_invitation(p_card_id uuid) IS 'The caller becomes an owner of the card that they were asked to own (bind_member_to_card), within seven days and while who asked may still ask. Errors: NOT_AUTHENTICATED, INVITATION_NOT_FOUND, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, CARD_TYPE_NOT_SHAREABLE.';
+-- Name: FUNCTION acknowledge_clock(p_reason text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.acknowledge_clock(p_reason text) IS 'Admin: says that the database''s clock is right now, with a reason for the audit log, after health named it: it is behind what was posted, or jumped. What a wrong clock has reached ahead is set aside: settlements from then are no longer gone by, seals begin again where the last honest one ended, cards'' totals of days to come are today''s. Settling, sealing and purging go on. false: the clock is not in doubt. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
+-- Name: acknowledge_seal_finding(bigint, text, uuid, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin();
+  if p_table_name is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'table_name'));
+  end if;
+  if p_what is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'what'));
+  end if;
+  perform app.check_reason(p_reason);
+  if not exists (
+    select from (select f.* from app.seal_violations(p_seal_no, p_seal_no) f union all select t.* from app.tip_violations() t) v
+    where v.seal_no is not distinct from p_seal_no and v.table_name = p_table_name and v.row_id is not distinct from p_row_id and v.what = p_what)
+  then
+    return false;
+  end if;
+  insert into app.seal_acknowledgements (id, seal_no, table_name, row_id, what, row_hash, reason, acknowledged_by, acknowledged_at)
+  values (
+    app.uuid_v7(), p_seal_no, p_table_name, p_row_id, p_what, app.finding_hash(p_seal_no, p_table_name, p_row_id), btrim(p_reason),
+    (sec.caller()).user_id, clock_timestamp());
+  perform audit.log('admin', 'seal.finding_acknowledged', 'seal', p_seal_no::text, jsonb_build_object(
+    'table_name', p_table_name, 'row_id', p_row_id, 'what', p_what, 'reason', btrim(p_reason)));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) IS 'Admin: explains one finding of verify_seals, named as that names it (row_id NULL for one about a seal), with a reason of one line and at most 500 characters. It is not found again while the row stays as it is now. false: there is no such finding, or it was acknowledged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: add_admin_user(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5379,20 +6201,30 @@ CREATE FUNCTION public.cron_ensure_partitions() RETURNS integer
     SET search_path TO ''
     AS $$
 declare
-  v_made int;
+  v_log app.partitioned_tables;
+  v_step jsonb;
 begin
   perform sec.require_service();
-  v_made := app.ensure_partitions(3);
-  if v_made > 0 then
-    perform audit.log('service', 'partitions.made', 'database', 'partitions', jsonb_build_object('made', v_made));
+  if not app.try_job('partitions') then
+    return 0;
   end if;
-  return v_made;
+  for v_log in select p.* from app.partitioned_tables p order by p.table_name::text loop
+    v_step := app.partition_step(v_log.table_name, v_log.is_append_only, 3, 20000);
+    if v_step is not null then
+      -- Copies are seen by nobody before they move.
+      if not v_step ? 'rows_copied' then
+        perform audit.log('service', 'partitions.made', 'database', 'partitions', v_step);
+      end if;
+      return 1;
+    end if;
+  end loop;
+  return 0;
 end;
 $$;
 
 -- Name: FUNCTION cron_ensure_partitions(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_ensure_partitions() IS 'Service, daily: makes the partitions of this month and the next three where they lack; answers how many it made. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_ensure_partitions() IS 'Service, every hour: one short step towards partitions of this month and the next three for every log, and towards an empty default partition, whose rows move to their months. Answers 1 for a step, 0 when there is none to do now or somebody holds what it needs: call it again while it is not 0, each time in a transaction of its own. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_expire_cards(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5435,6 +6267,9 @@ declare
   v_expired int;
 begin
   perform sec.require_service();
+  if not app.try_job('expire_recharge_orders') then
+    return 0;
+  end if;
   -- Whoever is completing an order holds its row: it is left for the next call.
   with due as (
     select o.id from app.recharge_orders o
@@ -5455,12 +6290,43 @@ $$;
 
 COMMENT ON FUNCTION public.cron_expire_recharge_orders() IS 'Service: expires pending recharge orders whose time is over, at most 5000 a call; answers how many. A payment that still comes is credited and flagged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
+-- Name: cron_follow_levels(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_follow_levels() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_state app.level_state;
+  v_running text[];
+  v_moved int;
+  v_left int;
+begin
+  perform sec.require_service();
+  select s.* into strict v_state from app.level_state s;
+  if v_state.is_settled or not app.try_job('levels') then
+    return 0;
+  end if;
+  -- Before the cards are read: who is gone by now can write nothing after it.
+  v_running := app.running_transactions();
+  v_moved := app.relevel_cards(app.level_bounds(), 2000);
+  v_left := app.cards_to_relevel(app.level_bounds());
+  update app.level_state s
+  set readers = coalesce(s.readers, v_running),
+      is_settled = v_moved = 0 and v_left = 0 and not coalesce(s.readers, v_running) && v_running;
+  return v_moved;
+end;
+$$;
+
+-- Name: FUNCTION cron_follow_levels(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_follow_levels() IS 'Service, every minute: after a new table of levels, moves the next 2000 cards to their level; answers how many. Call again while it is not 0. Cards that somebody holds are left for a later call. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
 -- Name: cron_generate_settlements(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.cron_generate_settlements() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    SET lock_timeout TO '500ms'
     AS $$
 declare
   v_stop_at timestamptz := clock_timestamp() + interval '2 seconds';
@@ -5469,8 +6335,7 @@ declare
   v_merchant app.merchants;
 begin
   perform sec.require_service();
-  -- One at a time: two that hold each other's merchants would wait for each other.
-  if not pg_try_advisory_xact_lock(hashtextextended('mps/cron_generate_settlements', 0)) then
+  if not app.try_job('cron_generate_settlements') or not app.trusts_clock() then
     return 0;
   end if;
   insert into app.check_runs (what, ran_at, violations) values ('generate_settlements', clock_timestamp(), 0)
@@ -5488,7 +6353,7 @@ $$;
 
 -- Name: FUNCTION cron_generate_settlements(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_generate_settlements() IS 'Service: settles finished periods, each merchant''s by its own mode and time zone, oldest first; answers how many. It stops after 100 settlements or about two seconds, since its merchants wait with their charges until it commits; call it again until it answers 0. A merchant that fails is left out with a warning in the server''s log. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_generate_settlements() IS 'Service, every hour: settles the finished periods of all merchants, by their mode and time zone, at most 100 or two seconds a call. Answers how many it made; call again while it is not 0. Postings wait for no part of it longer than a tenth of a second: a merchant with one in flight for longer is left for a later call. 0, too, while the clock is in doubt. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_purge(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5502,6 +6367,9 @@ declare
   v_audit_rows bigint;
 begin
   perform sec.require_service();
+  if not app.try_job('purge') or not app.trusts_clock() then
+    return 0;
+  end if;
   v_codes := app.purge_codes(v_now - interval '90 days', 5000);
   v_audit_rows := app.purge_audit_partition(v_now);
   if v_codes > 0 or v_audit_rows > 0 then
@@ -5514,7 +6382,7 @@ $$;
 
 -- Name: FUNCTION cron_purge(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_purge() IS 'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 days past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. The books are never purged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_purge() IS 'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 days past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. 0, too, while the clock is in doubt. The books are never purged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_rotate_qr_tokens(integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5530,6 +6398,9 @@ begin
   if p_ttl_seconds is null or p_ttl_seconds not between 0 and rules.limit_int('code.lifetime_seconds_max') then
     perform rules.fail('INVALID_TTL', jsonb_build_object(
       'seconds_min', 0, 'seconds_max', rules.limit_int('code.lifetime_seconds_max')));
+  end if;
+  if not app.try_job('rotate_qr_tokens') then
+    return 0;
   end if;
   with aged as (
     select p.id
@@ -5571,7 +6442,7 @@ begin
     perform rules.fail('NOT_CONFIGURED', jsonb_build_object('what', 'read committed'));
   end if;
   perform from app.seal_state s for update skip locked;
-  if not found then
+  if not found or not app.trusts_clock() then
     return 0;
   end if;
   return app.seal_rows(app.uuid_v7_floor(app.final_at() - app.seal_margin()), 4000);
@@ -5580,18 +6451,22 @@ $$;
 
 -- Name: FUNCTION cron_seal(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_seal() IS 'Service, every minute: seals the next rows of the ledger, the point ledger and the audit log that no running transaction can add to any more, at most some 20 000. Answers how many items it sealed: 0 when there is nothing to do yet or somebody else is sealing; call again while it is large. No audit row: the seal is its own record. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, NOT_CONFIGURED (not in read committed).';
+COMMENT ON FUNCTION public.cron_seal() IS 'Service, every minute: seals the next rows of the ledger, the point ledger and the audit log that no running transaction can add to any more, at most some 20 000. Answers how many items it sealed: 0 when there is nothing to do yet, somebody else is sealing, or the clock is in doubt; call again while it is large. No audit row: the seal is its own record. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, NOT_CONFIGURED (not in read committed).';
 
 -- Name: cron_verify_ledger(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.cron_verify_ledger() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_violations int;
 begin
   perform sec.require_service();
+  if not app.try_job('verify_ledger') then
+    return 0;
+  end if;
   select count(*) into v_violations from public.verify_ledger();
   insert into app.check_runs (what, ran_at, violations) values ('verify_ledger', clock_timestamp(), v_violations)
   on conflict (what) do update set ran_at = excluded.ran_at, violations = excluded.violations;
@@ -5604,13 +6479,14 @@ $$;
 
 -- Name: FUNCTION cron_verify_ledger(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_verify_ledger() IS 'Service, every night: how many violations verify_ledger() finds; remembered in app.check_runs, and in the audit log when there are any. Reads everything, so it takes longer as the books grow. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_verify_ledger() IS 'Service, every night: how many violations verify_ledger() finds; remembered in app.check_runs, and in the audit log when there are any. Reads everything, so it takes longer as the books grow; 0 when another one is reading. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_verify_seals(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.cron_verify_seals() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_run app.check_runs;
@@ -5619,6 +6495,9 @@ declare
   v_is_round_over boolean;
 begin
   perform sec.require_service();
+  if not app.try_job('verify_seals') then
+    return 0;
+  end if;
   insert into app.check_runs (what, ran_at, violations) values ('verify_seals', clock_timestamp(), 0) on conflict do nothing;
   select r.* into v_run from app.check_runs r where r.what = 'verify_seals' for update;
   v_seal_last := app.seal_step_last(v_run.seal_next, 20000);
@@ -5644,7 +6523,7 @@ $$;
 
 -- Name: FUNCTION cron_verify_seals(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_verify_seals() IS 'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many violations this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_verify_seals() IS 'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many violations this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. 0 when another one is verifying. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: decline_card_invitation(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5826,6 +6705,7 @@ begin
   if p_period_end > clock_timestamp() then
     perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'period_end'));
   end if;
+  perform app.check_clock();
   return (app.make_settlement(
     p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end)).id;
 end;
@@ -5833,7 +6713,7 @@ $$;
 
 -- Name: FUNCTION generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) IS 'Admin, service: settles a merchant up to the end of a half-open period that is over: every payment, refund and cash recharge not settled yet, late ones of earlier periods included. Answers the settlement''s id. mode: realtime, t_plus_1, monthly. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, INVALID_PERIOD, MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS (it overlaps one, whatever the mode), NO_TRANSACTIONS_IN_PERIOD.';
+COMMENT ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) IS 'Admin, service: settles a merchant up to the end of a half-open period that is over: every payment, refund and cash recharge not settled yet, late ones of earlier periods included. Answers the settlement''s id. mode: realtime, t_plus_1, monthly. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, INVALID_PERIOD, CLOCK_IN_DOUBT, MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS (it overlaps one, whatever the mode), NO_TRANSACTIONS_IN_PERIOD.';
 
 -- Name: get_all_cards(integer, integer, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5943,7 +6823,7 @@ begin
   end if;
   return query
     select
-      c.id, c.card_no, c.card_type, c.name, v_role, c.status, c.balance::numeric, c.points, c.level, l.name,
+      c.id, c.card_no, c.card_type, c.name, v_role, c.status, c.balance::numeric, c.points, l.level, l.name,
       t.discount::numeric, t.discount_source, c.fixed_discount::numeric,
       case when r.earns_points then (select min(n.points_min) from app.membership_levels n where n.points_min > c.points) end,
       c.expires_at,
@@ -6035,7 +6915,7 @@ begin
   end if;
   return query
     select
-      c.id, c.card_no, c.card_type, c.name, b.role, c.status, c.balance, c.points, c.level, l.name,
+      c.id, c.card_no, c.card_type, c.name, b.role, c.status, c.balance, c.points, l.level, l.name,
       t.discount, t.discount_source,
       case when r.earns_points then (
         select min(n.points_min) from app.membership_levels n where n.points_min > c.points) end,
@@ -6044,7 +6924,9 @@ begin
     from app.card_bindings b
     join app.cards c on c.id = b.card_id
     join app.card_type_rules r on r.card_type = c.card_type
-    join app.membership_levels l on l.level = c.level
+    -- By its points: a card may be on its way from a level that is gone.
+    cross join lateral (
+      select m.level, m.name from app.membership_levels m where m.points_min <= c.points order by m.points_min desc limit 1) l
     cross join lateral app.payment_terms_for(c, v_member_id, 1.00, now()) t
     where b.member_id = v_member_id
     order by array_position(array['standard', 'prepaid', 'corporate', 'voucher'], c.card_type), c.card_no;
@@ -6368,10 +7250,11 @@ COMMENT ON FUNCTION public.get_settlement_detail(p_settlement_id uuid, p_limit i
 CREATE FUNCTION public.get_system_statistics() RETURNS TABLE(topic text, kind text, status text, count bigint, amount numeric)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_user_id uuid := sec.require_user();
-  v_day date := app.card_day(clock_timestamp());
+  v_day_start timestamptz := rules.local_day_start(app.card_day(clock_timestamp()), app.setting('time_zone'));
 begin
   if not sec.is_admin() then
     perform rules.fail('PERMISSION_DENIED');
@@ -6390,8 +7273,7 @@ begin
       union all
       select 'today', t.tx_type, null, count(*), sum(t.final_amount)
       from app.transactions t
-      where t.id >= app.first_tx_id(v_day::timestamp at time zone app.setting('time_zone'))
-        and t.created_at >= v_day::timestamp at time zone app.setting('time_zone')
+      where t.id >= app.first_tx_id(v_day_start) and t.created_at >= v_day_start
       group by t.tx_type
     ) s
     order by s.topic, s.kind, s.status;
@@ -6411,15 +7293,15 @@ CREATE FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) RETURNS T
 declare
   v_user_id uuid := sec.require_user();
   v_merchant app.merchants := sec.visible_merchant(p_merchant_id);
-  v_day date := (clock_timestamp() at time zone v_merchant.time_zone)::date;
+  v_day date := rules.local_day(clock_timestamp(), v_merchant.time_zone);
 begin
   return query
     select
       v_day, v_merchant.time_zone, t.payment_count, t.gross_amount, t.refund_count, t.refund_amount, t.net_amount,
       t.recharge_count, t.recharge_amount, t.points_earned, t.points_taken
     from app.transaction_totals(
-      v_merchant.id, v_day::timestamp at time zone v_merchant.time_zone,
-      (v_day + 1)::timestamp at time zone v_merchant.time_zone, 'day', v_merchant.time_zone) t
+      v_merchant.id, rules.local_day_start(v_day, v_merchant.time_zone), rules.local_day_start(v_day + 1, v_merchant.time_zone), 'day',
+      v_merchant.time_zone) t
     where t.bucket_start = v_day;
 end;
 $$;
@@ -6480,6 +7362,7 @@ COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transact
 CREATE FUNCTION public.get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid DEFAULT NULL::uuid, p_group_by text DEFAULT 'day'::text) RETURNS TABLE(bucket_start date, payment_count bigint, gross_amount numeric, refund_count bigint, refund_amount numeric, net_amount numeric, recharge_count bigint, recharge_amount numeric, points_earned bigint, points_taken bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_user_id uuid := sec.require_user();
@@ -6652,11 +7535,9 @@ declare
   v_own app.member_profiles := sec.own_member();
   v_is_admin boolean := sec.is_admin();
   v_rows int := sec.page_rows(p_limit, p_offset);
+  v_offset int := coalesce(p_offset, 0);
   v_ids uuid[];
 begin
-  if p_offset is null then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
-  end if;
   if p_status is not null and p_status not in ('pending', 'expired', 'completed', 'needs_review', 'refunded_outside') then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
   end if;
@@ -6670,21 +7551,21 @@ begin
       select o.id from app.recharge_orders o
       where o.card_id = p_card_id and (p_status is null or o.status = p_status or (v_is_admin and p_status = 'needs_review' and exists (
         select from app.recharge_payments p where p.order_id = o.id and p.status = 'needs_review')))
-      order by o.id desc limit v_rows offset p_offset);
+      order by o.id desc limit v_rows offset v_offset);
   elsif v_is_admin and p_status is not distinct from 'needs_review' then
     -- Few rows, found by their own index: what an admin has to do.
     v_ids := array(
       select distinct p.order_id from app.recharge_payments p where p.status = 'needs_review'
-      order by p.order_id desc limit v_rows offset p_offset);
+      order by p.order_id desc limit v_rows offset v_offset);
   elsif v_is_admin then
     v_ids := array(
       select o.id from app.recharge_orders o where p_status is null or o.status = p_status
-      order by o.id desc limit v_rows offset p_offset);
+      order by o.id desc limit v_rows offset v_offset);
   else
     v_ids := array(
       select o.id from app.recharge_orders o
       where o.member_id = v_own.id and (p_status is null or o.status = p_status)
-      order by o.id desc limit v_rows offset p_offset);
+      order by o.id desc limit v_rows offset v_offset);
   end if;
   return query select v.* from app.view_recharge_orders(v_ids, v_is_admin) v;
 end;
@@ -7582,39 +8463,31 @@ COMMENT ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestam
 CREATE FUNCTION public.set_membership_levels(p_levels jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    SET statement_timeout TO '10min'
+    SET lock_timeout TO '2s'
     AS $$
 declare
   v_levels app.membership_levels[];
   v_points_min bigint[];
-  v_moved int;
+  v_changed int;
 begin
   perform sec.require_admin();
   v_levels := app.levels_from_json(p_levels);
   v_points_min := array(select l.points_min from unnest(v_levels) l order by l.level);
-  -- One replacement after the other; whoever reads the levels goes on.
-  lock table app.membership_levels in share row exclusive mode;
-  v_moved := app.relevel_cards(v_points_min);
-  for v_attempt in 1 .. 50 loop
-    begin
-      v_moved := v_moved + app.replace_levels(v_levels, v_points_min);
-      exit;
-    exception when lock_not_available then
-      if v_attempt = 50 then
-        raise;
-      end if;
-      perform pg_sleep(0.05);
-    end;
-  end loop;
+  perform app.lock_levels();
+  delete from app.membership_levels;
+  insert into app.membership_levels select l.* from unnest(v_levels) l;
+  update app.level_state s set is_settled = false, readers = null;
+  v_changed := app.relevel_cards(v_points_min, 2000);
+  v_changed := v_changed + app.cards_to_relevel(v_points_min);
   perform audit.log('admin', 'levels.set', 'membership_levels', null,
-    jsonb_build_object('levels', to_jsonb(v_levels), 'cards_moved', v_moved));
-  return v_moved;
+    jsonb_build_object('levels', to_jsonb(v_levels), 'cards_moved', v_changed));
+  return v_changed;
 end;
 $$;
 
 -- Name: FUNCTION set_membership_levels(p_levels jsonb); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.set_membership_levels(p_levels jsonb) IS 'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end, which at a million of them takes a minute: choose a quiet hour. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
+COMMENT ON FUNCTION public.set_membership_levels(p_levels jsonb) IS 'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changes. The next payment has the new discount; the level that is shown with a card is the new one at once or, with many cards, within minutes. Charges go on. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps), UNAVAILABLE (another one is being put in place: again in a moment).';
 
 -- Name: set_setting(text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7653,6 +8526,56 @@ $$;
 
 COMMENT ON FUNCTION public.set_setting(p_key text, p_value text) IS 'Admin: changes a setting from the next call on. Amounts are plain decimals with at most two decimals. The currency stays once there is a transaction. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_SETTING, SETTING_NOT_FOUND.';
 
+-- Name: settle_late_transactions(uuid, text[], text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '5s'
+    AS $$
+declare
+  v_merchant app.merchants;
+  v_now timestamptz;
+  v_tx_ids uuid[];
+  v_unknown text;
+  v_start timestamptz;
+  v_end timestamptz;
+  v_settlement app.settlements;
+begin
+  perform sec.require_admin();
+  if p_merchant_id is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'merchant_id'));
+  end if;
+  if coalesce(cardinality(p_tx_nos), 0) not between 1 and rules.limit_int('page.rows_max') or array_position(p_tx_nos, null) is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'tx_nos'));
+  end if;
+  perform app.check_reason(p_reason);
+  perform app.check_clock();
+  v_merchant := app.lock_settling(p_merchant_id);
+  v_now := app.wait_for_postings(p_merchant_id);
+  select array_agg(t.id), min(t.created_at), max(t.created_at) + interval '1 microsecond', min(n.tx_no) filter (where t.id is null)
+  into v_tx_ids, v_start, v_end, v_unknown
+  from (select distinct unnest(p_tx_nos) as tx_no) n
+  left join app.transaction_numbers x on x.tx_no = n.tx_no
+  left join app.transactions t
+    on t.id = x.tx_id and t.merchant_id = p_merchant_id and t.tx_type in ('payment', 'refund', 'recharge');
+  if v_unknown is not null then
+    perform rules.fail('TX_NOT_FOUND');
+  end if;
+  if exists (select from app.settlement_items i where i.tx_id = any (v_tx_ids)) then
+    perform rules.fail('SETTLEMENT_ALREADY_EXISTS');
+  end if;
+  v_settlement := app.write_settlement(v_merchant, v_merchant.settlement_mode, v_start, v_end, v_now, v_tx_ids);
+  perform audit.log('admin', 'settlement.generated', 'settlement', v_settlement.settlement_no, jsonb_build_object(
+    'merchant_code', v_merchant.code, 'tx_nos', to_jsonb(p_tx_nos), 'reason', btrim(p_reason), 'net', v_settlement.net::text));
+  return v_settlement.id;
+end;
+$$;
+
+-- Name: FUNCTION settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) IS 'Admin: settles named payments, refunds and cash recharges of a merchant that no settlement will take by itself, as verify_ledger names them (transaction_is_found_by_the_next_settlement): 1 to 200, all or none, with a reason for the audit log. Its period runs from the first to the last of them; other settlements do not go by it. Answers its id. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, CLOCK_IN_DOUBT, MERCHANT_NOT_FOUND, TX_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS (one of them is settled).';
+
 -- Name: system_health_check(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.system_health_check() RETURNS TABLE("check" text, ok boolean, detail text)
@@ -7663,13 +8586,19 @@ declare
   v_default_rows text;
   v_missing text;
   v_admins bigint;
+  v_clock text;
 begin
   perform sec.require_admin_or_service();
   v_default_rows := (select string_agg(d, ', ') from app.logs_with_default_rows() d);
   v_missing := (select string_agg(format('%s of %s', w.month, w.table_name), ', ') from app.logs_without_partition() w);
-  v_admins := (select count(*) from app.admin_users a join auth.users u on u.id = a.user_id);
+  v_admins := (select count(*) from app.admin_users);
+  v_clock := app.clock_finding(clock_timestamp());
   return query values
     ('admin_users', v_admins > 0, format('%s', v_admins)),
+    ('clock', v_clock is null, case v_clock
+      when 'behind' then 'behind what was posted: nothing is settled, sealed or purged until it is right and acknowledged'
+      when 'ahead' then 'more than a day ahead of the last job and posting: nothing is settled, sealed or purged until it is acknowledged'
+      else 'goes on from the last job and posting' end),
     ('default_partitions_empty', v_default_rows is null, coalesce('rows in the default partition of ' || v_default_rows, 'all empty')),
     ('master_key', sec.has_usable_master_key(), coalesce(
       (select format('key %s is current', k.key_id) from sec.master_keys k where k.is_current), 'no current key: set-up draws one')),
@@ -7681,7 +8610,7 @@ $$;
 
 -- Name: FUNCTION system_health_check(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.system_health_check() IS 'Admin, service: one row for each check, cheap enough for every minute; detail is for an operator to read. The books are verify_ledger''s. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.system_health_check() IS 'Admin, service: one row for each check, cheap enough for every minute; detail is for an operator to read. The books are verify_ledger''s. A clock that is not ok is acknowledged with acknowledge_clock; rows in a default partition move by cron_ensure_partitions. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: take_recharge_orders_to_query(integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -8151,6 +9080,7 @@ COMMENT ON FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code te
 CREATE FUNCTION public.verify_ledger() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 begin
   perform sec.require_admin_or_service();
@@ -8160,6 +9090,8 @@ begin
     select v.* from app.card_violations() v
     union all
     select v.* from app.payment_violations() v
+    union all
+    select v.* from app.earning_violations() v
     union all
     select v.* from app.device_violations() v
     union all
@@ -8186,10 +9118,14 @@ COMMENT ON FUNCTION public.verify_ledger() IS 'Admin, service: one row for each 
 CREATE FUNCTION public.verify_seals(p_seal_first bigint DEFAULT 1, p_seals_max integer DEFAULT NULL::integer, p_anchor_seal_no bigint DEFAULT NULL::bigint, p_anchor_root text DEFAULT NULL::text) RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $_$
+declare
+  -- Beyond every seal, and far from where numbers end.
+  v_seal_last constant bigint := 1000000000000000;
 begin
   perform sec.require_admin_or_service();
-  if p_seal_first is null or p_seal_first < 1 then
+  if p_seal_first is null or p_seal_first not between 1 and v_seal_last then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'seal_first'));
   end if;
   if p_seals_max < 1 then
@@ -8209,14 +9145,14 @@ begin
       union all
       select t.* from app.tip_violations() t
       union all
-      select s.* from app.seal_violations(p_seal_first, coalesce(p_seal_first - 1 + p_seals_max, 9223372036854775807)) s
+      select s.* from app.seal_violations(p_seal_first, coalesce(p_seal_first - 1 + p_seals_max, v_seal_last)) s
     ) v limit rules.limit_int('page.rows_max');
 end;
 $_$;
 
 -- Name: FUNCTION verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) IS 'Admin, service: what was changed behind the triggers'' back in these seals, at most 200 rows, none when all is well. what, of a row: changed, removed, added, reordered (it stands under the id of another); of a seal, without row id: seal_changed, seal_removed, items_changed, items_removed, changed (rows that its items no longer name), purged_too_early; anchor_differs when the seal of that number has not the given root (64 hex digits, from get_latest_seal). Rows are named in the table''s name; ledger entries by their transaction. Reads all rows of those seals; with p_seals_max it works in parts. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+COMMENT ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) IS 'Admin, service: what was changed behind the triggers'' back in these seals, at most 200 rows, none when all is well. what, of a row: changed, removed, added, reordered (it stands under the id of another); of a seal, without row id: seal_changed, seal_removed, items_changed, items_removed, changed (rows that its items no longer name), purged_too_early; anchor_differs when the seal of that number has not the given root (64 hex digits, from get_latest_seal). Rows are named in the table''s name; ledger entries by their transaction. What acknowledge_seal_finding explained is left out. Reads all rows of those seals; with p_seals_max it works in parts. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: can_card_status_move(text, text); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -8369,6 +9305,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('REVERSAL_NEEDS_MANAGER', 403),
     ('SETTLEMENT_ALREADY_EXISTS', 409),
     ('NO_TRANSACTIONS_IN_PERIOD', 409),
+    ('CLOCK_IN_DOUBT', 409),
     ('UNAVAILABLE', 503),
     ('NOT_CONFIGURED', 503),
     ('INTERNAL', 500)
@@ -8526,6 +9463,34 @@ $$;
 -- Name: FUNCTION limits(); Type: COMMENT; Schema: rules; Owner: -
 
 COMMENT ON FUNCTION rules.limits() IS 'Every shared bound as section.name and text; units are in the names.';
+
+-- Name: local_day(timestamp with time zone, text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.local_day(p_at timestamp with time zone, p_time_zone text) RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select (p_at at time zone p_time_zone)::date $$;
+
+-- Name: FUNCTION local_day(p_at timestamp with time zone, p_time_zone text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.local_day(p_at timestamp with time zone, p_time_zone text) IS 'The date that a clock in the time zone shows at a moment.';
+
+-- Name: local_day_start(date, text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.local_day_start(p_day date, p_time_zone text) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  -- Read with the time that was in force before, the first of two midnights; a midnight that is left out is the moment of the jump.
+  select case when (d.early at time zone p_time_zone)::date = p_day then least(d.early, d.late) else d.late end
+  from (
+    select m.late, p_day::timestamp at time zone 'UTC' - ((m.before at time zone p_time_zone) at time zone 'UTC' - m.before) as early
+    from (
+      select p_day::timestamp at time zone p_time_zone as late, p_day::timestamp at time zone p_time_zone - interval '4 hours' as before) m
+  ) d
+$$;
+
+-- Name: FUNCTION local_day_start(p_day date, p_time_zone text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.local_day_start(p_day date, p_time_zone text) IS 'When a day begins in a time zone: the first moment at which a clock there shows its date. It ends where the next one begins.';
 
 -- Name: luhn_digit(text); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -8686,17 +9651,26 @@ COMMENT ON FUNCTION sec.bounded_text(p_text text, p_chars_max integer, p_field t
 
 CREATE FUNCTION sec.caller() RETURNS sec.identity
     LANGUAGE plpgsql STABLE
-    AS $$
+    AS $_$
 declare
-  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  v_claims jsonb;
+  v_sub text;
   v_caller sec.identity;
 begin
+  begin
+    v_claims := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  exception when data_exception then
+    return v_caller;
+  end;
   -- What auth.uid() reads, but user and role from one text: no older claim setting can mix in.
-  v_caller.user_id := nullif(v_claims ->> 'sub', '')::uuid;
+  v_sub := v_claims ->> 'sub';
+  if v_sub ~ '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$' then
+    v_caller.user_id := v_sub::uuid;
+  end if;
   v_caller.role := v_claims ->> 'role';
   return v_caller;
 end;
-$$;
+$_$;
 
 -- Name: FUNCTION caller(); Type: COMMENT; Schema: sec; Owner: -
 
@@ -9181,6 +10155,21 @@ $$;
 -- Name: FUNCTION hold_if_admin(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.hold_if_admin() IS 'Whether the caller is an admin, who then stays one until the transaction ends: for calls that others may make too. After the locks.';
+-- Name: hold_reference_to_transaction(regclass, name); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+begin
+  execute format(
+    'create trigger names_a_transaction after insert or update of %1$I on %2$s for each row when (new.%1$I is not null) '
+    'execute function sec.refuse_unknown_transaction(%1$L)', p_column, p_table);
+end;
+$_$;
+
+-- Name: FUNCTION hold_reference_to_transaction(p_table regclass, p_column name); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) IS 'What a foreign key to app.transactions would hold; such a key keeps months from being attached while clients call.';
 
 -- Name: is_admin(); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -9475,14 +10464,59 @@ $$;
 
 COMMENT ON FUNCTION sec.refuse_change_unless_purged() IS 'Holds the items of seals append-only, but for those whose rows were purged.';
 
+-- Name: refuse_unknown_references(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_unknown_references() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if new.original_tx_id is not null and not exists (select from app.transactions t where t.id = new.original_tx_id) then
+    raise exception 'original_tx_id of % names a transaction that is not there', tg_table_name using errcode = 'foreign_key_violation';
+  end if;
+  if new.terminal_code is not null and not exists (select from app.terminals t where t.code = new.terminal_code) then
+    raise exception 'terminal_code of % names a terminal that is not there', tg_table_name using errcode = 'foreign_key_violation';
+  end if;
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION refuse_unknown_references(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_unknown_references() IS 'Refuses a transaction that names a payment or a terminal that is not there.';
+
+-- Name: refuse_unknown_transaction(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_unknown_transaction() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- After the statement, so that it may have written the transaction itself.
+  if not exists (select from app.transactions t where t.id = (to_jsonb(new) ->> tg_argv[0])::uuid) then
+    raise exception '% of % names a transaction that is not there', tg_argv[0], tg_table_name using errcode = 'foreign_key_violation';
+  end if;
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION refuse_unknown_transaction(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_unknown_transaction() IS 'Refuses a row whose column, the argument, names no transaction.';
+
 -- Name: request_id(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.request_id() RETURNS text
     LANGUAGE plpgsql STABLE
     AS $_$
 declare
-  v_id text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id';
+  v_id text;
 begin
+  begin
+    v_id := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id';
+  exception when data_exception then
+    return null;
+  end;
   return case when octet_length(v_id) <= 128 and v_id ~ '^[A-Za-z0-9._-]+$' then v_id end;
 end;
 $_$;
@@ -9902,6 +10936,23 @@ CREATE TABLE app.check_runs (
 
 COMMENT ON TABLE app.check_runs IS 'The last run of each check. verify_seals goes round in steps: seal_next is where it goes on, violations_so_far what it found since seal 1; violations is the larger of that and of what the last full round found.';
 
+-- Name: clock_state; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.clock_state (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    seen_at timestamp with time zone,
+    finding text,
+    found_at timestamp with time zone,
+    excused_id uuid,
+    CONSTRAINT clock_state_finding_has_its_time CHECK (((finding IS NULL) = (found_at IS NULL))),
+    CONSTRAINT clock_state_finding_known CHECK ((finding = ANY (ARRAY['behind'::text, 'ahead'::text]))),
+    CONSTRAINT clock_state_has_one_row CHECK (is_the_only_row)
+);
+
+-- Name: TABLE clock_state; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.clock_state IS 'seen_at: the clock at the last job that trusted it. finding: why it is in doubt since, NULL while it is trusted; found_at: what it showed then. excused_id: the newest transaction when an admin acknowledged; what lies between is known to come from a wrong clock.';
+
 -- Name: device_steps; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.device_steps (
@@ -10024,6 +11075,18 @@ CREATE TABLE app.member_notices (
 -- Name: TABLE member_notices; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.member_notices IS 'What a member is to be told when they next look (get_user_profile): their phone or e-mail went to who had confirmed it, or was freed for them from who had only claimed it. No personal data.';
+-- Name: level_state; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.level_state (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    is_settled boolean DEFAULT true NOT NULL,
+    readers text[],
+    CONSTRAINT level_state_has_one_row CHECK (is_the_only_row)
+);
+
+-- Name: TABLE level_state; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.level_state IS 'is_settled: every card has the level of its points. readers: transactions that may still write a level of the table before, noted by the first run after the replacement; NULL before that.';
 
 -- Name: merchant_cash_days; Type: TABLE; Schema: app; Owner: -
 
@@ -10179,6 +11242,25 @@ CREATE TABLE app.recharge_payments (
 
 COMMENT ON TABLE app.recharge_payments IS 'Every payment that a provider reported, once each: credited, or waiting for an admin with the reason why. is_late: paid after the order had expired.';
 
+-- Name: seal_acknowledgements; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.seal_acknowledgements (
+    id uuid NOT NULL,
+    seal_no bigint,
+    table_name text NOT NULL,
+    row_id uuid,
+    what text NOT NULL,
+    row_hash bytea,
+    reason text NOT NULL,
+    acknowledged_by uuid,
+    acknowledged_at timestamp with time zone NOT NULL,
+    CONSTRAINT seal_acknowledgements_reason_blank_or_long CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500)))
+);
+
+-- Name: TABLE seal_acknowledgements; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.seal_acknowledgements IS 'Findings of verify_seals that an admin looked at and explained; row_hash: what is there in its place, NULL for nothing. With another hash it is found again.';
+
 -- Name: seal_items; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.seal_items (
@@ -10192,6 +11274,19 @@ ALTER TABLE ONLY app.seal_items ALTER COLUMN row_hashes SET STORAGE EXTERNAL;
 -- Name: TABLE seal_items; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.seal_items IS 'Which rows a seal covers, by position, and the SHA-256 of each: so that verify_seals can name the row. Purged with its rows.';
+
+-- Name: seal_rewinds; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.seal_rewinds (
+    id uuid NOT NULL,
+    seal_no bigint NOT NULL,
+    id_from uuid NOT NULL,
+    rewound_at timestamp with time zone NOT NULL
+);
+
+-- Name: TABLE seal_rewinds; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.seal_rewinds IS 'The seal of this number begins at id_from again, before the end of the one before it: that was made by a wrong clock. Sealed like a log.';
 
 -- Name: seal_state; Type: TABLE; Schema: app; Owner: -
 
@@ -10443,6 +11538,11 @@ ALTER TABLE ONLY app.cashier_cash_days
 ALTER TABLE ONLY app.check_runs
     ADD CONSTRAINT check_runs_pkey PRIMARY KEY (what);
 
+-- Name: clock_state clock_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.clock_state
+    ADD CONSTRAINT clock_state_pkey PRIMARY KEY (is_the_only_row);
+
 -- Name: device_steps device_steps_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.device_steps
@@ -10487,6 +11587,10 @@ ALTER TABLE ONLY app.level_changes_default
 
 ALTER TABLE ONLY app.member_notices
     ADD CONSTRAINT member_notices_pkey PRIMARY KEY (id);
+-- Name: level_state level_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.level_state
+    ADD CONSTRAINT level_state_pkey PRIMARY KEY (is_the_only_row);
 
 -- Name: member_profiles member_profiles_auth_user_taken; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -10608,10 +11712,25 @@ ALTER TABLE ONLY app.recharge_payments
 ALTER TABLE ONLY app.recharge_payments
     ADD CONSTRAINT recharge_payments_tx_id_taken UNIQUE (tx_id);
 
+-- Name: seal_acknowledgements seal_acknowledgements_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_acknowledgements
+    ADD CONSTRAINT seal_acknowledgements_pkey PRIMARY KEY (id);
+
 -- Name: seal_items seal_items_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.seal_items
     ADD CONSTRAINT seal_items_pkey PRIMARY KEY (seal_no, log);
+
+-- Name: seal_rewinds seal_rewinds_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_rewinds
+    ADD CONSTRAINT seal_rewinds_pkey PRIMARY KEY (id);
+
+-- Name: seal_rewinds seal_rewinds_seal_no_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_rewinds
+    ADD CONSTRAINT seal_rewinds_seal_no_taken UNIQUE (seal_no);
 
 -- Name: seal_state seal_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -10642,16 +11761,6 @@ ALTER TABLE ONLY app.settlements
 
 ALTER TABLE ONLY app.settlements
     ADD CONSTRAINT settlements_payout_tx_id_taken UNIQUE (payout_tx_id);
-
--- Name: settlements settlements_period_end_taken; Type: CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlements
-    ADD CONSTRAINT settlements_period_end_taken UNIQUE (merchant_id, period_end);
-
--- Name: settlements settlements_period_start_taken; Type: CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlements
-    ADD CONSTRAINT settlements_period_start_taken UNIQUE (merchant_id, period_start);
 
 -- Name: settlements settlements_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -10861,13 +11970,29 @@ CREATE INDEX recharge_payments_by_order ON app.recharge_payments USING btree (or
 
 CREATE INDEX recharge_payments_to_review ON app.recharge_payments USING btree (order_id) WHERE (status = 'needs_review'::text);
 
+-- Name: seal_acknowledgements_by_finding; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX seal_acknowledgements_by_finding ON app.seal_acknowledgements USING btree (seal_no, table_name, row_id);
+
 -- Name: settlement_items_by_settlement; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX settlement_items_by_settlement ON app.settlement_items USING btree (settlement_id, tx_id);
 
+-- Name: settlements_by_merchant; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX settlements_by_merchant ON app.settlements USING btree (merchant_id, period_end);
+
 -- Name: settlements_in_debt; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX settlements_in_debt ON app.settlements USING btree (merchant_id) WHERE (net < (0)::numeric);
+
+-- Name: settlements_period_end_taken; Type: INDEX; Schema: app; Owner: -
+
+CREATE UNIQUE INDEX settlements_period_end_taken ON app.settlements USING btree (merchant_id, period_end) WHERE counts_as_period;
+
+-- Name: settlements_period_start_taken; Type: INDEX; Schema: app; Owner: -
+
+CREATE UNIQUE INDEX settlements_period_start_taken ON app.settlements USING btree (merchant_id, period_start) WHERE counts_as_period;
 
 -- Name: terminals_by_merchant; Type: INDEX; Schema: app; Owner: -
 
@@ -11019,6 +12144,12 @@ ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER amounts_are_never_changed;
 
 CREATE TRIGGER cards_password_counted AFTER INSERT OR UPDATE OF binding_password_hash ON app.cards FOR EACH ROW WHEN ((new.binding_password_hash IS NOT NULL)) EXECUTE FUNCTION app.count_password_of_card();
 
+-- Name: terminals codes_never_change; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER codes_never_change BEFORE UPDATE OF code ON app.terminals FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.terminals ENABLE ALWAYS TRIGGER codes_never_change;
+
 -- Name: card_bindings deleted_members_are_not_bound; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER deleted_members_are_not_bound BEFORE INSERT ON app.card_bindings FOR EACH ROW EXECUTE FUNCTION sec.refuse_binding_of_deleted();
@@ -11040,6 +12171,30 @@ ALTER TABLE app.member_profiles ENABLE ALWAYS TRIGGER ids_never_change;
 CREATE TRIGGER ids_never_change BEFORE UPDATE OF id ON app.merchants FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.merchants ENABLE ALWAYS TRIGGER ids_never_change;
+
+-- Name: cash_orders names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.cash_orders FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: merchant_orders names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.merchant_orders FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: recharge_payments names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.recharge_payments FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: settlement_items names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.settlement_items FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: settlements names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF payout_tx_id ON app.settlements FOR EACH ROW WHEN ((new.payout_tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('payout_tx_id');
+
+-- Name: transactions names_what_is_there; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_what_is_there AFTER INSERT ON app.transactions FOR EACH ROW WHEN (((new.original_tx_id IS NOT NULL) OR (new.terminal_code IS NOT NULL))) EXECUTE FUNCTION sec.refuse_unknown_references();
 
 -- Name: recharge_payments payments_only_end_their_review; Type: TRIGGER; Schema: app; Owner: -
 
@@ -11083,11 +12238,23 @@ CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.purged_rang
 
 ALTER TABLE app.purged_ranges ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
+-- Name: seal_acknowledgements rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seal_acknowledgements FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_acknowledgements ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
 -- Name: seal_items rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seal_items FOR EACH ROW EXECUTE FUNCTION sec.refuse_change_unless_purged();
 
 ALTER TABLE app.seal_items ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
+-- Name: seal_rewinds rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seal_rewinds FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_rewinds ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
 -- Name: seals rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
@@ -11136,6 +12303,12 @@ ALTER TABLE app.merchants ENABLE ALWAYS TRIGGER rows_are_never_deleted;
 CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.settlements FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER rows_are_never_deleted;
+
+-- Name: terminals rows_are_never_deleted; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.terminals FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.terminals ENABLE ALWAYS TRIGGER rows_are_never_deleted;
 
 -- Name: cards table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -11215,11 +12388,23 @@ CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.recharge_payments
 
 ALTER TABLE app.recharge_payments ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
+-- Name: seal_acknowledgements table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seal_acknowledgements FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_acknowledgements ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: seal_items table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seal_items FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.seal_items ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: seal_rewinds table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seal_rewinds FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_rewinds ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: seals table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -11238,6 +12423,12 @@ ALTER TABLE app.settlement_items ENABLE ALWAYS TRIGGER table_is_never_truncated;
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.settlements FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: terminals table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.terminals FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.terminals ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: transaction_numbers table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -11325,11 +12516,6 @@ ALTER TABLE ONLY app.cards
 ALTER TABLE ONLY app.cards
     ADD CONSTRAINT cards_personal_member_id_fkey FOREIGN KEY (personal_member_id) REFERENCES app.member_profiles(id);
 
--- Name: cash_orders cash_orders_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.cash_orders
-    ADD CONSTRAINT cash_orders_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
-
 -- Name: cashier_cash_days cashier_cash_days_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.cashier_cash_days
@@ -11364,11 +12550,6 @@ ALTER TABLE ONLY app.merchant_day_totals
 
 ALTER TABLE ONLY app.merchant_orders
     ADD CONSTRAINT merchant_orders_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
-
--- Name: merchant_orders merchant_orders_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.merchant_orders
-    ADD CONSTRAINT merchant_orders_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
 
 -- Name: merchant_users merchant_users_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -11420,20 +12601,10 @@ ALTER TABLE ONLY app.recharge_orders
 ALTER TABLE ONLY app.recharge_payments
     ADD CONSTRAINT recharge_payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES app.recharge_orders(id);
 
--- Name: recharge_payments recharge_payments_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.recharge_payments
-    ADD CONSTRAINT recharge_payments_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
-
 -- Name: settlement_items settlement_items_settlement_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.settlement_items
     ADD CONSTRAINT settlement_items_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES app.settlements(id);
-
--- Name: settlement_items settlement_items_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlement_items
-    ADD CONSTRAINT settlement_items_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
 
 -- Name: settlements settlements_carried_from_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -11445,25 +12616,10 @@ ALTER TABLE ONLY app.settlements
 ALTER TABLE ONLY app.settlements
     ADD CONSTRAINT settlements_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
 
--- Name: settlements settlements_payout_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlements
-    ADD CONSTRAINT settlements_payout_tx_id_fkey FOREIGN KEY (payout_tx_id) REFERENCES app.transactions(id);
-
 -- Name: terminals terminals_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.terminals
     ADD CONSTRAINT terminals_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
-
--- Name: transactions transactions_original_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_original_tx_id_fkey FOREIGN KEY (original_tx_id) REFERENCES app.transactions(id);
-
--- Name: transactions transactions_terminal_code_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_terminal_code_fkey FOREIGN KEY (terminal_code) REFERENCES app.terminals(code);
 
 -- Name: admin_users; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -11505,6 +12661,10 @@ ALTER TABLE app.cashier_cash_days ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.check_runs ENABLE ROW LEVEL SECURITY;
 
+-- Name: clock_state; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.clock_state ENABLE ROW LEVEL SECURITY;
+
 -- Name: device_steps; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.device_steps ENABLE ROW LEVEL SECURITY;
@@ -11536,6 +12696,9 @@ ALTER TABLE app.level_changes_default ENABLE ROW LEVEL SECURITY;
 -- Name: member_notices; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.member_notices ENABLE ROW LEVEL SECURITY;
+-- Name: level_state; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.level_state ENABLE ROW LEVEL SECURITY;
 
 -- Name: member_profiles; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -11597,9 +12760,17 @@ ALTER TABLE app.recharge_orders ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.recharge_payments ENABLE ROW LEVEL SECURITY;
 
+-- Name: seal_acknowledgements; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.seal_acknowledgements ENABLE ROW LEVEL SECURITY;
+
 -- Name: seal_items; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.seal_items ENABLE ROW LEVEL SECURITY;
+
+-- Name: seal_rewinds; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.seal_rewinds ENABLE ROW LEVEL SECURITY;
 
 -- Name: seal_state; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -11720,6 +12891,10 @@ REVOKE ALL ON FUNCTION app.card_violations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.cards_of_his_alone(p_member_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION cards_to_relevel(p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.cards_to_relevel(p_points_min bigint[]) FROM PUBLIC;
+
 -- Name: FUNCTION cash_recharge_answer(p_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.cash_recharge_answer(p_tx_id uuid, p_replayed boolean) FROM PUBLIC;
@@ -11760,6 +12935,10 @@ REVOKE ALL ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id 
 
 REVOKE ALL ON FUNCTION app.check_cash_order(p_scope text, p_external_order_id text) FROM PUBLIC;
 
+-- Name: FUNCTION check_clock(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_clock() FROM PUBLIC;
+
 -- Name: FUNCTION check_last_owner(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_last_owner(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
@@ -11796,6 +12975,10 @@ REVOKE ALL ON FUNCTION app.check_payer(p_card app.cards, p_member_id uuid, p_now
 
 REVOKE ALL ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION check_reason(p_reason text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_reason(p_reason text) FROM PUBLIC;
+
 -- Name: FUNCTION check_rechargeable(p_card app.cards, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid) FROM PUBLIC;
@@ -11831,10 +13014,25 @@ REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fin
 -- Name: FUNCTION claimants_of(p_user_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.claimants_of(p_user_id uuid) FROM PUBLIC;
+-- Name: FUNCTION clock_finding(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.clock_finding(p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION complete_month(p_log regclass, p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.complete_month(p_log regclass, p_month timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer) FROM PUBLIC;
+
+-- Name: FUNCTION copy_default_rows(p_log regclass, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.copy_default_rows(p_log regclass, p_rows_max integer) FROM PUBLIC;
 
 -- Name: FUNCTION count_binding_try(p_card_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11868,6 +13066,14 @@ REVOKE ALL ON FUNCTION rules.limit_int(p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) FROM PUBLIC;
 
+-- Name: FUNCTION default_months(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.default_months(p_log regclass) FROM PUBLIC;
+
+-- Name: FUNCTION default_table(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.default_table(p_log regclass) FROM PUBLIC;
+
 -- Name: FUNCTION device_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.device_violations() FROM PUBLIC;
@@ -11883,6 +13089,9 @@ REVOKE ALL ON FUNCTION app.draw_terminal_code() FROM PUBLIC;
 -- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+-- Name: FUNCTION earning_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.earning_violations() FROM PUBLIC;
 
 -- Name: FUNCTION end_member_codes(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11900,6 +13109,10 @@ REVOKE ALL ON FUNCTION app.end_payers_of_card(p_card_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.end_tx_id(p_until timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION ensure_month_table(p_log regclass, p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.ensure_month_table(p_log regclass, p_month timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) FROM PUBLIC;
@@ -11915,6 +13128,10 @@ REVOKE ALL ON FUNCTION app.erase_devices_of_member(p_member_id uuid) FROM PUBLIC
 -- Name: FUNCTION erase_member(p_member app.member_profiles); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.erase_member(p_member app.member_profiles) FROM PUBLIC;
+
+-- Name: FUNCTION excuse_day_totals(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.excuse_day_totals(p_now timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION final_at(); Type: ACL; Schema: app; Owner: -
 
@@ -11940,6 +13157,10 @@ REVOKE ALL ON FUNCTION app.find_payment_code(p_qr_plain text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) FROM PUBLIC;
 
+-- Name: FUNCTION finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION first_tx_id(p_from timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.first_tx_id(p_from timestamp with time zone) FROM PUBLIC;
@@ -11959,6 +13180,13 @@ REVOKE ALL ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_del
 -- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+-- Name: FUNCTION has_default_rows(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_default_rows(p_log regclass) FROM PUBLIC;
+
+-- Name: FUNCTION has_jumped(p_from timestamp with time zone, p_to timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_jumped(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION has_prepared_transaction(); Type: ACL; Schema: app; Owner: -
 
@@ -11972,6 +13200,10 @@ REVOKE ALL ON FUNCTION app.hold_cash_order(p_scope text, p_external_order_id tex
 
 REVOKE ALL ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION holders_of(p_table text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.holders_of(p_table text) FROM PUBLIC;
+
 -- Name: FUNCTION idempotency_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.idempotency_violations() FROM PUBLIC;
@@ -11983,6 +13215,17 @@ REVOKE ALL ON FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_in
 -- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.is_linked(p_auth_user_id uuid) FROM PUBLIC;
+-- Name: FUNCTION is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) FROM PUBLIC;
+
+-- Name: FUNCTION is_held_for_long(p_table text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_held_for_long(p_table text) FROM PUBLIC;
+
+-- Name: FUNCTION is_partition(p_log regclass, p_table text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_partition(p_log regclass, p_table text) FROM PUBLIC;
 
 -- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11999,6 +13242,10 @@ REVOKE ALL ON FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_memb
 -- Name: FUNCTION items_digest(p_row_ids uuid[], p_row_hashes bytea[]); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.items_digest(p_row_ids uuid[], p_row_hashes bytea[]) FROM PUBLIC;
+
+-- Name: FUNCTION level_bounds(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.level_bounds() FROM PUBLIC;
 
 -- Name: FUNCTION level_from_json(p_row jsonb, p_level integer); Type: ACL; Schema: app; Owner: -
 
@@ -12027,6 +13274,9 @@ REVOKE ALL ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_ro
 -- Name: FUNCTION lock_card_of_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+-- Name: FUNCTION lock_levels(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_levels() FROM PUBLIC;
 
 -- Name: FUNCTION lock_member(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -12060,6 +13310,10 @@ REVOKE ALL ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id u
 
 REVOKE ALL ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION lock_settling(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_settling(p_merchant_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric) FROM PUBLIC;
@@ -12079,6 +13333,10 @@ REVOKE ALL ON FUNCTION app.logs_with_default_rows() FROM PUBLIC;
 -- Name: FUNCTION logs_without_partition(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.logs_without_partition() FROM PUBLIC;
+
+-- Name: FUNCTION make_default_partition(p_log regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.make_default_partition(p_log regclass, p_is_append_only boolean) FROM PUBLIC;
 
 -- Name: FUNCTION make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -12116,9 +13374,21 @@ REVOKE ALL ON FUNCTION app.merchant_tx_ids(p_merchant_id uuid, p_start timestamp
 
 REVOKE ALL ON FUNCTION app.merchant_violations() FROM PUBLIC;
 
+-- Name: FUNCTION missing_month(p_log regclass, p_months_ahead integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.missing_month(p_log regclass, p_months_ahead integer) FROM PUBLIC;
+
+-- Name: FUNCTION month_table(p_log regclass, p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.month_table(p_log regclass, p_month timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION move_card_status(p_card app.cards, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) FROM PUBLIC;
+
+-- Name: FUNCTION move_default_rows(p_log regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.move_default_rows(p_log regclass, p_is_append_only boolean) FROM PUBLIC;
 
 -- Name: FUNCTION move_member_status(p_member_id uuid, p_from text, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
 
@@ -12128,9 +13398,17 @@ REVOKE ALL ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_t
 
 REVOKE ALL ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) FROM PUBLIC;
 
+-- Name: FUNCTION newest_transaction_id(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.newest_transaction_id() FROM PUBLIC;
+
 -- Name: FUNCTION next_card_no(p_card_type text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.next_card_no(p_card_type text) FROM PUBLIC;
+
+-- Name: FUNCTION next_month(p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.next_month(p_month timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -12147,6 +13425,14 @@ REVOKE ALL ON FUNCTION app.normal_setting(p_setting app.settings, p_value text) 
 -- Name: FUNCTION partition_by_month(p_table regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolean) FROM PUBLIC;
+
+-- Name: FUNCTION partition_key(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.partition_key(p_log regclass) FROM PUBLIC;
+
+-- Name: FUNCTION partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer) FROM PUBLIC;
 
 -- Name: FUNCTION payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -12232,13 +13518,13 @@ REVOKE ALL ON FUNCTION app.refunded_amount(p_tx_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) FROM PUBLIC;
 
--- Name: FUNCTION relevel_cards(p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION relevel_cards(p_points_min bigint[], p_cards_max integer); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.relevel_cards(p_points_min bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.relevel_cards(p_points_min bigint[], p_cards_max integer) FROM PUBLIC;
 
--- Name: FUNCTION replace_levels(p_levels app.membership_levels[], p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION reopened_from(p_seal app.seals); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.reopened_from(p_seal app.seals) FROM PUBLIC;
 
 -- Name: FUNCTION reversal_answer(p_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
 
@@ -12252,9 +13538,17 @@ REVOKE ALL ON FUNCTION app.review_reason_for(p_order app.recharge_orders, p_card
 
 REVOKE ALL ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION rewind_seals(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.rewind_seals(p_now timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION row_hash(p_row jsonb, p_without text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.row_hash(p_row jsonb, p_without text) FROM PUBLIC;
+
+-- Name: FUNCTION rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]) FROM PUBLIC;
 
 -- Name: FUNCTION running_transactions(); Type: ACL; Schema: app; Owner: -
 
@@ -12299,6 +13593,10 @@ REVOKE ALL ON FUNCTION app.setting(p_key text) FROM PUBLIC;
 -- Name: FUNCTION settle_next_period(p_merchant app.merchants); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.settle_next_period(p_merchant app.merchants) FROM PUBLIC;
+
+-- Name: FUNCTION settled_until(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settled_until(p_merchant_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer); Type: ACL; Schema: app; Owner: -
 
@@ -12348,6 +13646,14 @@ REVOKE ALL ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_i
 
 REVOKE ALL ON FUNCTION app.transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text) FROM PUBLIC;
 
+-- Name: FUNCTION trusts_clock(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.trusts_clock() FROM PUBLIC;
+
+-- Name: FUNCTION try_job(p_name text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.try_job(p_name text) FROM PUBLIC;
+
 -- Name: FUNCTION uncarried_debt(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.uncarried_debt(p_merchant_id uuid) FROM PUBLIC;
@@ -12368,9 +13674,13 @@ REVOKE ALL ON FUNCTION app.uuid_v7_time(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.view_recharge_orders(p_ids uuid[], p_with_payments boolean) FROM PUBLIC;
 
--- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION wait_for_postings(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.wait_for_postings(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]) FROM PUBLIC;
 
 -- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: ACL; Schema: audit; Owner: -
 
@@ -12380,6 +13690,15 @@ REVOKE ALL ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type
 
 REVOKE ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) TO authenticated;
+-- Name: FUNCTION acknowledge_clock(p_reason text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.acknowledge_clock(p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.acknowledge_clock(p_reason text) TO authenticated;
+
+-- Name: FUNCTION acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) TO authenticated;
 
 -- Name: FUNCTION add_admin_user(p_user_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -12486,6 +13805,11 @@ GRANT ALL ON FUNCTION public.cron_expire_cards() TO service_role;
 
 REVOKE ALL ON FUNCTION public.cron_expire_recharge_orders() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.cron_expire_recharge_orders() TO service_role;
+
+-- Name: FUNCTION cron_follow_levels(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_follow_levels() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_follow_levels() TO service_role;
 
 -- Name: FUNCTION cron_generate_settlements(); Type: ACL; Schema: public; Owner: -
 
@@ -12811,6 +14135,11 @@ GRANT ALL ON FUNCTION public.set_membership_levels(p_levels jsonb) TO authentica
 REVOKE ALL ON FUNCTION public.set_setting(p_key text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_setting(p_key text, p_value text) TO authenticated;
 
+-- Name: FUNCTION settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) TO authenticated;
+
 -- Name: FUNCTION system_health_check(); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.system_health_check() FROM PUBLIC;
@@ -12938,6 +14267,14 @@ REVOKE ALL ON FUNCTION rules.limit_amount(p_name text) FROM PUBLIC;
 -- Name: FUNCTION limits(); Type: ACL; Schema: rules; Owner: -
 
 REVOKE ALL ON FUNCTION rules.limits() FROM PUBLIC;
+
+-- Name: FUNCTION local_day(p_at timestamp with time zone, p_time_zone text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.local_day(p_at timestamp with time zone, p_time_zone text) FROM PUBLIC;
+
+-- Name: FUNCTION local_day_start(p_day date, p_time_zone text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.local_day_start(p_day date, p_time_zone text) FROM PUBLIC;
 
 -- Name: FUNCTION luhn_digit(p_digits text); Type: ACL; Schema: rules; Owner: -
 
@@ -13082,6 +14419,9 @@ REVOKE ALL ON FUNCTION sec.hold_existing(p_table regclass) FROM PUBLIC;
 -- Name: FUNCTION hold_if_admin(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_if_admin() FROM PUBLIC;
+-- Name: FUNCTION hold_reference_to_transaction(p_table regclass, p_column name); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) FROM PUBLIC;
 
 -- Name: FUNCTION is_admin(); Type: ACL; Schema: sec; Owner: -
 
@@ -13142,6 +14482,14 @@ REVOKE ALL ON FUNCTION sec.refuse_change_of_payment() FROM PUBLIC;
 -- Name: FUNCTION refuse_change_unless_purged(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.refuse_change_unless_purged() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_unknown_references(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_unknown_references() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_unknown_transaction(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_unknown_transaction() FROM PUBLIC;
 
 -- Name: FUNCTION request_id(); Type: ACL; Schema: sec; Owner: -
 

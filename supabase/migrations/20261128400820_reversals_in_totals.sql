@@ -57,6 +57,7 @@ as $$
     select s.settlement_no, s.period_start,
       lag(s.settlement_no) over w as previous_no, max(s.period_end) over (w rows between unbounded preceding and 1 preceding) as taken_until
     from app.settlements s
+    where s.counts_as_period
     window w as (partition by s.merchant_id order by s.period_start, s.period_end)) n
   where n.period_start < n.taken_until
   union all

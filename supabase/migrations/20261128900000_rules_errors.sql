@@ -1,5 +1,4 @@
--- The catalogue again, whole, with what was decided since: cancelled keys. By hand; a generated pgTAP test compares it with
--- spec/errors.toml.
+-- The catalogue again, whole. By hand; a generated pgTAP test compares it with spec/errors.toml.
 
 create or replace function rules.error_codes()
 returns table (code text, status int)
@@ -89,6 +88,7 @@ as $$
     ('REVERSAL_NEEDS_MANAGER', 403),
     ('SETTLEMENT_ALREADY_EXISTS', 409),
     ('NO_TRANSACTIONS_IN_PERIOD', 409),
+    ('CLOCK_IN_DOUBT', 409),
     ('UNAVAILABLE', 503),
     ('NOT_CONFIGURED', 503),
     ('INTERNAL', 500)

@@ -61,8 +61,9 @@ mod statistics;
 mod transactions;
 
 pub use administration::{
-    AddAdminUser, AuditRow, GetLatestSeal, GetSettings, HealthCheck, QueryAuditLog, RemoveAdminUser, Seal,
-    SealViolation, SetSetting, Setting, SystemHealthCheck, VerifySeals,
+    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AuditRow, GetLatestSeal, GetSettings,
+    HealthCheck, QueryAuditLog, RemoveAdminUser, Seal, SealViolation, SetSetting, Setting, SystemHealthCheck,
+    VerifySeals,
 };
 pub use cancelling::{CancelRequest, Cancellation, FindPayment};
 pub use cards::{
@@ -74,8 +75,8 @@ pub use cards::{
 };
 pub use codes::{CodeState, GetCodeState, IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
 pub use crons::{
-    CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronGenerateSettlements, CronPurge,
-    CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
+    CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronFollowLevels,
+    CronGenerateSettlements, CronPurge, CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
 };
 pub use devices::{Device, EnrollDevice, EnrolledDevice, ListDevices, RevokeDevice};
 pub use ids::{CardId, MemberId, MerchantId, RowId, SettlementId, TransactionId, UserId};
@@ -103,8 +104,8 @@ pub use recharges::{
     TakeRechargeOrdersToQuery, UserRechargeCard,
 };
 pub use settlements::{
-    GenerateSettlement, GetSettlementDetail, ListSettlements, Settlement, SettlementDetail,
-    UpdateSettlementStatus,
+    GenerateSettlement, GetSettlementDetail, ListSettlements, SettleLateTransactions, Settlement,
+    SettlementDetail, UpdateSettlementStatus,
 };
 pub use statistics::{
     DayTotals, GetSystemStatistics, GetTodayTransactionStats, GetTransactionTrends, PeriodTotals, Statistic,

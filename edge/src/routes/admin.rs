@@ -2,13 +2,14 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    AddAdminUser, AdjustCardBalance, Adjustment, AdminActivateMember, AdminActivateMerchant,
-    AdminSuspendMember, AdminSuspendMerchant, CloseCard, CreateCorporateCard, CreateMemberProfile,
-    CreateMerchant, CreatePrepaidCard, CreateVoucherCard, GenerateSettlement, GetAllCards, GetAllMembers,
-    GetLatestSeal, GetSettings, GetSystemStatistics, LinkMemberAuthUser, PointsChange, QueryAuditLog,
-    RemoveAdminUser, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry,
-    SetMembershipLevels, SetSetting, SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel,
-    UpdateSettlementStatus, VerifyLedger, VerifySeals,
+    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AdjustCardBalance, Adjustment,
+    AdminActivateMember, AdminActivateMerchant, AdminSuspendMember, AdminSuspendMerchant, CloseCard,
+    CreateCorporateCard, CreateMemberProfile, CreateMerchant, CreatePrepaidCard, CreateVoucherCard,
+    GenerateSettlement, GetAllCards, GetAllMembers, GetLatestSeal, GetSettings, GetSystemStatistics,
+    LinkMemberAuthUser, PointsChange, QueryAuditLog, RemoveAdminUser, ResolveRechargeOrder, SearchCards,
+    SearchMembers, SearchMerchants, SetCardExpiry, SetMembershipLevels, SetSetting, SettleLateTransactions,
+    SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel, UpdateSettlementStatus,
+    VerifyLedger, VerifySeals,
 };
 
 use crate::api::{Outcome, Routes, Way, done};
@@ -59,6 +60,7 @@ pub(super) fn routes() -> Routes {
         )
         .rpc::<SetMembershipLevels>(Way::Put, "/api/admin/levels", "setLevels")
         .rpc::<GenerateSettlement>(Way::Post, "/api/admin/settlements", "generateSettlement")
+        .rpc::<SettleLateTransactions>(Way::Post, "/api/admin/settlements/late", "settleLateTransactions")
         .rpc::<UpdateSettlementStatus>(
             Way::Put,
             "/api/admin/settlements/{settlement_id}/status",
@@ -79,6 +81,8 @@ pub(super) fn routes() -> Routes {
         .rpc::<VerifyLedger>(Way::Get, "/api/admin/ledger/check", "checkLedger")
         .rpc::<VerifySeals>(Way::Get, "/api/admin/seals/check", "checkSeals")
         .rpc::<GetLatestSeal>(Way::Get, "/api/admin/seals/latest", "getLatestSeal")
+        .rpc::<AcknowledgeSealFinding>(Way::Post, "/api/admin/seals/acknowledge", "acknowledgeSealFinding")
+        .rpc::<AcknowledgeClock>(Way::Post, "/api/admin/clock/acknowledge", "acknowledgeClock")
 }
 
 async fn adjust(app: App, context: CallContext, call: AdjustCardBalance) -> Outcome<Adjustment> {

@@ -168,6 +168,8 @@ export const errorCatalogue = {
   SETTLEMENT_ALREADY_EXISTS: { status: 409, retry: "never" },
   /** The period has no unsettled transaction. */
   NO_TRANSACTIONS_IN_PERIOD: { status: 409, retry: "never" },
+  /** It is behind what was posted, or has jumped ahead: an admin looks at it, sets it right, and acknowledges it. */
+  CLOCK_IN_DOUBT: { status: 409, retry: "after_fix" },
   /** The outcome is unknown or the service is busy; send the same request with the same key. */
   UNAVAILABLE: { status: 503, retry: "same_key" },
   /** An operator must finish the set-up; see the README. */

@@ -3,6 +3,8 @@
 /** Method, path, and when a request may be sent again although nobody knows whether it was done. */
 export const routes = {
   acceptInvitation: ["POST", "/api/member/invitations/{card_id}/accept", "never"],
+  acknowledgeClock: ["POST", "/api/admin/clock/acknowledge", "always"],
+  acknowledgeSealFinding: ["POST", "/api/admin/seals/acknowledge", "always"],
   activateMember: ["POST", "/api/admin/members/{member_id}/activate", "always"],
   activateMerchant: ["POST", "/api/admin/merchants/{merchant_id}/activate", "always"],
   addAdmin: ["PUT", "/api/admin/admins/{user_id}", "always"],
@@ -80,6 +82,7 @@ export const routes = {
   setMerchantUser: ["PUT", "/api/merchant/{merchant_id}/users/{user_id}", "always"],
   setSetting: ["PUT", "/api/admin/settings/{key}", "always"],
   setSettlementStatus: ["PUT", "/api/admin/settlements/{settlement_id}/status", "always"],
+  settleLateTransactions: ["POST", "/api/admin/settlements/late", "never"],
   suspendMember: ["POST", "/api/admin/members/{member_id}/suspend", "always"],
   suspendMerchant: ["POST", "/api/admin/merchants/{merchant_id}/suspend", "always"],
   unbindCard: ["DELETE", "/api/member/cards/{card_id}/bindings/{member_id}", "never"],
@@ -94,6 +97,10 @@ export const routes = {
 export interface Routes {
   /** The caller becomes an owner of the card that they were asked to own (bind_member_to_card), within seven days and while who asked may still ask. */
   acceptInvitation: { input: { readonly card_id: string; }; output: Changed };
+  /** Admin: says that the database's clock is right now, with a reason for the audit log, after health named it: it is behind what was posted, or jumped. */
+  acknowledgeClock: { input: { readonly reason: string; }; output: Changed };
+  /** Admin: explains one finding of verify_seals, named as that names it (row_id NULL for one about a seal), with a reason of one line and at most 500 characters. */
+  acknowledgeSealFinding: { input: { readonly reason: string; readonly row_id?: string | null | undefined; readonly seal_no?: number | null | undefined; readonly table_name: string; readonly what: string; }; output: Changed };
   /** Admin: ends a suspension; false when there was none. */
   activateMember: { input: { readonly member_id: string; }; output: Changed };
   /** Admin: a suspended merchant charges again. */
@@ -240,7 +247,7 @@ export interface Routes {
   setCardExpiry: { input: { readonly card_id: string; readonly expires_at: string | null; }; output: Changed };
   /** Owner, or admin of the house: the password by which others bind themselves, 6 to 72 bytes; NULL ends self-binding. */
   setCardPassword: { input: { readonly card_id: string; readonly password: string | null; }; output: Changed };
-  /** Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. */
+  /** Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changes. */
   setLevels: { input: { readonly levels: readonly (unknown)[]; }; output: Count };
   /** Admin or owner of the merchant: lets a signed-up user work for it as owner, manager or cashier, or changes the role. */
   setMerchantUser: { input: { readonly merchant_id: string; readonly user_id: string; readonly role: string; }; output: Changed };
@@ -248,6 +255,8 @@ export interface Routes {
   setSetting: { input: { readonly key: string; readonly value: string; }; output: Setting };
   /** Admin: pending -> settled -> paid, pending or settled -> failed, failed -> pending; paid is for ever. */
   setSettlementStatus: { input: { readonly settlement_id: string; readonly status: string; }; output: Changed };
+  /** Admin: settles named payments, refunds and cash recharges of a merchant that no settlement will take by itself, as verify_ledger names them (transaction_is_found_by_the_next_settlement): 1 to 200, all or none, with a reason for the audit log. */
+  settleLateTransactions: { input: { readonly merchant_id: string; readonly reason: string; readonly tx_nos: readonly (string)[]; }; output: CreatedSettlement };
   /** Admin: a suspended member neither pays, orders a recharge, binds nor issues codes; no charge of his commits after this returned. */
   suspendMember: { input: { readonly member_id: string; }; output: Changed };
   /** Admin: a suspended merchant neither charges nor takes cash, and no charge of its commits after this returned; refunds go on. */

@@ -3,6 +3,8 @@
 /** Function, whether it moves money, the only field of its reply ("": a row of several, "[]": a list), arguments that may be null. */
 export const rpcs = {
   acceptInvitation: ["accept_card_invitation", false, "changed", []],
+  acknowledgeClock: ["acknowledge_clock", false, "changed", []],
+  acknowledgeSealFinding: ["acknowledge_seal_finding", false, "changed", []],
   activateMember: ["admin_activate_member", false, "changed", []],
   activateMerchant: ["admin_activate_merchant", false, "changed", []],
   addAdmin: ["add_admin_user", false, "changed", []],
@@ -79,6 +81,7 @@ export const rpcs = {
   setMerchantUser: ["add_merchant_user", false, "changed", []],
   setSetting: ["set_setting", false, "", []],
   setSettlementStatus: ["update_settlement_status", false, "changed", []],
+  settleLateTransactions: ["settle_late_transactions", false, "settlement_id", []],
   suspendMember: ["admin_suspend_member", false, "changed", []],
   suspendMerchant: ["admin_suspend_merchant", false, "changed", []],
   unbindCard: ["unbind_member_from_card", false, "changed", []],

@@ -35,11 +35,12 @@ pub const JOBS: &[(&str, &str)] = &[
     ("query_recharge_orders", "* * * * *"),
     ("expire_recharge_orders", "* * * * *"),
     ("seal", "* * * * *"),
+    ("follow_levels", "* * * * *"),
     ("verify_seals", "*/5 * * * *"),
     ("rotate_qr_tokens", "*/5 * * * *"),
     ("expire_cards", "7 * * * *"),
     ("generate_settlements", "7 * * * *"),
-    ("ensure_partitions", "23 2 * * *"),
+    ("ensure_partitions", "7 * * * *"),
     ("purge", "23 2 * * *"),
     ("verify_ledger", "23 2 * * *"),
 ];

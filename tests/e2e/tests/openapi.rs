@@ -14,6 +14,7 @@ const NEVER_DONE: &[&str] = &[
     "quotePayment",       // neither
     "charge",             // neither
     "generateSettlement", // the scene's own covers the period
+    "settleLateTransactions", // and has settled what there is
     "bindCard",           // a standard card is not shared
     "acceptInvitation",   // so nobody is asked to own it
     "declineInvitation",  // neither

@@ -172,6 +172,8 @@ pub enum ErrorCode {
     SettlementAlreadyExists,
     /// `NO_TRANSACTIONS_IN_PERIOD` (409): The period has no unsettled transaction.
     NoTransactionsInPeriod,
+    /// `CLOCK_IN_DOUBT` (409): It is behind what was posted, or has jumped ahead: an admin looks at it, sets it right, and acknowledges it.
+    ClockInDoubt,
     /// `UNAVAILABLE` (503): The outcome is unknown or the service is busy; send the same request with the same key.
     Unavailable,
     /// `NOT_CONFIGURED` (503): An operator must finish the set-up; see the README.
@@ -193,6 +195,7 @@ pub(crate) struct Entry {
 impl ErrorCode {
     /// Every code, in order of precedence.
     pub const ALL: [Self; 86] = [
+    pub const ALL: [Self; 77] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -276,6 +279,7 @@ impl ErrorCode {
         Self::ReversalNeedsManager,
         Self::SettlementAlreadyExists,
         Self::NoTransactionsInPeriod,
+        Self::ClockInDoubt,
         Self::Unavailable,
         Self::NotConfigured,
         Self::Internal,
@@ -284,6 +288,7 @@ impl ErrorCode {
 
 /// Indexed by the variant.
 pub(crate) static CATALOGUE: [Entry; 86] = [
+pub(crate) static CATALOGUE: [Entry; 77] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,
@@ -947,6 +952,14 @@ pub(crate) static CATALOGUE: [Entry; 86] = [
         params: &[],
         title: "Nothing to settle",
         why: "The period has no unsettled transaction.",
+    },
+    Entry {
+        code: "CLOCK_IN_DOUBT",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "The database's clock is in doubt",
+        why: "It is behind what was posted, or has jumped ahead: an admin looks at it, sets it right, and acknowledges it.",
     },
     Entry {
         code: "UNAVAILABLE",

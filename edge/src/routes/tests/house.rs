@@ -241,6 +241,27 @@ fn of_the_house() -> Vec<Case> {
             json!({"p_merchant_id": CARD, "p_mode": "monthly", "p_period_start": FROM, "p_period_end": UNTIL}),
         ),
         (
+            "POST",
+            "/api/admin/settlements/late",
+            json!({"merchant_id": CARD, "tx_nos": ["PAY0000000001"], "reason": "r"}),
+            "settle_late_transactions",
+            json!({"p_merchant_id": CARD, "p_tx_nos": ["PAY0000000001"], "p_reason": "r"}),
+        ),
+        (
+            "POST",
+            "/api/admin/seals/acknowledge",
+            json!({"seal_no": 3, "table_name": "app.transactions", "row_id": CARD, "what": "added", "reason": "r"}),
+            "acknowledge_seal_finding",
+            json!({"p_seal_no": 3, "p_table_name": "app.transactions", "p_row_id": CARD, "p_what": "added", "p_reason": "r"}),
+        ),
+        (
+            "POST",
+            "/api/admin/clock/acknowledge",
+            json!({"reason": "r"}),
+            "acknowledge_clock",
+            json!({"p_reason": "r"}),
+        ),
+        (
             "PUT",
             "/api/admin/settlements/{a}/status",
             json!({"status": "settled"}),
