@@ -1,4 +1,5 @@
--- The catalogue again, whole, with the code of a clock that is in doubt. By hand; a generated pgTAP test compares it with spec/errors.toml.
+-- The catalogue again, whole, with what was decided since: cancelled keys. By hand; a generated pgTAP test compares it with
+-- spec/errors.toml.
 
 create or replace function rules.error_codes()
 returns table (code text, status int)
@@ -14,6 +15,7 @@ as $$
     ('MALFORMED_BODY', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
+    ('IDEMPOTENCY_KEY_NOT_SUPPORTED', 400),
     ('INVALID_PRICE', 422),
     ('INVALID_REFUND_AMOUNT', 422),
     ('INVALID_RECHARGE_AMOUNT', 422),
@@ -29,6 +31,7 @@ as $$
     ('PERMISSION_DENIED', 403),
     ('NOT_MERCHANT_USER', 403),
     ('IDEMPOTENCY_KEY_REUSED', 422),
+    ('REQUEST_CANCELLED', 409),
     ('SETTING_NOT_FOUND', 404),
     ('USER_NOT_FOUND', 404),
     ('MERCHANT_NOT_FOUND', 404),
