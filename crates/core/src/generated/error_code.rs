@@ -196,6 +196,7 @@ impl ErrorCode {
     /// Every code, in order of precedence.
     pub const ALL: [Self; 86] = [
     pub const ALL: [Self; 77] = [
+    pub const ALL: [Self; 79] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -289,6 +290,7 @@ impl ErrorCode {
 /// Indexed by the variant.
 pub(crate) static CATALOGUE: [Entry; 86] = [
 pub(crate) static CATALOGUE: [Entry; 77] = [
+pub(crate) static CATALOGUE: [Entry; 79] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,
