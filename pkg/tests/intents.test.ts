@@ -146,7 +146,8 @@ test("after a reload the client says what was asked under an intent, until it is
   await assert.rejects(shop.charge(request, { intent: "order-6" }), { code: "UNAVAILABLE" });
   const kept = await client(storage, [], keys).keptIntent("order-6");
   assert.deepEqual(kept, { idempotencyKey: keys[0], path: "/api/payment/charge", body: request });
-  await assert.rejects(client(storage, [problem("INSUFFICIENT_BALANCE", 402, "after_fix")], keys).charge(request, { intent: "order-6" }));
+  const answers = [problem("INSUFFICIENT_BALANCE", 402, "after_fix"), Response.json({ cancelled: true })];
+  await assert.rejects(client(storage, answers, keys).charge(request, { intent: "order-6" }), { code: "INSUFFICIENT_BALANCE" });
   assert.equal(await shop.keptIntent("order-6"), undefined);
 });
 

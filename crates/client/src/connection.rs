@@ -156,15 +156,6 @@ pub enum Repeat {
     Never,
 }
 
-/// An idempotency key and whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestKey<'a> {
-    /// The merchant's; `None` for the caller's own as admin or member.
-    pub merchant_code: Option<&'a str>,
-    /// The key itself.
-    pub idempotency_key: &'a str,
-}
-
 /// One RPC: a struct of its arguments, serialised under their SQL names.
 pub trait Call: Serialize {
     /// What it answers.
@@ -181,19 +172,8 @@ pub trait Call: Serialize {
         serde_json::to_string(self).ok()
     }
 
-    /// The key under which it is done at most once; `None` for what takes no key, or has none.
-    fn key(&self) -> Option<RequestKey<'_>> {
-        None
-    }
-
     /// Whether sending it twice does the work at most once: a read, or a write with an idempotency key.
-    fn is_repeatable(&self) -> bool {
-        match Self::REPEAT {
-            Repeat::Always => true,
-            Repeat::Keyed => self.key().is_some(),
-            Repeat::Never => false,
-        }
-    }
+    fn is_repeatable(&self) -> bool;
 
     /// Reads the reply from a successful answer; `None` when it has another shape.
     fn read_reply(body: &[u8]) -> Option<Self::Reply>;

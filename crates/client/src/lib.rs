@@ -17,6 +17,5 @@ pub mod wire;
 
 pub use connection::{
     AccessToken, ApiKey, Call, CallContext, Caller, CallerKind, Client, MalformedHeader, Repeat, RequestId,
-    RequestKey,
 };
 pub use error::{Params, Refusal, RpcError, UpstreamCode};

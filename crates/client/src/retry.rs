@@ -4,8 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use mps_core::ErrorCode;
+use serde::Deserialize;
 
-use crate::connection::{Call, CallContext, Client, RequestKey, read_reply};
+use crate::connection::{Call, CallContext, Client, Repeat, read_reply};
 use crate::error::{Refusal, RpcError, UpstreamCode};
 use crate::rpc::CancelRequest;
 
@@ -73,7 +74,7 @@ pub async fn call_repeatedly<C: Call>(
         rpc: C::RPC,
         arguments: arguments.as_deref(),
         is_repeatable: call.is_repeatable(),
-        key: call.key(),
+        is_keyed: C::REPEAT == Repeat::Keyed,
     };
     let body = send_repeatedly(client, context, request, policy, host).await?;
     read_reply::<C>(&body)
@@ -85,7 +86,24 @@ struct Request<'a> {
     rpc: &'a str,
     arguments: Option<&'a str>,
     is_repeatable: bool,
-    key: Option<RequestKey<'a>>,
+    is_keyed: bool,
+}
+
+impl Request<'_> {
+    /// What cancels its key, or tells that it was done; `None` for a call that has none, or only names another's.
+    fn cancellation(&self) -> Option<CancelRequest> {
+        #[derive(Deserialize)]
+        struct Keyed {
+            p_merchant_code: Option<String>,
+            p_idempotency_key: Option<String>,
+        }
+        if !self.is_keyed {
+            return None;
+        }
+        let keyed: Keyed = serde_json::from_str(self.arguments?).ok()?;
+        let idempotency_key = keyed.p_idempotency_key?;
+        Some(CancelRequest { merchant_code: keyed.p_merchant_code, idempotency_key })
+    }
 }
 
 async fn send_repeatedly(
@@ -98,15 +116,14 @@ async fn send_repeatedly(
     let started = host.elapsed();
     let attempt = || client.send(context, request.rpc, request.arguments);
     let attempts = repeat(policy, host, request.is_repeatable, attempt).await;
-    let (Some(unknown), Some(key), Err(error)) = (attempts.unknown, request.key, &attempts.result) else {
-        return attempts.result;
-    };
+    let (Some(unknown), Err(error)) = (attempts.unknown, &attempts.result) else { return attempts.result };
+    let Some(cancellation) = request.cancellation() else { return attempts.result };
     let RpcError::Refused(refusal) = error else { return Err(unknown) };
     if is_final(refusal.code) {
         return attempts.result;
     }
     let left = || policy.after(host.elapsed().saturating_sub(started));
-    match cancel(client, context, key, left(), host).await {
+    match cancel(client, context, &cancellation, left(), host).await {
         Some(true) => Err(RpcError::Refused(Refusal { is_key_cancelled: true, ..refusal.clone() })),
         // It was done: the same request now hears the answer.
         Some(false) => match repeat(Policy { attempts_max: 1, ..left() }, host, true, attempt).await.result {
@@ -127,14 +144,10 @@ fn is_final(refusal: ErrorCode) -> bool {
 async fn cancel(
     client: &Client,
     context: &CallContext,
-    key: RequestKey<'_>,
+    call: &CancelRequest,
     policy: Policy,
     host: &impl Host,
 ) -> Option<bool> {
-    let call = CancelRequest {
-        merchant_code: key.merchant_code.map(str::to_owned),
-        idempotency_key: key.idempotency_key.to_owned(),
-    };
     let arguments = call.arguments();
     let attempt = || client.send(context, CancelRequest::RPC, arguments.as_deref());
     let body = repeat(policy, host, true, attempt).await.result.ok()?;

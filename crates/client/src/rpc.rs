@@ -1,8 +1,8 @@
 //! Every RPC in `public` that the edge calls: its arguments, its reply, and when it may be sent again.
 
 /// One RPC: `Name = "sql_name", repeat, reader -> Reply { arguments }`. A route reads the same struct from its request under the same
-/// names; the database gets them with `p_` in front. `repeat` is `always`, `keyed` (by its `idempotency_key`, the caller's own),
-/// `merchant_keyed` (the key is its `merchant_code`'s), `never`, or `nulls`: always, and null is a value of its own.
+/// names; the database gets them with `p_` in front. `repeat` is `always`, `keyed` (by its `idempotency_key`), `never`, or
+/// `nulls`: always, and null is a value of its own.
 macro_rules! rpc {
     (
         $(#[$doc:meta])*
@@ -24,8 +24,8 @@ macro_rules! rpc {
                 $crate::wire::arguments(self, rpc!(@nulls $repeat))
             }
 
-            fn key(&self) -> Option<$crate::connection::RequestKey<'_>> {
-                rpc!(@key $repeat self)
+            fn is_repeatable(&self) -> bool {
+                rpc!(@repeatable $repeat self)
             }
 
             fn read_reply(body: &[u8]) -> Option<$reply> {
@@ -35,23 +35,12 @@ macro_rules! rpc {
     };
     (@repeat never) => { $crate::connection::Repeat::Never };
     (@repeat keyed) => { $crate::connection::Repeat::Keyed };
-    (@repeat merchant_keyed) => { $crate::connection::Repeat::Keyed };
     (@repeat $other:ident) => { $crate::connection::Repeat::Always };
     (@nulls nulls) => { true };
     (@nulls $other:ident) => { false };
-    (@key keyed $self:ident) => {
-        $self.idempotency_key.as_deref().map(|idempotency_key| $crate::connection::RequestKey {
-            merchant_code: None,
-            idempotency_key,
-        })
-    };
-    (@key merchant_keyed $self:ident) => {
-        $self.idempotency_key.as_deref().map(|idempotency_key| $crate::connection::RequestKey {
-            merchant_code: $crate::rpc::MerchantCode::as_code(&$self.merchant_code),
-            idempotency_key,
-        })
-    };
-    (@key $other:ident $self:ident) => { None };
+    (@repeatable never $self:ident) => { false };
+    (@repeatable keyed $self:ident) => { $self.idempotency_key.is_some() };
+    (@repeatable $other:ident $self:ident) => { true };
 }
 
 mod administration;
@@ -166,23 +155,6 @@ pub struct CreatedMember {
 pub struct CreatedSettlement {
     /// Its id.
     pub settlement_id: SettlementId,
-}
-
-/// What names the merchant whose key it is.
-pub(crate) trait MerchantCode {
-    fn as_code(&self) -> Option<&str>;
-}
-
-impl MerchantCode for String {
-    fn as_code(&self) -> Option<&str> {
-        Some(self)
-    }
-}
-
-impl MerchantCode for Option<String> {
-    fn as_code(&self) -> Option<&str> {
-        self.as_deref()
-    }
 }
 
 fn read_changed(body: &[u8]) -> Option<Changed> {

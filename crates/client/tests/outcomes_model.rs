@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use adversary::{Choices, Hop, Line, PRICE, World};
 use mps_client::retry::{Host, Policy, call_repeatedly};
-use mps_client::rpc::{Charge, MerchantChargeByQr};
+use mps_client::rpc::{Charge, FindPayment, MerchantChargeByQr};
 use mps_client::{AccessToken, ApiKey, CallContext, Caller, Client, RequestId, RpcError};
 use mps_core::Money;
 
@@ -166,4 +166,20 @@ fn a_caller_who_repeats_over_an_edge_that_repeats_hears_no_refusal_that_is_overt
         check(&world, told.as_ref(), &choices);
     }
     reached.assert_all();
+}
+
+#[test]
+fn asking_for_a_payment_never_cancels_its_key() {
+    let line = Line::new();
+    for seed in 0..200 {
+        let choices = Choices::seeded(seed);
+        let (world, client) = line.begin(&choices, None);
+        let call = FindPayment {
+            merchant_code: Some("SHOP".to_owned()),
+            idempotency_key: Some("k".to_owned()),
+            external_order_id: None,
+        };
+        run(call_repeatedly(client, &context(), &call, policy(3), &ModelHost::default()));
+        assert!(!world.history().contains("cancel_request"), "{}", world.history());
+    }
 }

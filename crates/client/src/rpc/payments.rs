@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{CardId, read_row};
-use crate::connection::{Call, Repeat, RequestKey};
+use crate::connection::{Call, Repeat};
 use crate::wire::{self, Instant};
 
 /// Where a payment's multiplier came from.
@@ -72,6 +72,10 @@ impl Call for QuotePayment<'_> {
     type Reply = Quote;
     const RPC: &'static str = "quote_payment";
     const REPEAT: Repeat = Repeat::Always;
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
 
     fn read_reply(body: &[u8]) -> Option<Quote> {
         read_row(body)
@@ -141,9 +145,8 @@ impl Call for MerchantChargeByQr<'_> {
     const RPC: &'static str = "merchant_charge_by_qr";
     const REPEAT: Repeat = Repeat::Keyed;
 
-    fn key(&self) -> Option<RequestKey<'_>> {
-        let merchant_code = Some(self.merchant_code);
-        self.idempotency_key.map(|idempotency_key| RequestKey { merchant_code, idempotency_key })
+    fn is_repeatable(&self) -> bool {
+        self.idempotency_key.is_some()
     }
 
     fn read_reply(body: &[u8]) -> Option<Charge> {

@@ -207,7 +207,7 @@ rpc! {
     /// `user_recharge_card`: Cash that was taken for a card, 1.00 to 50000.00: with `p_merchant_code` by a
     /// merchant's user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day;
     /// without it by an admin. A member can credit no card. The same key and request: the first answer.
-    UserRechargeCard = "user_recharge_card", merchant_keyed, read_row -> CashRecharge {
+    UserRechargeCard = "user_recharge_card", keyed, read_row -> CashRecharge {
         /// The card.
         card_id: CardId,
         /// In the house currency.
@@ -250,7 +250,7 @@ pub struct CashRecharge {
 rpc! {
     /// `reverse_cash_recharge`: Takes cash that was recharged wrongly off the card again, the whole amount, once: the
     /// cashier who took it within 30 minutes, a manager or owner until it is settled.
-    ReverseCashRecharge = "reverse_cash_recharge", merchant_keyed, read_row -> CashReversal {
+    ReverseCashRecharge = "reverse_cash_recharge", keyed, read_row -> CashReversal {
         /// The code of the merchant.
         merchant_code: String,
         /// The recharge to reverse.
@@ -287,7 +287,7 @@ pub struct CashReversal {
 rpc! {
     /// `merchant_refund_tx`: Refunds a payment, wholly or in parts, onto its card; a voucher is refunded whole, as a
     /// new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals.
-    MerchantRefundTx = "merchant_refund_tx", merchant_keyed, read_row -> Refund {
+    MerchantRefundTx = "merchant_refund_tx", keyed, read_row -> Refund {
         /// The code of the merchant.
         merchant_code: String,
         /// The payment to refund.

@@ -227,6 +227,7 @@ impl World {
         let result = match rpc {
             _ if books.is_dismissed => Err((403, "NOT_MERCHANT_USER")),
             "cancel_request" => Ok(books.cancel(&key)),
+            "find_payment" => Err((404, "TX_NOT_FOUND")),
             _ => books.charge(key, arguments),
         };
         books.history.push(format!("{rpc}: {result:?}"));
