@@ -6641,9 +6641,11 @@ begin
     join app.transaction_numbers n on n.tx_id = o.tx_id
     where o.merchant_id = (sec.merchant_of_caller(p_merchant_code)).id and o.external_order_id = p_external_order_id;
   else
+    -- limit: one look-up for each of the few scopes, however many keys there are.
     select k.* into v_known
     from sec.scopes_of_caller(p_merchant_code) s
-    join app.idempotency_keys k on k.scope = s and k.key = p_idempotency_key
+    cross join lateral (
+      select i.* from app.idempotency_keys i where i.scope = s and i.key = p_idempotency_key limit 1) k
     order by k.result_id nulls last
     limit 1;
     if v_known.key is not null and v_known.result_id is null then
