@@ -95,7 +95,8 @@ pub use points::{
 };
 pub use recharges::{
     CashRecharge, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder,
-    GetRechargeOrder, ListRechargeOrders, MerchantRefundTx, RechargeOrder, RechargeOrderToQuery, Refund,
+    GetRechargeOrder, ListRechargeEvents, ListRechargeOrders, MerchantRefundTx, RechargeEvent, RechargeOrder,
+    RechargeOrderToQuery, Refund, ReportRechargeEvent, ReportedRechargeEvent, ResolveRechargeEvent,
     ResolveRechargeOrder, ResolvedPayment, TakeRechargeOrdersToQuery, UserRechargeCard,
 };
 pub use settlements::{

@@ -5,10 +5,10 @@ use mps_client::rpc::{
     AddAdminUser, AdjustCardBalance, Adjustment, AdminActivateMember, AdminActivateMerchant,
     AdminSuspendMember, AdminSuspendMerchant, CloseCard, CreateCorporateCard, CreateMemberProfile,
     CreateMerchant, CreatePrepaidCard, CreateVoucherCard, GenerateSettlement, GetAllCards, GetAllMembers,
-    GetLatestSeal, GetSettings, GetSystemStatistics, LinkMemberAuthUser, PointsChange, QueryAuditLog,
-    RemoveAdminUser, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry,
-    SetMembershipLevels, SetSetting, SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel,
-    UpdateSettlementStatus, VerifyLedger, VerifySeals,
+    GetLatestSeal, GetSettings, GetSystemStatistics, LinkMemberAuthUser, ListRechargeEvents, PointsChange,
+    QueryAuditLog, RemoveAdminUser, ResolveRechargeEvent, ResolveRechargeOrder, SearchCards, SearchMembers,
+    SearchMerchants, SetCardExpiry, SetMembershipLevels, SetSetting, SystemHealthCheck, UnfreezeCard,
+    UpdateMerchant, UpdatePointsAndLevel, UpdateSettlementStatus, VerifyLedger, VerifySeals,
 };
 
 use crate::api::{Outcome, Routes, Way, done};
@@ -68,6 +68,12 @@ pub(super) fn routes() -> Routes {
             Way::Post,
             "/api/admin/recharge/orders/{order_no}/resolve",
             "resolveRechargeOrder",
+        )
+        .rpc::<ListRechargeEvents>(Way::Get, "/api/admin/recharge/events", "listRechargeEvents")
+        .rpc::<ResolveRechargeEvent>(
+            Way::Post,
+            "/api/admin/recharge/events/{recharge_event_id}/resolve",
+            "resolveRechargeEvent",
         )
         .rpc::<GetSettings>(Way::Get, "/api/admin/settings", "listSettings")
         .rpc::<SetSetting>(Way::Put, "/api/admin/settings/{key}", "setSetting")
