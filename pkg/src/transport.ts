@@ -4,7 +4,7 @@ import type { Call } from "./call.js";
 import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, type MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
 import type { Note } from "./intents.js";
-import { isAfterReplay } from "./keys.js";
+import { headerOf, isAfterReplay } from "./keys.js";
 import { Patience } from "./patience.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
@@ -165,7 +165,7 @@ function headersOf(call: Call, token: unknown): Record<string, string> {
     Accept: "application/json, application/problem+json",
     ...(call.body === undefined ? {} : { "Content-Type": "application/json" }),
     ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
-    ...(call.idempotencyKey === undefined ? {} : { "Idempotency-Key": call.idempotencyKey }),
+    ...(call.idempotencyKey === undefined ? {} : { "Idempotency-Key": headerOf(call.idempotencyKey) }),
   };
 }
 
