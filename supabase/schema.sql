@@ -348,6 +348,28 @@ $$;
 
 COMMENT ON FUNCTION app.booking_violations() IS 'Transactions, their entries and their numbers: entries sum to zero, each has the others, the amounts agree.';
 
+-- Name: cancel_idempotency_key(text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_result_id uuid;
+begin
+  -- Waits, as a claim does, for a request that is running with this key.
+  insert into app.idempotency_keys (scope, key) values (p_scope, p_key) on conflict do nothing;
+  if found then
+    return null;
+  end if;
+  select k.result_id into strict v_result_id from app.idempotency_keys k where k.scope = p_scope and k.key = p_key;
+  return v_result_id;
+end;
+$$;
+
+-- Name: FUNCTION cancel_idempotency_key(p_scope text, p_key text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) IS 'NULL: the key is cancelled, now or since an earlier call. Else the id of what its request has made, which stays as it is.';
+
 -- Name: card_day(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.card_day(p_now timestamp with time zone) RETURNS date
@@ -1006,6 +1028,9 @@ begin
     return null;
   end if;
   select k.* into strict v_known from app.idempotency_keys k where k.scope = p_scope and k.key = p_key;
+  if v_known.result_id is null then
+    perform rules.fail('REQUEST_CANCELLED');
+  end if;
   if v_known.fingerprint is distinct from p_fingerprint then
     perform rules.fail('IDEMPOTENCY_KEY_REUSED');
   end if;
@@ -1828,11 +1853,11 @@ COMMENT ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order
 
 CREATE FUNCTION app.idempotency_violations() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$
   select 'key_names_its_result', k.scope, k.result_id::text
   from app.idempotency_keys k
-  where not exists (select from app.transactions t where t.id = k.result_id)
+  where k.result_id is not null
+    and not exists (select from app.transactions t where t.id = k.result_id)
     and not exists (select from app.cards c where c.id = k.result_id and k.scope like 'admin:%')
     and not exists (select from app.point_ledger p where p.id = k.result_id and k.scope like 'admin:%')
     and not exists (select from app.recharge_orders o where o.id = k.result_id and k.scope like 'member:%')
@@ -4643,6 +4668,52 @@ $$;
 
 COMMENT ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) IS 'Binds oneself by the card''s password (member or viewer), or others and changes roles as owner, admin of the card or admin of the house. false: the password is wrong, and that is counted. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, BINDING_LOCKED, CANNOT_REMOVE_LAST_OWNER.';
 
+-- Name: cancel_request(text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cancel_request(p_merchant_code text DEFAULT NULL::text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(cancelled boolean, tx_id uuid, tx_no text, tx_type text, final_amount numeric, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_scope text;
+  v_scopes text[];
+  v_result_id uuid;
+  v_was_known boolean;
+begin
+  if p_idempotency_key is null then
+    perform rules.fail('IDEMPOTENCY_KEY_REQUIRED');
+  end if;
+  perform sec.check_idempotency_key(p_idempotency_key);
+  v_scopes := array(select s from sec.scopes_of_caller(p_merchant_code) s);
+  if cardinality(v_scopes) = 0 then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  foreach v_scope in array v_scopes loop
+    v_was_known := exists (
+      select from app.idempotency_keys k where k.scope = v_scope and k.key = p_idempotency_key);
+    v_result_id := app.cancel_idempotency_key(v_scope, p_idempotency_key);
+    exit when v_result_id is not null;
+    if not v_was_known then
+      perform audit.log(split_part(v_scope, ':', 1), 'request.cancelled', 'idempotency_key', p_idempotency_key,
+        jsonb_build_object('scope', v_scope));
+    end if;
+  end loop;
+  if v_result_id is null then
+    return query select true, null::uuid, null::text, null::text, null::numeric, null::timestamptz;
+    return;
+  end if;
+  return query
+    select false, t.id, t.tx_no, t.tx_type, t.final_amount::numeric, t.created_at
+    from (values (v_result_id)) r (id)
+    left join app.transactions t on t.id = r.id;
+end;
+$$;
+
+-- Name: FUNCTION cancel_request(p_merchant_code text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) IS 'Makes sure that a keyed request never happens: cancelled = true, and whatever is still on its way with this key is REQUEST_CANCELLED. Or cancelled = false: it happened, stays as it is, and the transaction that it made is told; the columns are NULL when it made none (a card, an order, points). Waits for one that is running; may be called again. Merchant NULL: the caller''s own requests as admin or member. Amounts in house currency. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, NOT_MERCHANT_USER, PERMISSION_DENIED (neither admin nor member).';
+
 -- Name: close_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.close_card(p_card_id uuid) RETURNS boolean
@@ -5239,6 +5310,48 @@ $$;
 -- Name: FUNCTION enroll_device(p_card_id uuid, p_label text); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) IS 'Makes the caller''s phone a device that can make offline codes for a card he may pay with; at most 5 live a card. label: 1 to 64 characters. handle: 10 digits; device_key: 64 hex digits, returned once and stored nowhere. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, DEVICE_LIMIT_REACHED, NOT_CONFIGURED.';
+
+-- Name: find_payment(text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.find_payment(p_merchant_code text DEFAULT NULL::text, p_idempotency_key text DEFAULT NULL::text, p_external_order_id text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_known app.idempotency_keys;
+  v_tx_no text;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  if num_nonnulls(p_idempotency_key, p_external_order_id) <> 1 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'idempotency_key'));
+  end if;
+  if p_external_order_id is not null then
+    select n.tx_no into v_tx_no
+    from app.merchant_orders o
+    join app.transaction_numbers n on n.tx_id = o.tx_id
+    where o.merchant_id = (sec.merchant_of_caller(p_merchant_code)).id and o.external_order_id = p_external_order_id;
+  else
+    select k.* into v_known
+    from sec.scopes_of_caller(p_merchant_code) s
+    join app.idempotency_keys k on k.scope = s and k.key = p_idempotency_key
+    order by k.result_id nulls last
+    limit 1;
+    if v_known.key is not null and v_known.result_id is null then
+      perform rules.fail('REQUEST_CANCELLED');
+    end if;
+    select n.tx_no into v_tx_no from app.transaction_numbers n where n.tx_id = v_known.result_id;
+  end if;
+  if v_tx_no is null then
+    perform rules.fail('TX_NOT_FOUND');
+  end if;
+  return query select d.* from public.get_transaction_detail(v_tx_no) d;
+end;
+$$;
+
+-- Name: FUNCTION find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) IS 'The transaction that a keyed request made, or that holds a merchant''s order, as get_transaction_detail has it; one of the two is given. It does not wait: what is not found may still come, until it is cancelled (cancel_request). Merchant NULL: the caller''s own keys as admin or member. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, MALFORMED_ARGUMENT (none or both given), NOT_MERCHANT_USER, REQUEST_CANCELLED, TX_NOT_FOUND.';
 
 -- Name: freeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7683,6 +7796,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('MALFORMED_BODY', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
+    ('IDEMPOTENCY_KEY_NOT_SUPPORTED', 400),
     ('INVALID_PRICE', 422),
     ('INVALID_REFUND_AMOUNT', 422),
     ('INVALID_RECHARGE_AMOUNT', 422),
@@ -7698,6 +7812,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('PERMISSION_DENIED', 403),
     ('NOT_MERCHANT_USER', 403),
     ('IDEMPOTENCY_KEY_REUSED', 422),
+    ('REQUEST_CANCELLED', 409),
     ('SETTING_NOT_FOUND', 404),
     ('USER_NOT_FOUND', 404),
     ('MERCHANT_NOT_FOUND', 404),
@@ -8972,6 +9087,31 @@ CREATE FUNCTION sec.schema_version() RETURNS text
 
 COMMENT ON FUNCTION sec.schema_version() IS 'The newest migration, by hand: every landing that adds one replaces this function.';
 
+-- Name: scopes_of_caller(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.scopes_of_caller(p_merchant_code text) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  if p_merchant_code is not null then
+    return next 'merchant:' || (sec.merchant_of_caller(p_merchant_code)).id;
+    return;
+  end if;
+  if sec.is_admin() then
+    return next app.admin_scope(v_user_id);
+  end if;
+  if (sec.own_member()).id is not null then
+    return next 'member:' || (sec.own_member()).id;
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION scopes_of_caller(p_merchant_code text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.scopes_of_caller(p_merchant_code text) IS 'The idempotency scopes in which the caller''s keys are: the merchant''s, if they work for it, else their own as admin and as member.';
+
 -- Name: search_keyword(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.search_keyword(p_keyword text) RETURNS text
@@ -9248,15 +9388,16 @@ COMMENT ON TABLE app.external_identities IS 'Who a member is at WeChat, Alipay o
 CREATE TABLE app.idempotency_keys (
     scope text NOT NULL,
     key text NOT NULL,
-    fingerprint bytea NOT NULL,
-    result_id uuid NOT NULL,
+    fingerprint bytea,
+    result_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_committed_or_cancelled CHECK (((fingerprint IS NULL) = (result_id IS NULL))),
     CONSTRAINT idempotency_keys_key_well_formed CHECK (rules.is_idempotency_key(key))
 );
 
 -- Name: TABLE idempotency_keys; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, kept for ever. The answer is read again from result_id, a row that never changes.';
+COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, and keys that were cancelled (fingerprint and result_id are NULL), kept for ever. The answer of a committed one is read again from result_id, a row that never changes.';
 
 -- Name: ledger_entries; Type: TABLE; Schema: app; Owner: -
 
@@ -11664,6 +11805,11 @@ GRANT ALL ON FUNCTION public.bind_external_identity(p_member_id uuid, p_provider
 REVOKE ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) TO authenticated;
 
+-- Name: FUNCTION cancel_request(p_merchant_code text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) TO authenticated;
+
 -- Name: FUNCTION close_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.close_card(p_card_id uuid) FROM PUBLIC;
@@ -11759,6 +11905,11 @@ GRANT ALL ON FUNCTION public.delete_member(p_member_id uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) TO authenticated;
+
+-- Name: FUNCTION find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) TO authenticated;
 
 -- Name: FUNCTION freeze_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 

@@ -44,6 +44,7 @@ macro_rules! rpc {
 }
 
 mod administration;
+mod cancelling;
 mod cards;
 mod codes;
 mod crons;
@@ -63,6 +64,7 @@ pub use administration::{
     AddAdminUser, AuditRow, GetLatestSeal, GetSettings, HealthCheck, QueryAuditLog, RemoveAdminUser, Seal,
     SealViolation, SetSetting, Setting, SystemHealthCheck, VerifySeals,
 };
+pub use cancelling::{CancelRequest, Cancellation, FindPayment};
 pub use cards::{
     AdjustCardBalance, Adjustment, BindMemberToCard, Binding, CardDetail, CardRow, CloseCard,
     CreateCorporateCard, CreatePrepaidCard, CreateVoucherCard, FreezeCard, GetAllCards, GetCardBindings,

@@ -20,6 +20,8 @@ export const errorCatalogue = {
   IDEMPOTENCY_KEY_REQUIRED: { status: 400, retry: "after_fix" },
   /** 1 to 255 printable ASCII characters. */
   IDEMPOTENCY_KEY_INVALID: { status: 400, retry: "after_fix" },
+  /** The route would not honour it: sent twice, it is done twice. Send the request without the header. */
+  IDEMPOTENCY_KEY_NOT_SUPPORTED: { status: 400, retry: "after_fix" },
   /** An amount is a plain positive decimal, at most twelve digits and two decimals. */
   INVALID_PRICE: { status: 422, retry: "after_fix" },
   /** A plain positive decimal with at most two decimals. */
@@ -50,6 +52,8 @@ export const errorCatalogue = {
   NOT_MERCHANT_USER: { status: 403, retry: "never" },
   /** The same Idempotency-Key was used with other contents. */
   IDEMPOTENCY_KEY_REUSED: { status: 422, retry: "never" },
+  /** Its Idempotency-Key was cancelled before anything was done with it: it never will be. What is wanted anew takes a new key. */
+  REQUEST_CANCELLED: { status: 409, retry: "after_fix" },
   /** The list of settings names those there are. */
   SETTING_NOT_FOUND: { status: 404, retry: "after_fix" },
   /** Nobody has signed up with this user id. */

@@ -7,6 +7,7 @@ export const routes = {
   addAdmin: ["PUT", "/api/admin/admins/{user_id}", "always"],
   adjustCard: ["POST", "/api/admin/cards/{card_id}/adjust", "keyed"],
   bindCard: ["PUT", "/api/member/cards/{card_id}/bindings/{member_id}", "never"],
+  cancelRequest: ["POST", "/api/payment/cancel", "always"],
   changePoints: ["POST", "/api/admin/cards/{card_id}/points", "keyed"],
   charge: ["POST", "/api/payment/charge", "keyed"],
   checkHealth: ["GET", "/api/admin/health", "always"],
@@ -18,6 +19,7 @@ export const routes = {
   createRechargeOrder: ["POST", "/api/recharge/orders", "keyed"],
   deleteMember: ["DELETE", "/api/member/profile", "always"],
   enrollDevice: ["POST", "/api/devices", "never"],
+  findPayment: ["GET", "/api/payment/find", "always"],
   freezeCard: ["POST", "/api/member/cards/{card_id}/freeze", "never"],
   generateSettlement: ["POST", "/api/admin/settlements", "never"],
   getCard: ["GET", "/api/member/cards/{card_id}", "always"],
@@ -97,6 +99,8 @@ export interface Routes {
   adjustCard: { input: { readonly card_id: string; readonly amount: string; readonly reason: string; }; output: Adjustment };
   /** Binds oneself by the card's password (member or viewer), or others and changes roles as owner, admin of the card or admin of the house. */
   bindCard: { input: { readonly card_id: string; readonly member_id: string; readonly binding_password?: string | null | undefined; readonly role?: string | null | undefined; }; output: Changed };
+  /** Makes sure that a keyed request never happens: cancelled = true, and whatever is still on its way with this key is REQUEST_CANCELLED. */
+  cancelRequest: { input: { readonly merchant_code?: string | null | undefined; }; output: Cancellation };
   /** Admin: gives (positive) or takes (negative) up to 1 000 000 points; the level follows. */
   changePoints: { input: { readonly card_id: string; readonly delta_points: number; readonly reason: string; }; output: PointsChange };
   /** Charges the card behind a payment code, online or offline, once. */
@@ -119,6 +123,8 @@ export interface Routes {
   deleteMember: { input: { readonly member_id: string; }; output: Changed };
   /** Makes the caller's phone a device that can make offline codes for a card he may pay with; at most 5 live a card. */
   enrollDevice: { input: { readonly card_id: string; readonly label: string; }; output: EnrolledDevice };
+  /** The transaction that a keyed request made, or that holds a merchant's order, as get_transaction_detail has it; one of the two is given. */
+  findPayment: { input: { readonly external_order_id?: string | null | undefined; readonly idempotency_key?: string | null | undefined; readonly merchant_code?: string | null | undefined; }; output: TransactionDetail };
   /** Admin, or the card's owner or admin. */
   freezeCard: { input: { readonly card_id: string; }; output: Changed };
   /** Admin, service: settles a merchant up to the end of a half-open period that is over: every payment, refund and cash recharge not settled yet, late ones of earlier periods included. */
@@ -297,6 +303,22 @@ export interface Binding {
   readonly name: string;
   /** The role. */
   readonly role: string;
+}
+
+/** The answer of CancelRequest. */
+export interface Cancellation {
+  /** Whether nothing was done and nothing ever will be; `false`: the request was done, and stays so. */
+  readonly cancelled: boolean;
+  /** When it was made. */
+  readonly created_at: string | null;
+  /** What moved. */
+  readonly final_amount: string | null;
+  /** The id of the transaction that it made; nothing when it was cancelled, or made none. */
+  readonly tx_id: string | null;
+  /** Its number. */
+  readonly tx_no: string | null;
+  /** `payment`, `refund`, `recharge` or `adjustment`. */
+  readonly tx_type: string | null;
 }
 
 /** The answer of GetCardDetail. */

@@ -24,6 +24,8 @@ pub enum ErrorCode {
     IdempotencyKeyRequired,
     /// `IDEMPOTENCY_KEY_INVALID` (400): 1 to 255 printable ASCII characters.
     IdempotencyKeyInvalid,
+    /// `IDEMPOTENCY_KEY_NOT_SUPPORTED` (400): The route would not honour it: sent twice, it is done twice. Send the request without the header.
+    IdempotencyKeyNotSupported,
     /// `INVALID_PRICE` (422): An amount is a plain positive decimal, at most twelve digits and two decimals.
     InvalidPrice,
     /// `INVALID_REFUND_AMOUNT` (422): A plain positive decimal with at most two decimals.
@@ -54,6 +56,8 @@ pub enum ErrorCode {
     NotMerchantUser,
     /// `IDEMPOTENCY_KEY_REUSED` (422): The same Idempotency-Key was used with other contents.
     IdempotencyKeyReused,
+    /// `REQUEST_CANCELLED` (409): Its Idempotency-Key was cancelled before anything was done with it: it never will be. What is wanted anew takes a new key.
+    RequestCancelled,
     /// `SETTING_NOT_FOUND` (404): The list of settings names those there are.
     SettingNotFound,
     /// `USER_NOT_FOUND` (404): Nobody has signed up with this user id.
@@ -172,7 +176,7 @@ pub(crate) struct Entry {
 
 impl ErrorCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 76] = [
+    pub const ALL: [Self; 78] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -182,6 +186,7 @@ impl ErrorCode {
         Self::MalformedBody,
         Self::IdempotencyKeyRequired,
         Self::IdempotencyKeyInvalid,
+        Self::IdempotencyKeyNotSupported,
         Self::InvalidPrice,
         Self::InvalidRefundAmount,
         Self::InvalidRechargeAmount,
@@ -197,6 +202,7 @@ impl ErrorCode {
         Self::PermissionDenied,
         Self::NotMerchantUser,
         Self::IdempotencyKeyReused,
+        Self::RequestCancelled,
         Self::SettingNotFound,
         Self::UserNotFound,
         Self::MerchantNotFound,
@@ -253,7 +259,7 @@ impl ErrorCode {
 }
 
 /// Indexed by the variant.
-pub(crate) static CATALOGUE: [Entry; 76] = [
+pub(crate) static CATALOGUE: [Entry; 78] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,
@@ -325,6 +331,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         params: &[],
         title: "The Idempotency-Key is malformed",
         why: "1 to 255 printable ASCII characters.",
+    },
+    Entry {
+        code: "IDEMPOTENCY_KEY_NOT_SUPPORTED",
+        status: 400,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "This route takes no Idempotency-Key",
+        why: "The route would not honour it: sent twice, it is done twice. Send the request without the header.",
     },
     Entry {
         code: "INVALID_PRICE",
@@ -445,6 +459,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         params: &[],
         title: "The key belongs to another request",
         why: "The same Idempotency-Key was used with other contents.",
+    },
+    Entry {
+        code: "REQUEST_CANCELLED",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "The request was cancelled",
+        why: "Its Idempotency-Key was cancelled before anything was done with it: it never will be. What is wanted anew takes a new key.",
     },
     Entry {
         code: "SETTING_NOT_FOUND",

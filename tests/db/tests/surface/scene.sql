@@ -29,7 +29,7 @@ begin
   perform fx.make_terminal('SURFACE', 'SURF01');
   v_paid_code := fx.code(v_owner, v_card);
   perform fx.act_as(v_cashier);
-  v_tx_no := (select c.tx_no from public.merchant_charge_by_qr('SURFACE', v_paid_code, 10) c);
+  v_tx_no := (select c.tx_no from public.merchant_charge_by_qr('SURFACE', v_paid_code, 10, 'paid', null, 'paid') c);
   v_code := fx.code(v_owner, v_card);
   perform fx.act_as(v_owner);
   v_device := (select d.handle from public.enroll_device(v_card, 'phone') d);
