@@ -43,6 +43,7 @@ begin
 end;
 $$;
 comment on function sec.refuse_change_of_recharge_event() is 'Holds what a provider reported, but for the end of its review.';
+revoke execute on function sec.refuse_change_of_recharge_event() from public, anon, authenticated, service_role;
 create trigger events_only_end_their_review before update or delete on app.recharge_events
   for each row execute function sec.refuse_change_of_recharge_event();
 alter table app.recharge_events enable always trigger events_only_end_their_review;

@@ -24,6 +24,8 @@ $$;
 comment on function sec.check_recharge_event(text, text, text, numeric, jsonb) is
   'An id of at most 200 characters, a known kind, an amount above zero where there is one, facts as an object of at most 4096 bytes.';
 
+revoke execute on function sec.check_recharge_event(text, text, text, numeric, jsonb) from public, anon, authenticated, service_role;
+
 create function public.report_recharge_event(
   p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text default null,
   p_amount numeric default null)
