@@ -7527,6 +7527,33 @@ $$;
 
 COMMENT ON FUNCTION public.list_membership_levels() IS 'The levels, lowest first: from points_min to points_max, both included, NULL for no end; discount is a multiplier. Errors: NOT_AUTHENTICATED.';
 
+-- Name: list_recharge_events(boolean, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_recharge_events(p_with_resolved boolean DEFAULT false, p_limit integer DEFAULT NULL::integer, p_before_id uuid DEFAULT NULL::uuid) RETURNS TABLE(recharge_event_id uuid, order_no text, card_id uuid, provider text, provider_tx_id text, kind text, amount numeric, facts jsonb, recorded_at timestamp with time zone, resolved_at timestamp with time zone, resolution_note text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_rows int;
+begin
+  perform sec.require_admin();
+  v_rows := sec.page_rows(p_limit, 0);
+  return query
+    select
+      e.id, o.order_no, o.card_id, e.provider, e.provider_tx_id, e.kind, e.amount::numeric, e.facts, e.recorded_at, e.resolved_at,
+      e.resolution_note
+    from app.recharge_events e
+    join app.recharge_orders o on o.id = e.order_id
+    where (p_with_resolved is true or e.resolved_at is null) and (p_before_id is null or e.id < p_before_id)
+    order by e.id desc
+    limit v_rows;
+end;
+$$;
+
+-- Name: FUNCTION list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid) IS 'Admin: what providers reported against payments of recharge orders, newest first: those that wait, with p_with_resolved all. The next page: p_before_id = the last row''s id. Pages of 1 to 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
 -- Name: list_recharge_orders(uuid, text, integer, integer); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.list_recharge_orders(p_card_id uuid DEFAULT NULL::uuid, p_status text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0) RETURNS TABLE(order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text, expires_at timestamp with time zone, created_at timestamp with time zone, payments jsonb)
@@ -7982,6 +8009,48 @@ $$;
 
 COMMENT ON FUNCTION public.report_card_lost(p_card_id uuid) IS 'Admin, or the card''s owner or admin. Ends everybody''s open codes and devices of the card, for good. Only an admin undoes the loss. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
 
+-- Name: report_recharge_event(text, text, text, text, jsonb, text, numeric); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text DEFAULT NULL::text, p_amount numeric DEFAULT NULL::numeric) RETURNS TABLE(order_no text, status text, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_order app.recharge_orders;
+begin
+  perform sec.require_service();
+  perform sec.check_recharge_provider(p_provider);
+  perform sec.check_recharge_event(p_provider_event_id, p_kind, p_provider_tx_id, p_amount, p_facts);
+  -- Whoever completes the order holds it: what is credited is known when its lock is there.
+  select o.* into v_order from app.recharge_orders o where o.order_no = p_order_no for update;
+  if v_order.id is null then
+    perform rules.fail('RECHARGE_ORDER_NOT_FOUND');
+  end if;
+  -- An order that nobody paid is closed in the end: that contradicts nothing.
+  if p_kind = 'closed' and p_amount is null
+     and not exists (select from app.recharge_payments p where p.order_id = v_order.id)
+  then
+    return query select v_order.order_no, 'ignored'::text, false;
+    return;
+  end if;
+  insert into app.recharge_events (id, order_id, provider, provider_event_id, provider_tx_id, kind, amount, facts, recorded_at)
+  values (
+    app.uuid_v7(), v_order.id, p_provider, p_provider_event_id, p_provider_tx_id, p_kind, p_amount, p_facts, clock_timestamp())
+  on conflict on constraint recharge_events_event_taken do nothing;
+  if not found then
+    return query select v_order.order_no, 'needs_review'::text, true;
+    return;
+  end if;
+  perform audit.log('service', 'recharge.contradicted', 'recharge_order', v_order.order_no, jsonb_build_object(
+    'provider', p_provider, 'provider_tx_id', p_provider_tx_id, 'kind', p_kind, 'amount', p_amount::text));
+  return query select v_order.order_no, 'needs_review'::text, false;
+end;
+$$;
+
+-- Name: FUNCTION report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric) IS 'Service: what the provider''s verified notice says against a payment of an order: refunded (p_amount, in whole or in part) or closed. It is recorded once for each provider_event_id with the provider''s own p_facts, and waits for an admin; the card keeps its money until then. ignored: an order closed that nobody paid. The same event again: replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND.';
+
 -- Name: report_refusal(text, text, uuid, text, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid DEFAULT NULL::uuid, p_merchant_code text DEFAULT NULL::text, p_params jsonb DEFAULT NULL::jsonb, p_request_id text DEFAULT NULL::text) RETURNS boolean
@@ -8020,6 +8089,41 @@ $_$;
 -- Name: FUNCTION report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) IS 'Service: records that a call was refused, whose own audit row rolled back with it: action call.refused, object rpc and its name. The code is of the catalogue; p_params, the refusal''s own, are an object of at most 1024 bytes; p_actor_user_id is who had called. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
+-- Name: resolve_recharge_event(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_event app.recharge_events;
+  v_note text := nullif(btrim(p_note), '');
+begin
+  if v_note is null or char_length(v_note) > 500 or v_note ~ '[[:cntrl:]]' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'note'));
+  end if;
+  select e.* into v_event from app.recharge_events e where e.id = p_recharge_event_id for update;
+  if v_event.id is null then
+    perform rules.fail('RECHARGE_ORDER_NOT_FOUND');
+  end if;
+  if v_event.resolved_at is not null then
+    return false;
+  end if;
+  update app.recharge_events e
+  set resolved_at = clock_timestamp(), resolved_by = v_admin_id, resolution_note = v_note
+  where e.id = v_event.id;
+  perform audit.log('admin', 'recharge.contradiction_resolved', 'recharge_order', (
+    select o.order_no from app.recharge_orders o where o.id = v_event.order_id),
+    jsonb_build_object('recharge_event_id', v_event.id, 'kind', v_event.kind, 'amount', v_event.amount::text));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION resolve_recharge_event(p_recharge_event_id uuid, p_note text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) IS 'Admin: ends the review of what a provider reported against a payment; p_note, 1 to 500 characters, says what was done (the card is set right by adjust_card_balance). false: it had ended already. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND (no such event).';
 
 -- Name: resolve_recharge_order(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -9918,6 +10022,34 @@ $$;
 
 COMMENT ON FUNCTION sec.check_recharge_amount(p_amount numeric) IS 'From 1.00 to 50000.00 with at most two decimals.';
 
+-- Name: check_recharge_event(text, text, text, numeric, jsonb); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_field text := case
+    when p_provider_event_id is null or char_length(p_provider_event_id) not between 1 and 200
+      or p_provider_event_id ~ '[[:cntrl:]]' then 'provider_event_id'
+    when p_kind is null or p_kind not in ('refunded', 'closed') then 'kind'
+    when char_length(p_provider_tx_id) not between 1 and 128 or p_provider_tx_id ~ '[[:cntrl:]]' then 'provider_tx_id'
+    when p_facts is null or jsonb_typeof(p_facts) <> 'object'
+      or octet_length(p_facts::text) > rules.limit_int('tag.bytes_max') then 'facts'
+  end;
+begin
+  if p_amount is not null and not rules.is_amount(p_amount) then
+    perform rules.fail('INVALID_RECHARGE_AMOUNT');
+  end if;
+  if v_field is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', v_field));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb) IS 'An id of at most 200 characters, a known kind, an amount above zero where there is one, facts as an object of at most 4096 bytes.';
+
 -- Name: check_recharge_provider(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.check_recharge_provider(p_provider text) RETURNS void
@@ -10444,6 +10576,28 @@ $$;
 -- Name: FUNCTION refuse_change_of_payment(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.refuse_change_of_payment() IS 'Holds what a provider reported, but for the end of its review.';
+
+-- Name: refuse_change_of_recharge_event(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_change_of_recharge_event() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and old.resolved_at is null and new.resolved_at is not null
+     and to_jsonb(new) - '{resolved_at,resolved_by,resolution_note}'::text[]
+       = to_jsonb(old) - '{resolved_at,resolved_by,resolution_note}'::text[]
+  then
+    return new;
+  end if;
+  raise exception '% of % is refused: what a provider reported changes once, when its review ends', tg_op, tg_table_name
+    using errcode = 'object_not_in_prerequisite_state';
+end;
+$$;
+
+-- Name: FUNCTION refuse_change_of_recharge_event(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_change_of_recharge_event() IS 'Holds what a provider reported, but for the end of its review.';
 
 -- Name: refuse_change_unless_purged(); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -11210,6 +11364,35 @@ CREATE TABLE app.purged_ranges (
 
 COMMENT ON TABLE app.purged_ranges IS 'What was purged of a sealed log, with the numbers of its seals and the root of the last. Sealed like a log itself.';
 
+-- Name: recharge_events; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.recharge_events (
+    id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    provider text NOT NULL,
+    provider_event_id text NOT NULL,
+    provider_tx_id text,
+    kind text NOT NULL,
+    amount numeric(14,2),
+    facts jsonb NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by uuid,
+    resolution_note text,
+    CONSTRAINT recharge_events_amount_not_positive CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
+    CONSTRAINT recharge_events_facts_no_object_or_long CHECK (((jsonb_typeof(facts) = 'object'::text) AND (octet_length((facts)::text) <= 4096))),
+    CONSTRAINT recharge_events_kind_known CHECK ((kind = ANY (ARRAY['refunded'::text, 'closed'::text]))),
+    CONSTRAINT recharge_events_provider_event_id_blank_or_long CHECK (((char_length(provider_event_id) >= 1) AND (char_length(provider_event_id) <= 200))),
+    CONSTRAINT recharge_events_provider_known CHECK ((provider = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT recharge_events_provider_tx_id_blank_or_long CHECK (((char_length(provider_tx_id) >= 1) AND (char_length(provider_tx_id) <= 128))),
+    CONSTRAINT recharge_events_resolution_note_blank_or_long CHECK (((char_length(resolution_note) >= 1) AND (char_length(resolution_note) <= 500))),
+    CONSTRAINT recharge_events_resolved_by_somebody CHECK ((((resolved_by IS NOT NULL) = (resolved_at IS NOT NULL)) AND ((resolution_note IS NULL) OR (resolved_at IS NOT NULL))))
+);
+
+-- Name: TABLE recharge_events; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.recharge_events IS 'What a provider''s signed notice says against a payment of a recharge order: given back there in whole or in part, or closed. Each waits for an admin, who sees to the card; the ledger follows no provider by itself. facts: the provider''s own words for it.';
+
 -- Name: recharge_payments; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.recharge_payments (
@@ -11694,6 +11877,16 @@ ALTER TABLE ONLY app.point_ledger_default
 ALTER TABLE ONLY app.purged_ranges
     ADD CONSTRAINT purged_ranges_pkey PRIMARY KEY (id);
 
+-- Name: recharge_events recharge_events_event_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_events
+    ADD CONSTRAINT recharge_events_event_taken UNIQUE (provider, provider_event_id);
+
+-- Name: recharge_events recharge_events_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_events
+    ADD CONSTRAINT recharge_events_pkey PRIMARY KEY (id);
+
 -- Name: recharge_orders recharge_orders_order_no_taken; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.recharge_orders
@@ -11948,6 +12141,14 @@ CREATE INDEX point_ledger_by_card ON ONLY app.point_ledger USING btree (card_id,
 
 CREATE INDEX point_ledger_default_card_id_id_idx ON app.point_ledger_default USING btree (card_id, id);
 
+-- Name: recharge_events_by_order; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_events_by_order ON app.recharge_events USING btree (order_id);
+
+-- Name: recharge_events_to_review; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_events_to_review ON app.recharge_events USING btree (id) WHERE (resolved_at IS NULL);
+
 -- Name: recharge_orders_by_card; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX recharge_orders_by_card ON app.recharge_orders USING btree (card_id, id);
@@ -12155,6 +12356,12 @@ ALTER TABLE app.terminals ENABLE ALWAYS TRIGGER codes_never_change;
 -- Name: card_bindings deleted_members_are_not_bound; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER deleted_members_are_not_bound BEFORE INSERT ON app.card_bindings FOR EACH ROW EXECUTE FUNCTION sec.refuse_binding_of_deleted();
+
+-- Name: recharge_events events_only_end_their_review; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER events_only_end_their_review BEFORE DELETE OR UPDATE ON app.recharge_events FOR EACH ROW EXECUTE FUNCTION sec.refuse_change_of_recharge_event();
+
+ALTER TABLE app.recharge_events ENABLE ALWAYS TRIGGER events_only_end_their_review;
 
 -- Name: cards ids_never_change; Type: TRIGGER; Schema: app; Owner: -
 
@@ -12384,6 +12591,12 @@ CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.purged_ranges FOR
 
 ALTER TABLE app.purged_ranges ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
+-- Name: recharge_events table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.recharge_events FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.recharge_events ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: recharge_payments table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.recharge_payments FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
@@ -12588,6 +12801,11 @@ ALTER TABLE ONLY app.payment_devices
 ALTER TABLE ONLY app.payment_devices
     ADD CONSTRAINT payment_devices_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
+-- Name: recharge_events recharge_events_order_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_events
+    ADD CONSTRAINT recharge_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES app.recharge_orders(id);
+
 -- Name: recharge_orders recharge_orders_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.recharge_orders
@@ -12753,6 +12971,10 @@ ALTER TABLE app.point_ledger_default ENABLE ROW LEVEL SECURITY;
 -- Name: purged_ranges; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.purged_ranges ENABLE ROW LEVEL SECURITY;
+
+-- Name: recharge_events; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.recharge_events ENABLE ROW LEVEL SECURITY;
 
 -- Name: recharge_orders; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -14012,6 +14234,11 @@ GRANT ALL ON FUNCTION public.list_devices(p_card_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.list_membership_levels() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.list_membership_levels() TO authenticated;
 
+-- Name: FUNCTION list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid) TO authenticated;
+
 -- Name: FUNCTION list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer) FROM PUBLIC;
@@ -14067,10 +14294,20 @@ GRANT ALL ON FUNCTION public.remove_merchant_user(p_merchant_id uuid, p_user_id 
 REVOKE ALL ON FUNCTION public.report_card_lost(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_card_lost(p_card_id uuid) TO authenticated;
 
+-- Name: FUNCTION report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric) TO service_role;
+
 -- Name: FUNCTION report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) TO service_role;
+
+-- Name: FUNCTION resolve_recharge_event(p_recharge_event_id uuid, p_note text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) TO authenticated;
 
 -- Name: FUNCTION resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text); Type: ACL; Schema: public; Owner: -
 

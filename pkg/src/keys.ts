@@ -22,6 +22,11 @@ export function isKey(value: unknown): value is string {
   return isText && /^[!-~](?:[ -~]*[!-~])?$/.test(value);
 }
 
+/** A key as its header: in quotes where it has a comma, which without them would be two keys (RFC 9651, 3.3.3). */
+export function headerOf(key: string): string {
+  return key.includes(",") && !key.startsWith('"') ? `"${key.replace(/["\\]/g, "\\$&")}"` : key;
+}
+
 /** The caller's own key; a fresh one when there is none. Throws IDEMPOTENCY_KEY_INVALID. */
 export function keyOrFresh(given: string | undefined): string {
   if (given === undefined) return freshKey();

@@ -3,6 +3,7 @@
 import { type Call, cancellationOf } from "./call.js";
 import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
+import { headerOf } from "./keys.js";
 import { Patience } from "./patience.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
@@ -200,7 +201,7 @@ function headersOf(call: Call, token: unknown): Record<string, string> {
     Accept: "application/json, application/problem+json",
     ...(call.body === undefined ? {} : { "Content-Type": "application/json" }),
     ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
-    ...(call.idempotencyKey === undefined ? {} : { "Idempotency-Key": call.idempotencyKey }),
+    ...(call.idempotencyKey === undefined ? {} : { "Idempotency-Key": headerOf(call.idempotencyKey) }),
   };
 }
 

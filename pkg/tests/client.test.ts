@@ -139,6 +139,16 @@ test("a charge with an unknown outcome is sent again with the same key", async (
   }
 });
 
+test("a key with a comma goes in quotes, where it is one key and not two", async () => {
+  await withServer([{ body: {} }], async (client, seen) => {
+    for (const idempotencyKey of ["a, b", 'a"\\,b', "plain", '"a, b"']) await client.charge(CHARGE, { idempotencyKey });
+    assert.deepEqual(
+      seen.map(({ headers }) => headers["idempotency-key"]),
+      ['"a, b"', '"a\\"\\\\,b"', "plain", '"a, b"'],
+    );
+  });
+});
+
 test("an answer that is cut short has an unknown outcome", async () => {
   await withServer([{ text: '{"tx_no":"PAY00' }, { body: { tx_no: "PAY0000000001" } }], async (client, seen) => {
     assert.equal((await client.charge(CHARGE)).tx_no, "PAY0000000001");

@@ -52,6 +52,11 @@ pub trait Host {
 
     /// The work's output, or `None` when `limit` passed first.
     fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> impl Future<Output = Option<T>>;
+
+    /// Whether a call may be sent for the first, second, third time; asked once before each.
+    fn may_send(&self, _attempt: u32) -> bool {
+        true
+    }
 }
 
 /// Makes a call, and makes it again on [`RpcError::Contention`] and [`RpcError::Unavailable`] when it is repeatable. Without any time
@@ -172,6 +177,7 @@ async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
     let mut pause_max = policy.pause_max_first;
     let mut attempts = 0;
     let mut unknown = None;
+    host.may_send(1);
     if policy.budget.is_zero() {
         let result = Err(RpcError::Unavailable(UpstreamCode::new("NOTIME")));
         return Attempts { result, unknown };
@@ -183,7 +189,12 @@ async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
         let result = answer.unwrap_or_else(|| Err(RpcError::Unavailable(UpstreamCode::new("TIMEOUT"))));
         let pause = host.jitter(pause_max);
         match result {
-            Err(error) if error.is_worth_repeating() && attempts < attempts_max && pause < left() => {
+            Err(error)
+                if error.is_worth_repeating()
+                    && attempts < attempts_max
+                    && pause < left()
+                    && host.may_send(attempts + 1) =>
+            {
                 if matches!(error, RpcError::Unavailable(_)) {
                     unknown = Some(error);
                 }

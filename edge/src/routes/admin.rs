@@ -2,14 +2,7 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AdjustCardBalance, Adjustment,
-    AdminActivateMember, AdminActivateMerchant, AdminSuspendMember, AdminSuspendMerchant, CloseCard,
-    CreateCorporateCard, CreateMemberProfile, CreateMerchant, CreatePrepaidCard, CreateVoucherCard,
-    GenerateSettlement, GetAllCards, GetAllMembers, GetLatestSeal, GetSettings, GetSystemStatistics,
-    LinkMemberAuthUser, PointsChange, QueryAuditLog, RemoveAdminUser, ResolveRechargeOrder, SearchCards,
-    SearchMembers, SearchMerchants, SetCardExpiry, SetMembershipLevels, SetSetting, SettleLateTransactions,
-    SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel, UpdateSettlementStatus,
-    VerifyLedger, VerifySeals,
+    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AdjustCardBalance, Adjustment, AdminActivateMember, AdminActivateMerchant, AdminSuspendMember, AdminSuspendMerchant, CloseCard, CreateCorporateCard, CreateMemberProfile, CreateMerchant, CreatePrepaidCard, CreateVoucherCard, GenerateSettlement, GetAllCards, GetAllMembers, GetLatestSeal, GetSettings, GetSystemStatistics, LinkMemberAuthUser, ListRechargeEvents, PointsChange, QueryAuditLog, RemoveAdminUser, ResolveRechargeEvent, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry, SetMembershipLevels, SetSetting, SettleLateTransactions, SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel, UpdateSettlementStatus, VerifyLedger, VerifySeals,
 };
 
 use crate::api::{Outcome, Routes, Way, done};
@@ -70,6 +63,12 @@ pub(super) fn routes() -> Routes {
             Way::Post,
             "/api/admin/recharge/orders/{order_no}/resolve",
             "resolveRechargeOrder",
+        )
+        .rpc::<ListRechargeEvents>(Way::Get, "/api/admin/recharge/events", "listRechargeEvents")
+        .rpc::<ResolveRechargeEvent>(
+            Way::Post,
+            "/api/admin/recharge/events/{recharge_event_id}/resolve",
+            "resolveRechargeEvent",
         )
         .rpc::<GetSettings>(Way::Get, "/api/admin/settings", "listSettings")
         .rpc::<SetSetting>(Way::Put, "/api/admin/settings/{key}", "setSetting")

@@ -53,6 +53,7 @@ export const routes = {
   listMerchantTransactions: ["GET", "/api/merchant/{merchant_id}/transactions", "always"],
   listMyMerchants: ["GET", "/api/merchant/me", "always"],
   listPoints: ["GET", "/api/member/cards/{card_id}/points", "always"],
+  listRechargeEvents: ["GET", "/api/admin/recharge/events", "always"],
   listRechargeOrders: ["GET", "/api/recharge/orders", "always"],
   listSettings: ["GET", "/api/admin/settings", "always"],
   listSettlements: ["GET", "/api/merchant/{merchant_id}/settlements", "always"],
@@ -67,6 +68,7 @@ export const routes = {
   removeAdmin: ["DELETE", "/api/admin/admins/{user_id}", "always"],
   removeMerchantUser: ["DELETE", "/api/merchant/{merchant_id}/users/{user_id}", "always"],
   reportCardLost: ["POST", "/api/member/cards/{card_id}/lost", "never"],
+  resolveRechargeEvent: ["POST", "/api/admin/recharge/events/{recharge_event_id}/resolve", "always"],
   resolveRechargeOrder: ["POST", "/api/admin/recharge/orders/{order_no}/resolve", "never"],
   retireTerminal: ["DELETE", "/api/merchant/terminals/{terminal_code}", "always"],
   reverseCash: ["POST", "/api/recharge/cash/reverse", "keyed"],
@@ -197,6 +199,8 @@ export interface Routes {
   listMyMerchants: { input: Record<string, never>; output: readonly (MyMerchant)[] };
   /** Every change of a card's points, newest first, for whoever is bound to it and admins; tx_no NULL: by no transaction. */
   listPoints: { input: { readonly card_id: string; readonly limit?: number | null | undefined; readonly offset?: number | null | undefined; }; output: readonly (PointEntry)[] };
+  /** Admin: what providers reported against payments of recharge orders, newest first: those that wait, with p_with_resolved all. */
+  listRechargeEvents: { input: { readonly before_id?: string | null | undefined; readonly limit?: number | null | undefined; readonly with_resolved?: boolean | null | undefined; }; output: readonly (RechargeEvent)[] };
   /** Recharge orders, newest first, 50 a page and at most 200: one's own, those of a card one owns or administers, all for admins. */
   listRechargeOrders: { input: { readonly card_id?: string | null | undefined; readonly limit?: number | null | undefined; readonly offset?: number | null | undefined; readonly status?: string | null | undefined; }; output: readonly (RechargeOrder)[] };
   /** Admin: every setting with its kind (amount, integer, time_zone, choice) and what it may be; bounds are included, NULL is none. */
@@ -225,6 +229,8 @@ export interface Routes {
   removeMerchantUser: { input: { readonly merchant_id: string; readonly user_id: string; }; output: Changed };
   /** Admin, or the card's owner or admin. */
   reportCardLost: { input: { readonly card_id: string; }; output: Changed };
+  /** Admin: ends the review of what a provider reported against a payment; p_note, 1 to 500 characters, says what was done (the card is set right by adjust_card_balance). */
+  resolveRechargeEvent: { input: { readonly recharge_event_id: string; readonly note: string; }; output: Changed };
   /** Admin: ends the review of one payment of an order: credit puts what was paid onto the card, refunded_outside says that the provider gave it back; p_note, at most 500 characters, is kept with it. */
   resolveRechargeOrder: { input: { readonly order_no: string; readonly note?: string | null | undefined; readonly provider_tx_id: string; readonly resolution: string; }; output: ResolvedPayment };
   /** Admin or owner of its merchant: the terminal charges no more: no charge of it commits after this returned. */
@@ -954,6 +960,32 @@ export interface Quote {
   readonly points_earned: number;
   /** Before the discount. */
   readonly raw_amount: string;
+}
+
+/** A row of ListRechargeEvents. */
+export interface RechargeEvent {
+  /** What went back there. */
+  readonly amount: string | null;
+  /** The card. */
+  readonly card_id: string;
+  /** A JSON object in the provider's own words. */
+  readonly facts: unknown;
+  /** `refunded` or `closed`. */
+  readonly kind: string;
+  /** The number of the order. */
+  readonly order_no: string;
+  /** `wechat` or `alipay`. */
+  readonly provider: string;
+  /** The number that the provider gave the payment. */
+  readonly provider_tx_id: string | null;
+  /** Its id. */
+  readonly recharge_event_id: string;
+  /** When it was reported. */
+  readonly recorded_at: string;
+  /** What was done. */
+  readonly resolution_note: string | null;
+  /** When its review ended. */
+  readonly resolved_at: string | null;
 }
 
 /** A recharge order. */

@@ -52,6 +52,7 @@ export const rpcs = {
   listMerchantTransactions: ["get_merchant_transactions", false, "[]", []],
   listMyMerchants: ["get_my_merchants", false, "[]", []],
   listPoints: ["get_point_ledger", false, "[]", []],
+  listRechargeEvents: ["list_recharge_events", false, "[]", []],
   listRechargeOrders: ["list_recharge_orders", false, "[]", []],
   listSettings: ["get_settings", false, "[]", []],
   listSettlements: ["list_settlements", false, "[]", []],
@@ -66,6 +67,7 @@ export const rpcs = {
   removeAdmin: ["remove_admin_user", false, "changed", []],
   removeMerchantUser: ["remove_merchant_user", false, "changed", []],
   reportCardLost: ["report_card_lost", false, "changed", []],
+  resolveRechargeEvent: ["resolve_recharge_event", false, "changed", []],
   resolveRechargeOrder: ["resolve_recharge_order", false, "", []],
   retireTerminal: ["retire_terminal", false, "changed", []],
   reverseCash: ["reverse_cash_recharge", true, "", []],
@@ -100,6 +102,7 @@ export const multipliers: readonly string[] = ["discount", "fixed_discount"];
 
 /** Fields that are moments. */
 export const moments: readonly string[] = ["covers_until", "created_at", "enrolled_at", "expires_at", "invited_at", "issued_at", "period_end", "period_start", "qr_expires_at", "sealed_at", "updated_at"];
+export const moments: readonly string[] = ["covers_until", "created_at", "enrolled_at", "expires_at", "period_end", "period_start", "qr_expires_at", "recorded_at", "resolved_at", "sealed_at", "updated_at"];
 
 /** What a refusal may say besides its code. */
 export const params: Readonly<Record<string, readonly string[]>> = {

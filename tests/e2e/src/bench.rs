@@ -201,7 +201,7 @@ fn variables(supabase_url: &str) -> Vec<(String, String)> {
         all.push((name.to_owned(), variable(of_stage)));
     }
     // One member of a test is as good as many.
-    for limit in ["RATE_LIMIT_USER", "RATE_LIMIT_PAYMENT", "RATE_LIMIT_ADDRESS"] {
+    for limit in ["RATE_LIMIT_USER", "RATE_LIMIT_PAYMENT", "RATE_LIMIT_ADDRESS", "REQUESTS_IN_FLIGHT"] {
         all.push((limit.to_owned(), "off".to_owned()));
     }
     all

@@ -24,9 +24,7 @@ pub(super) fn stage(context: &TestContext) -> Result<Tally> {
         println!("{}", finished.extract());
         return Ok(total);
     }
-    for binding in
-        ["env.LIMITER", "env.METRICS", "env.SHIELD_ADDRESS", "env.SHIELD_USER", "env.SHIELD_PAYMENT"]
-    {
+    for binding in ["env.LIMITER", "env.METRICS"] {
         total += Tally::of(finished.output.contains(binding));
     }
     let size = gzip_kib(&finished.output).context("wrangler does not tell the Worker's size")?;

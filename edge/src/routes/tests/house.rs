@@ -275,6 +275,20 @@ fn of_the_house() -> Vec<Case> {
             "resolve_recharge_order",
             json!({"p_order_no": "RCO0000000001", "p_provider_tx_id": "4200", "p_resolution": "credited", "p_note": "n"}),
         ),
+        (
+            "GET",
+            "/api/admin/recharge/events?with_resolved=true&limit=9&before_id={a}",
+            json!(null),
+            "list_recharge_events",
+            json!({"p_with_resolved": true, "p_limit": 9, "p_before_id": CARD}),
+        ),
+        (
+            "POST",
+            "/api/admin/recharge/events/{a}/resolve",
+            json!({"note": "taken off the card"}),
+            "resolve_recharge_event",
+            json!({"p_recharge_event_id": CARD, "p_note": "taken off the card"}),
+        ),
         ("GET", "/api/admin/settings", json!(null), "get_settings", json!({})),
         (
             "PUT",
