@@ -4,8 +4,9 @@
 import { errorOf } from "./errors.js";
 import { freshKey, isAfterReplay, isKey } from "./keys.js";
 import { changeKept } from "./kept.js";
+import { type WaitOptions, waitFor } from "./patience.js";
 import type { KeyValueStorage } from "./storage.js";
-import { asMpsError, malformed } from "./thrown.js";
+import { malformed } from "./thrown.js";
 
 const prefix = "mps.intent.";
 
@@ -41,17 +42,18 @@ export async function sendIntent<T>(
   storage: KeyValueStorage,
   intent: string,
   request: string,
+  wait: WaitOptions,
   send: (key: string, note: Note) => Promise<T>,
 ): Promise<T> {
   const name = nameOf(intent);
-  const begun = await changeKept<{ readonly key: string; readonly mayBeDone: boolean }>(storage, name, (text) => {
+  const begun = await waitFor(wait, ({ signal }) => changeKept<{ readonly key: string; readonly mayBeDone: boolean }>(storage, name, (text) => {
     const kept = parse(text);
     const mayBeDone = kept !== undefined && kept.isRefused !== true;
     const key = kept?.key ?? freshKey();
     if (!mayBeDone) return [JSON.stringify({ key, request } satisfies Kept), { key, mayBeDone }];
     if (meaningOf(kept.request) !== meaningOf(request)) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: key });
     return [text, { key, mayBeDone }];
-  });
+  }, signal));
   let { mayBeDone } = begun;
   const note: Note = (refusal) => {
     if (refusal === undefined) mayBeDone = true;
@@ -61,30 +63,30 @@ export async function sendIntent<T>(
     return await send(begun.key, note);
   } catch (error) {
     // Where it cannot be noted, it is as if nobody knew.
-    if (!mayBeDone) await noteRefused(storage, name, begun.key, request).catch(() => undefined);
+    if (!mayBeDone) await noteRefused(storage, name, begun.key, request, wait).catch(() => undefined);
     throw error;
   }
 }
 
-function noteRefused(storage: KeyValueStorage, name: string, key: string, request: string): Promise<void> {
-  return changeKept(storage, name, (text) => {
+function noteRefused(storage: KeyValueStorage, name: string, key: string, request: string, wait: WaitOptions): Promise<void> {
+  return waitFor(wait, ({ signal }) => changeKept(storage, name, (text) => {
     const kept = parse(text);
     const isStill = kept?.key === key && meaningOf(kept.request) === meaningOf(request);
     return [isStill ? JSON.stringify({ ...kept, isRefused: true } satisfies Kept) : text, undefined];
-  });
+  }, signal));
 }
 
 /** What was asked under an intent and may have been done. */
-export async function keptIntent(storage: KeyValueStorage, intent: string): Promise<KeptIntent | undefined> {
+export async function keptIntent(storage: KeyValueStorage, intent: string, wait: WaitOptions): Promise<KeptIntent | undefined> {
   const name = nameOf(intent);
-  const kept = parse(await asMpsError("UNAVAILABLE", () => storage.get(name)));
+  const kept = parse(await waitFor(wait, () => storage.get(name)));
   if (kept === undefined || kept.isRefused === true) return undefined;
   return { idempotencyKey: kept.key, ...requestOf(kept.request) };
 }
 
 /** Ends an intent: its next request gets a new key. */
-export function forgetIntent(storage: KeyValueStorage, intent: string): Promise<void> {
-  return asMpsError("UNAVAILABLE", () => storage.remove(nameOf(intent)));
+export function forgetIntent(storage: KeyValueStorage, intent: string, wait: WaitOptions): Promise<void> {
+  return waitFor(wait, () => storage.remove(nameOf(intent)));
 }
 
 function nameOf(intent: string): string {
