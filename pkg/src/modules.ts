@@ -14,7 +14,9 @@ interface Glue {
  * UNAVAILABLE with the `file` that did not come, INTERNAL with the one that is no module.
  */
 export async function moduleOf(source: unknown): Promise<WebAssembly.Module> {
-  if (source instanceof WebAssembly.Module) return source;
+  if (isModule(source)) return source as WebAssembly.Module;
+  // Before the looks at `Request` and `Response`, for which Node.js loads all of its fetch.
+  if (ArrayBuffer.isView(source)) return WebAssembly.compile(source as BufferSource);
   if (isAddress(source)) {
     const file = typeof source === "object" && "url" in source ? source.url : String(source);
     try {
@@ -32,10 +34,14 @@ export async function moduleOf(source: unknown): Promise<WebAssembly.Module> {
 
 /** Starts a module of ours. */
 export async function startModule(glue: Glue, module: WebAssembly.Module): Promise<void> {
-  // On a page's own thread old Chrome starts nothing of this size at once. Elsewhere that spares a look at `Response`, for which Node.js
-  // loads all of its fetch.
-  if ("document" in globalThis) await glue.default({ module_or_path: module });
+  // On a page's own thread old Chrome starts nothing of this size at once. Elsewhere that spares a look at `Response`.
+  // And what another realm compiled, as at Next.js' edge, the glue takes for bytes there.
+  if ("document" in globalThis || !(module instanceof WebAssembly.Module)) await glue.default({ module_or_path: module });
   else glue.initSync({ module });
+}
+
+function isModule(source: unknown): boolean {
+  return source instanceof WebAssembly.Module || Object.prototype.toString.call(source) === "[object WebAssembly.Module]";
 }
 
 export function isAddress(source: unknown): source is string | URL | Request {

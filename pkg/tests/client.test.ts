@@ -148,7 +148,7 @@ test("an answer that is cut short has an unknown outcome", async () => {
 });
 
 test("an answer of another shape has an unknown outcome: it is asked for again with the same key, and is nobody's charge", async () => {
-  const { final_amount: _, ...without } = charged() as { final_amount: string };
+  const without = charged({ final_amount: undefined });
   const wrong = [null, {}, [], "paid", true, [charged()], without, charged({ final_amount: 1e20 }), charged({ final_amount: "1,00" }), charged({ replayed: "no" }), charged({ tx_no: null }), charged({ points_earned: 0.5 })];
   for (const body of wrong) {
     const text = JSON.stringify(body);
@@ -168,7 +168,7 @@ test("every route's answer is parsed: one without its fields, or of another kind
     for (const body of [null, isList ? {} : [], isList ? [{}] : {}, isList ? [null] : "x"]) {
       const fetch = (): Promise<Response> => Promise.resolve(Response.json(body));
       const client = new MpsClient({ baseUrl: "http://127.0.0.1:9", accessToken: () => "t", retriesMax: 0, fetch });
-      await assert.rejects(client.call(name as keyof Routes, input as never), { name: "Unavailable" }, `${name}: ${JSON.stringify(body)}`);
+      await assert.rejects(client.call(name as keyof Routes, input), { name: "Unavailable" }, `${name}: ${JSON.stringify(body)}`);
     }
     const fetch = (): Promise<Response> => Promise.resolve(Response.json(whole));
     const client = new MpsClient({ baseUrl: "http://127.0.0.1:9", accessToken: () => "t", retriesMax: 0, fetch });
@@ -178,8 +178,7 @@ test("every route's answer is parsed: one without its fields, or of another kind
 
 test("what a newer server adds stays, and what may be null and an older one leaves out is null", async () => {
   const card = sampleAnswer("MemberCard") as Record<string, unknown>;
-  const { name: _, ...nameless } = card;
-  await withServer([{ body: [{ ...nameless, colour: "red" }] }], async (client) => {
+  await withServer([{ body: [{ ...card, name: undefined, colour: "red" }] }], async (client) => {
     assert.deepEqual(await client.cards(), [{ ...card, name: null, colour: "red" }]);
   });
 });
