@@ -56,7 +56,8 @@ CREATE TYPE app.shown_code AS (
 	member_id uuid,
 	payment_code_id uuid,
 	device_handle text,
-	device_step bigint
+	device_step bigint,
+	amount_max numeric
 );
 
 -- Name: identity; Type: TYPE; Schema: sec; Owner: -
@@ -130,12 +131,14 @@ CREATE TABLE app.cards (
     paid_on date,
     paid_on_total numeric(14,2) DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    status_before_expiry text,
     CONSTRAINT cards_balance_not_negative CHECK (((balance >= (0)::numeric) AND (balance <> 'NaN'::numeric))),
     CONSTRAINT cards_card_no_well_formed CHECK ((card_no ~ '^(STD|PPD|COR|VCH)[0-9]{8,}$'::text)),
     CONSTRAINT cards_fixed_discount_in_range CHECK (((fixed_discount >= (0)::numeric) AND (fixed_discount <= (1)::numeric))),
     CONSTRAINT cards_paid_on_total_no_number CHECK ((paid_on_total <> 'NaN'::numeric)),
     CONSTRAINT cards_personal_types_name_their_member CHECK (((card_type = ANY (ARRAY['standard'::text, 'voucher'::text])) = (personal_member_id IS NOT NULL))),
     CONSTRAINT cards_points_not_negative CHECK ((points >= 0)),
+    CONSTRAINT cards_status_before_expiry_known CHECK ((status_before_expiry = ANY (ARRAY['active'::text, 'frozen'::text, 'lost'::text]))),
     CONSTRAINT cards_status_known CHECK ((status = ANY (ARRAY['active'::text, 'frozen'::text, 'lost'::text, 'expired'::text, 'closed'::text])))
 )
 WITH (fillfactor='80');
@@ -143,6 +146,10 @@ WITH (fillfactor='80');
 -- Name: TABLE cards; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.cards IS 'Cards with their balance, which equals the sum of their ledger entries. paid_on_total: raw amounts paid on the day paid_on.';
+
+-- Name: COLUMN cards.status_before_expiry; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON COLUMN app.cards.status_before_expiry IS 'Of an expired card: what it is again by a new expiry.';
 
 -- Name: merchants; Type: TABLE; Schema: app; Owner: -
 
@@ -180,6 +187,9 @@ declare
   v_terms app.payment_terms;
 begin
   perform app.check_payer(p_card, p_code.member_id, p_now, 'QR_EXPIRED_OR_INVALID');
+  if p_raw_amount > p_code.amount_max then
+    perform rules.fail('AMOUNT_OVER_CODE_LIMIT', jsonb_build_object('limit', p_code.amount_max::numeric(14, 2)::text));
+  end if;
   perform app.check_payment_limits(p_card, p_merchant, p_raw_amount, p_now);
   if p_code.device_handle is not null then
     perform app.check_offline_limits(p_code, p_raw_amount, p_now);
@@ -194,7 +204,7 @@ $$;
 
 -- Name: FUNCTION agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'The decision of a payment, the same for quote and charge: payer, limits, price, balance.';
+COMMENT ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'The decision of a payment, the same for quote and charge: payer, what the code allows, limits, price, balance.';
 
 -- Name: audit_kept(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -205,6 +215,20 @@ CREATE FUNCTION app.audit_kept() RETURNS interval
 -- Name: FUNCTION audit_kept(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.audit_kept() IS 'How long the audit log is kept: seven years.';
+
+-- Name: balance_max(app.cards); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.balance_max(p_card app.cards) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return app.setting('card_balance_max_' || p_card.card_type)::numeric;
+end;
+$$;
+
+-- Name: FUNCTION balance_max(p_card app.cards); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.balance_max(p_card app.cards) IS 'Most that a card of this type holds.';
 
 -- Name: padded(bigint, integer); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -294,7 +318,6 @@ COMMENT ON FUNCTION app.binding_tries_of(p_card_id uuid) IS 'The name of the seq
 
 CREATE FUNCTION app.booking_violations() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$
   with booked as (
     select
@@ -329,6 +352,8 @@ CREATE FUNCTION app.booking_violations() RETURNS TABLE(rule text, object text, d
     when b.tx_type = 'refund' then
       b.card_delta = b.final_amount and b.merchant_delta = -b.final_amount and b.entries = 2
     when b.tx_type = 'recharge' then b.card_delta = b.final_amount and b.entries = 2
+    when b.tx_type = 'reversal' then
+      b.card_delta = -b.final_amount and b.merchant_delta = b.final_amount and b.entries = 2
     when b.tx_type = 'adjustment' then abs(b.card_delta) = b.final_amount and b.entries = 2
     else b.entries >= 2
   end
@@ -347,6 +372,28 @@ $$;
 -- Name: FUNCTION booking_violations(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.booking_violations() IS 'Transactions, their entries and their numbers: entries sum to zero, each has the others, the amounts agree.';
+
+-- Name: cancel_idempotency_key(text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_result_id uuid;
+begin
+  -- Waits, as a claim does, for a request that is running with this key.
+  insert into app.idempotency_keys (scope, key) values (p_scope, p_key) on conflict do nothing;
+  if found then
+    return null;
+  end if;
+  select k.result_id into strict v_result_id from app.idempotency_keys k where k.scope = p_scope and k.key = p_key;
+  return v_result_id;
+end;
+$$;
+
+-- Name: FUNCTION cancel_idempotency_key(p_scope text, p_key text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) IS 'NULL: the key is cancelled, now or since an earlier call. Else the id of what its request has made, which stays as it is.';
 
 -- Name: card_day(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -532,6 +579,22 @@ $$;
 -- Name: FUNCTION changed_fields(p_old jsonb, p_new jsonb); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.changed_fields(p_old jsonb, p_new jsonb) IS 'What differs between two states of a row, for the audit log: {field: {from, to}}, as text.';
+
+-- Name: check_balance_max(app.cards, numeric); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_balance_max(p_card app.cards, p_amount numeric) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if p_card.balance + p_amount > app.balance_max(p_card) then
+    perform rules.fail('BALANCE_OVER_LIMIT', jsonb_build_object('limit', app.balance_max(p_card)::text));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_balance_max(p_card app.cards, p_amount numeric); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_balance_max(p_card app.cards, p_amount numeric) IS 'Refuses a credit that would leave more on a locked card than its type holds. Every credit: whoever cannot put it there gives it back another way.';
 
 -- Name: check_bindable(app.cards, app.member_profiles); Type: FUNCTION; Schema: app; Owner: -
 
@@ -936,6 +999,110 @@ $$;
 
 COMMENT ON FUNCTION app.check_refunder(p_merchant_id uuid, p_refunded_total numeric) IS 'Refuses who no longer works for the merchant, and a cashier above whose bound the payment would be refunded in all.';
 
+-- Name: uuid_v7_floor(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select encode(substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
+$$;
+
+-- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) IS 'The smallest uuid of a moment: a bound for partitions and ranges.';
+
+-- Name: transactions; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.transactions (
+    id uuid NOT NULL,
+    tx_no text NOT NULL,
+    tx_type text NOT NULL,
+    card_id uuid,
+    member_id uuid,
+    merchant_id uuid,
+    terminal_code text,
+    payment_code_id uuid,
+    original_tx_id uuid,
+    raw_amount numeric(14,2) NOT NULL,
+    discount numeric(4,3) DEFAULT 1 NOT NULL,
+    discount_source text DEFAULT 'none'::text NOT NULL,
+    discount_card_id uuid,
+    final_amount numeric(14,2) NOT NULL,
+    points_earned bigint DEFAULT 0 NOT NULL,
+    external_order_id text,
+    tag jsonb,
+    actor_user_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    device_handle text,
+    device_step bigint,
+    CONSTRAINT transactions_device_named_with_its_step CHECK (((device_handle IS NULL) = (device_step IS NULL))),
+    CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
+    CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
+    CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_id_is_drawn_in_the_hour_before CHECK ((id >= app.uuid_v7_floor((created_at - '01:00:00'::interval)))),
+    CONSTRAINT transactions_only_payments_name_a_device CHECK (((device_handle IS NULL) OR (tx_type = 'payment'::text))),
+    CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
+    CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
+    CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_refunds_and_reversals_name_their_original CHECK (((tx_type = ANY (ARRAY['refund'::text, 'reversal'::text])) = (original_tx_id IS NOT NULL))),
+    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|REV|ADJ|STX)[0-9]{10,}$'::text)),
+    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'reversal'::text, 'adjustment'::text, 'settlement'::text])))
+)
+PARTITION BY RANGE (id);
+
+-- Name: TABLE transactions; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.transactions IS 'Every movement of money, written once. What changes later (refunded, settled) is derived from other rows, never stored here.';
+
+-- Name: check_reverser(app.transactions, uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_role text := sec.merchant_role(p_recharge.merchant_id);
+  v_seconds_max int := rules.limit_int('recharge.reversal_seconds_max');
+begin
+  -- Under the locks: who was dismissed while they waited reverses nothing.
+  if v_role is null then
+    perform rules.fail('NOT_MERCHANT_USER');
+  end if;
+  if v_role = 'cashier' and (
+     p_recharge.actor_user_id is distinct from p_user_id or p_now > p_recharge.created_at + make_interval(secs => v_seconds_max))
+  then
+    perform rules.fail('REVERSAL_NEEDS_MANAGER', jsonb_build_object('seconds_max', v_seconds_max));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone) IS 'A cashier reverses what they took themselves in the last half hour, a manager or owner of the merchant anything.';
+
+-- Name: check_reversible(app.transactions, app.cards); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_reversible(p_recharge app.transactions, p_card app.cards) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_reversal text := (select r.tx_no from app.transactions r where r.original_tx_id = p_recharge.id);
+begin
+  if v_reversal is not null then
+    perform rules.fail('RECHARGE_ALREADY_REVERSED', jsonb_build_object('tx_no', v_reversal));
+  end if;
+  if exists (select from app.settlement_items i where i.tx_id = p_recharge.id) then
+    perform rules.fail('RECHARGE_ALREADY_SETTLED');
+  end if;
+  if p_card.balance < p_recharge.final_amount then
+    perform rules.fail('INSUFFICIENT_BALANCE');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_reversible(p_recharge app.transactions, p_card app.cards); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_reversible(p_recharge app.transactions, p_card app.cards) IS 'Refuses what was reversed or settled, and a card that has spent it. Under the locks.';
+
 -- Name: check_self_binding(uuid, app.member_profiles, uuid, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text) RETURNS void
@@ -1006,6 +1173,9 @@ begin
     return null;
   end if;
   select k.* into strict v_known from app.idempotency_keys k where k.scope = p_scope and k.key = p_key;
+  if v_known.result_id is null then
+    perform rules.fail('REQUEST_CANCELLED');
+  end if;
   if v_known.fingerprint is distinct from p_fingerprint then
     perform rules.fail('IDEMPOTENCY_KEY_REUSED');
   end if;
@@ -1016,6 +1186,24 @@ $$;
 -- Name: FUNCTION claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) IS 'NULL when this request is the first with its key, else the id of what the first one made. A rollback forgets the claim.';
+
+-- Name: claimants_of(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.claimants_of(p_user_id uuid) RETURNS TABLE(member_id uuid, field text)
+    LANGUAGE sql STABLE
+    AS $$
+  select k.id, c.field
+  from auth.users u
+  cross join lateral (values
+    ('phone', case when u.phone_confirmed_at is not null then '+' || ltrim(u.phone, '+') end, null),
+    ('email', null, case when u.email_confirmed_at is not null and not u.is_sso_user then lower(u.email) end)) as c (field, phone, email)
+  join app.member_profiles k on k.phone = c.phone or k.email = c.email
+  where u.id = p_user_id and k.auth_user_id is distinct from p_user_id and app.is_linked(k.auth_user_id)
+$$;
+
+-- Name: FUNCTION claimants_of(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.claimants_of(p_user_id uuid) IS 'Members of other users who have a phone or e-mail that Supabase Auth confirmed for this one. Auth has each once, so they only claimed it.';
 
 -- Name: consume_code(app.shown_code, uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1317,6 +1505,21 @@ CREATE FUNCTION app.draw_terminal_code() RETURNS text
 
 COMMENT ON FUNCTION app.draw_terminal_code() IS 'A random terminal code; two thousand million there are, so a taken one is rare and drawn anew.';
 
+-- Name: end_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  delete from app.card_invitations i where i.card_id = p_card_id and i.member_id = p_member_id;
+  return found;
+end;
+$$;
+
+-- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) IS 'Answered or withdrawn; whether there was one. Under the card''s lock.';
+
 -- Name: end_member_codes(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.end_member_codes(p_member_id uuid) RETURNS void
@@ -1473,6 +1676,8 @@ begin
   delete from app.card_bindings b
   where b.member_id = p_member.id
     and not exists (select from app.cards_of_his_alone(p_member.id) c where c.id = b.card_id);
+  delete from app.card_invitations i where p_member.id in (i.member_id, i.invited_by);
+  delete from app.member_notices n where n.member_id = p_member.id;
   delete from app.binding_attempts a where a.member_id = p_member.id;
   delete from app.external_identities i where i.member_id = p_member.id;
   update app.member_profiles m
@@ -1518,6 +1723,32 @@ $$;
 
 COMMENT ON FUNCTION app.final_at() IS 'Lowers the fence when everybody it waited for is gone, raises the next one, and answers since when ids may still appear. NULL: not known yet. For whoever holds the lock on seal_state, in read committed.';
 
+-- Name: find_cash_recharge(uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.find_cash_recharge(p_merchant_id uuid, p_tx_no text) RETURNS app.transactions
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_tx app.transactions;
+begin
+  select t.* into v_tx
+  from app.transaction_numbers n
+  join app.transactions t on t.id = n.tx_id
+  where n.tx_no = p_tx_no and t.merchant_id = p_merchant_id;
+  if v_tx.id is null then
+    perform rules.fail('ORIGINAL_TX_NOT_FOUND');
+  end if;
+  if v_tx.tx_type <> 'recharge' then
+    perform rules.fail('ONLY_CASH_RECHARGE_REVERSIBLE');
+  end if;
+  return v_tx;
+end;
+$$;
+
+-- Name: FUNCTION find_cash_recharge(p_merchant_id uuid, p_tx_no text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.find_cash_recharge(p_merchant_id uuid, p_tx_no text) IS 'Cash that this merchant took for a card; an unknown number and another merchant''s get the same answer.';
+
 -- Name: find_code(text, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone DEFAULT clock_timestamp()) RETURNS app.shown_code
@@ -1530,7 +1761,7 @@ begin
     return app.find_device_code(p_qr_plain, p_terminal_code, p_now);
   end if;
   v_online := app.find_payment_code(p_qr_plain);
-  return row(v_online.card_id, v_online.member_id, v_online.id, null, null)::app.shown_code;
+  return row(v_online.card_id, v_online.member_id, v_online.id, null, null, v_online.amount_max)::app.shown_code;
 end;
 $$;
 
@@ -1552,7 +1783,7 @@ declare
   v_device_key bytea;
   v_code app.shown_code;
 begin
-  select d.card_id, d.member_id, null, d.handle, null into v_code
+  select d.card_id, d.member_id, null, d.handle, null, null into v_code
   from app.payment_devices d where d.handle = v_handle and d.revoked_at is null;
   select rules.device_key(sec.secret(k.secret_name), d.handle) into v_device_key
   from app.payment_devices d
@@ -1588,6 +1819,8 @@ CREATE TABLE app.payment_codes (
     consumed_at timestamp with time zone,
     consumed_tx_id uuid,
     revoked_at timestamp with time zone,
+    amount_max numeric(14,2),
+    CONSTRAINT payment_codes_amount_max_not_positive CHECK (((amount_max > (0)::numeric) AND (amount_max <> 'NaN'::numeric))),
     CONSTRAINT payment_codes_code_hash_is_sha256 CHECK ((octet_length(code_hash) = 32)),
     CONSTRAINT payment_codes_consumed_or_revoked CHECK (((consumed_at IS NULL) OR (revoked_at IS NULL))),
     CONSTRAINT payment_codes_consumed_with_transaction CHECK (((consumed_at IS NULL) = (consumed_tx_id IS NULL))),
@@ -1597,6 +1830,10 @@ CREATE TABLE app.payment_codes (
 -- Name: TABLE payment_codes; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.payment_codes IS 'Online codes, by keyed hash only; the member is the payer.';
+
+-- Name: COLUMN payment_codes.amount_max; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON COLUMN app.payment_codes.amount_max IS 'Most raw amount that the code pays; NULL is no bound of its own.';
 
 -- Name: find_payment_code(text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1623,61 +1860,6 @@ $$;
 -- Name: FUNCTION find_payment_code(p_qr_plain text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.find_payment_code(p_qr_plain text) IS 'A live code by its keyed hash, one index look-up. Wrong, expired, used, revoked and unknown codes get one answer.';
-
--- Name: uuid_v7_floor(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-  select encode(substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
-$$;
-
--- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) IS 'The smallest uuid of a moment: a bound for partitions and ranges.';
-
--- Name: transactions; Type: TABLE; Schema: app; Owner: -
-
-CREATE TABLE app.transactions (
-    id uuid NOT NULL,
-    tx_no text NOT NULL,
-    tx_type text NOT NULL,
-    card_id uuid,
-    member_id uuid,
-    merchant_id uuid,
-    terminal_code text,
-    payment_code_id uuid,
-    original_tx_id uuid,
-    raw_amount numeric(14,2) NOT NULL,
-    discount numeric(4,3) DEFAULT 1 NOT NULL,
-    discount_source text DEFAULT 'none'::text NOT NULL,
-    discount_card_id uuid,
-    final_amount numeric(14,2) NOT NULL,
-    points_earned bigint DEFAULT 0 NOT NULL,
-    external_order_id text,
-    tag jsonb,
-    actor_user_id uuid,
-    created_at timestamp with time zone NOT NULL,
-    device_handle text,
-    device_step bigint,
-    CONSTRAINT transactions_device_named_with_its_step CHECK (((device_handle IS NULL) = (device_step IS NULL))),
-    CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
-    CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
-    CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
-    CONSTRAINT transactions_id_is_drawn_in_the_hour_before CHECK ((id >= app.uuid_v7_floor((created_at - '01:00:00'::interval)))),
-    CONSTRAINT transactions_only_payments_name_a_device CHECK (((device_handle IS NULL) OR (tx_type = 'payment'::text))),
-    CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
-    CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
-    CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
-    CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
-    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
-    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
-)
-PARTITION BY RANGE (id);
-
--- Name: TABLE transactions; Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON TABLE app.transactions IS 'Every movement of money, written once. What changes later (refunded, settled) is derived from other rows, never stored here.';
 
 -- Name: find_refundable_payment(uuid, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1772,6 +1954,24 @@ $$;
 
 COMMENT ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) IS 'Changes the points of a locked card by no transaction, and the level with them; the record has the id that the request''s key names.';
 
+-- Name: has_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  -- Who asked must still be one who may.
+  return exists (
+    select from app.card_invitations i
+    where i.card_id = p_card_id and i.member_id = p_member_id and i.expires_at > clock_timestamp()
+      and (i.invited_by is null or app.card_role(p_card_id, i.invited_by) is not distinct from 'owner'));
+end;
+$$;
+
+-- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) IS 'Whether a member was asked to own a card, in time, by one who still may.';
+
 -- Name: has_prepared_transaction(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.has_prepared_transaction() RETURNS boolean
@@ -1828,11 +2028,11 @@ COMMENT ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order
 
 CREATE FUNCTION app.idempotency_violations() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$
   select 'key_names_its_result', k.scope, k.result_id::text
   from app.idempotency_keys k
-  where not exists (select from app.transactions t where t.id = k.result_id)
+  where k.result_id is not null
+    and not exists (select from app.transactions t where t.id = k.result_id)
     and not exists (select from app.cards c where c.id = k.result_id and k.scope like 'admin:%')
     and not exists (select from app.point_ledger p where p.id = k.result_id and k.scope like 'admin:%')
     and not exists (select from app.recharge_orders o where o.id = k.result_id and k.scope like 'member:%')
@@ -1841,6 +2041,40 @@ $$;
 -- Name: FUNCTION idempotency_violations(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.idempotency_violations() IS 'Remembered requests whose answer is not there.';
+
+-- Name: invite_owner(app.cards, uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ends timestamptz := v_now + make_interval(secs => rules.limit_int('invitation.lifetime_seconds'));
+begin
+  insert into app.card_invitations as i (card_id, member_id, invited_by, invited_at, expires_at)
+  values (p_card.id, p_member_id, p_invited_by, v_now, v_ends)
+  on conflict (card_id, member_id) do update
+  set invited_by = excluded.invited_by, invited_at = excluded.invited_at, expires_at = excluded.expires_at;
+end;
+$$;
+
+-- Name: FUNCTION invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) IS 'Asks a member to own a card, anew when they were asked before. Under the card''s lock.';
+
+-- Name: is_linked(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_linked(p_auth_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return exists (select from auth.users u where u.id = p_auth_user_id);
+end;
+$$;
+
+-- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_linked(p_auth_user_id uuid) IS 'Whether a member''s link leads to a Supabase Auth user who exists; NULL leads to none.';
 
 -- Name: is_purged(text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1854,6 +2088,16 @@ $$;
 -- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) IS 'Whether the rows of a log in the seal that ends here were purged, with a record of it.';
+
+-- Name: is_reversed(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_reversed(p_tx_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$ select exists (select from app.transactions r where r.original_tx_id = p_tx_id and r.tx_type = 'reversal') $$;
+
+-- Name: FUNCTION is_reversed(p_tx_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_reversed(p_tx_id uuid) IS 'Whether a cash recharge was reversed.';
 
 -- Name: issue_card(text, text, uuid, text, numeric, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1879,6 +2123,7 @@ begin
       round(p_fixed_discount, 3)::text, (extract(epoch from p_expires_at))::text),
     v_card_id);
   if v_known_id is not null then
+    perform sec.require_admin();
     return v_known_id;
   end if;
   -- After the replay: a card that was issued stays the answer when its time is over.
@@ -1886,6 +2131,7 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
   end if;
   select m.status into v_status from app.member_profiles m where m.id = p_owner_member_id for share;
+  perform sec.hold_admin();
   if v_status is null then
     perform rules.fail('MEMBER_NOT_FOUND');
   end if;
@@ -2046,46 +2292,29 @@ declare
   v_member app.member_profiles;
 begin
   -- Only what Supabase Auth has confirmed proves that the member is the caller. An identity provider's e-mail proves nothing here.
-  update app.member_profiles m
-  set auth_user_id = p_user_id, updated_at = now()
-  where m.auth_user_id is null and m.status <> 'deleted'
-    and m.id = (
-      select k.id
-      from auth.users u
-      join app.member_profiles k
-        on (u.phone_confirmed_at is not null and k.phone = '+' || ltrim(u.phone, '+'))
-        or (u.email_confirmed_at is not null and not u.is_sso_user and k.email = lower(u.email))
-      where u.id = p_user_id and k.auth_user_id is null and k.status <> 'deleted'
-      order by k.id
-      limit 1)
-  returning m.* into v_member;
+  select k.* into v_member
+  from auth.users u
+  join app.member_profiles k
+    on (u.phone_confirmed_at is not null and k.phone = '+' || ltrim(u.phone, '+'))
+    or (u.email_confirmed_at is not null and not u.is_sso_user and k.email = lower(u.email))
+  where u.id = p_user_id and k.status <> 'deleted' and not app.is_linked(k.auth_user_id)
+  order by k.id
+  limit 1
+  for no key update of k;
+  if v_member.id is null then
+    return null;
+  end if;
+  update app.member_profiles m set auth_user_id = p_user_id, updated_at = clock_timestamp() where m.id = v_member.id;
+  perform audit.log('member', 'member.linked', 'member', v_member.member_no,
+    jsonb_strip_nulls(jsonb_build_object('instead_of_user_id', v_member.auth_user_id)));
+  v_member.auth_user_id := p_user_id;
   return v_member;
 end;
 $$;
 
 -- Name: FUNCTION link_known_member(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.link_known_member(p_user_id uuid) IS 'Links the caller to the unlinked member that has his confirmed phone or e-mail; NULL when there is none.';
-
--- Name: lock_active_merchant_for_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) RETURNS timestamp with time zone
-    LANGUAGE plpgsql
-    AS $$
-declare
-  v_now timestamptz := app.lock_merchant_for_posting(p_merchant_id);
-begin
-  -- A statement of its own, so that it sees what was committed while the lock was waited for.
-  if not exists (select from app.merchants m where m.id = p_merchant_id and m.status = 'active') then
-    perform rules.fail('MERCHANT_NOT_FOUND_OR_INACTIVE');
-  end if;
-  return v_now;
-end;
-$$;
-
--- Name: FUNCTION lock_active_merchant_for_posting(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) IS 'As lock_merchant_for_posting, for what a suspended merchant may not do: charging and taking cash. Refunds go on with the plain lock.';
+COMMENT ON FUNCTION app.link_known_member(p_user_id uuid) IS 'Links the caller to the member that has their confirmed phone or e-mail and no link, or a dead one; NULL when there is none. Audited.';
 
 -- Name: lock_admin_users(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2112,14 +2341,14 @@ CREATE FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles tex
 declare
   v_user_id uuid := sec.require_user();
   v_is_admin boolean := sec.is_admin();
-  v_member app.member_profiles := sec.own_member();
   v_role text;
   v_card app.cards;
 begin
-  if v_is_admin or app.card_role(p_card_id, v_member.id) is not null then
+  if v_is_admin or app.card_role(p_card_id, (sec.own_member()).id) is not null then
     select c.* into v_card from app.cards c where c.id = p_card_id for update;
-    -- Again under the lock: roles change.
-    v_role := app.card_role(p_card_id, v_member.id);
+    -- Again under the lock: roles change, and admins go.
+    v_is_admin := sec.hold_if_admin();
+    v_role := app.card_role(p_card_id, (sec.own_member()).id);
   end if;
   if v_card.id is null or (v_role is null and not v_is_admin) then
     perform rules.fail('CARD_NOT_FOUND');
@@ -2133,7 +2362,30 @@ $$;
 
 -- Name: FUNCTION lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) IS 'Locks a card for an admin, or for a member bound to it in one of the roles. A card he is not bound to is not found.';
+COMMENT ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) IS 'Locks a card for an admin, or for a member bound to it in one of the roles. A card they are not bound to is not found.';
+
+-- Name: lock_card_of_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) RETURNS app.cards
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_card app.cards;
+begin
+  -- Looked at before locking, so that a stranger cannot queue up on somebody's card, and again: it may be withdrawn meanwhile.
+  if app.has_invitation(p_card_id, p_member_id) then
+    select c.* into v_card from app.cards c where c.id = p_card_id for update;
+  end if;
+  if v_card.id is null or not app.has_invitation(p_card_id, p_member_id) or (sec.own_member()).id is distinct from p_member_id then
+    perform rules.fail('INVITATION_NOT_FOUND');
+  end if;
+  return v_card;
+end;
+$$;
+
+-- Name: FUNCTION lock_card_of_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) IS 'Locks the card that the caller''s member was asked to own, else INVITATION_NOT_FOUND.';
 
 -- Name: lock_member(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2221,6 +2473,22 @@ $$;
 
 COMMENT ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) IS 'Shared lock against settlements; answers the moment to post at.';
 
+-- Name: lock_merchant_for_reversal(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_merchant_for_reversal(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- No settlement of the merchant is under way: it has taken the recharge, or it sees the reversal.
+  perform pg_advisory_xact_lock(hashtextextended('mps/settling/' || p_merchant_id::text, 0));
+  return app.lock_merchant_for_posting(p_merchant_id);
+end;
+$$;
+
+-- Name: FUNCTION lock_merchant_for_reversal(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_merchant_for_reversal(p_merchant_id uuid) IS 'As lock_merchant_for_posting, and against settlements of the merchant; after the card''s lock. Answers the moment to post at.';
+
 -- Name: lock_merchant_users(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_merchant_users(p_merchant_id uuid) RETURNS text
@@ -2228,15 +2496,18 @@ CREATE FUNCTION app.lock_merchant_users(p_merchant_id uuid) RETURNS text
     AS $$
 begin
   perform sec.require_merchant_owner(p_merchant_id);
+  -- What its users are doing commits first, as before a suspension: nothing of theirs commits after the right to it was taken.
+  perform app.lock_merchant_against_posting(p_merchant_id);
   perform from app.merchants m where m.id = p_merchant_id for no key update;
   -- Again under the lock: somebody may have taken the caller's role meanwhile.
+  perform sec.hold_if_admin();
   return sec.require_merchant_owner(p_merchant_id);
 end;
 $$;
 
 -- Name: FUNCTION lock_merchant_users(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_merchant_users(p_merchant_id uuid) IS 'Holds other changes of a merchant''s users back; as whom the caller acts, else MERCHANT_NOT_FOUND or PERMISSION_DENIED.';
+COMMENT ON FUNCTION app.lock_merchant_users(p_merchant_id uuid) IS 'Waits for what is being posted for a merchant, and holds further postings and other changes of its users back; as whom the caller acts, else MERCHANT_NOT_FOUND or PERMISSION_DENIED.';
 
 -- Name: lock_own_card_for_codes(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2252,9 +2523,9 @@ begin
   end if;
   -- Shared with the same lock of others; a charge, a freeze or an unbinding of this card waits, and is waited for.
   select c.* into v_card from app.cards c where c.id = p_card_id for share;
-  -- One member's calls for one card follow each other; he may have been unbound meanwhile.
+  -- One member's calls for one card follow each other; they may have been unbound meanwhile, or the member become somebody else's.
   perform from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id for update;
-  if not found then
+  if not found or (sec.own_member()).id is distinct from p_member_id then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   return v_card;
@@ -2263,7 +2534,7 @@ $$;
 
 -- Name: FUNCTION lock_own_card_for_codes(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) IS 'Locks a card and the member''s binding to it; an unknown card and one he is not bound to get the same answer.';
+COMMENT ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) IS 'Locks a card and the member''s binding to it; an unknown card and one they are not bound to get the same answer.';
 
 -- Name: lock_own_card_for_devices(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2278,8 +2549,8 @@ begin
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
-  -- He may have been unbound meanwhile.
-  if app.card_role(p_card_id, p_member_id) is null then
+  -- They may have been unbound meanwhile, or the member become somebody else's.
+  if app.card_role(p_card_id, p_member_id) is null or (sec.own_member()).id is distinct from p_member_id then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   return v_card;
@@ -2288,7 +2559,7 @@ $$;
 
 -- Name: FUNCTION lock_own_card_for_devices(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) IS 'Locks a card the member is bound to, as a charge does; an unknown card and one he is not bound to get the same answer.';
+COMMENT ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) IS 'Locks a card the member is bound to, as a charge does; an unknown card and one they are not bound to get the same answer.';
 
 -- Name: lock_shop_for_cash(app.merchants, uuid, numeric); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2296,17 +2567,15 @@ CREATE FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid,
     LANGUAGE plpgsql
     AS $$
 declare
-  v_now timestamptz := app.lock_active_merchant_for_posting(p_merchant.id);
-  v_role text := sec.merchant_role(p_merchant.id);
+  v_now timestamptz := app.lock_merchant_for_posting(p_merchant.id);
+  -- Read again after the locks, which hold it: who was dismissed while they waited takes no cash, nor does a merchant suspended since.
+  v_merchant app.merchants := sec.merchant_of_caller(p_merchant.code);
 begin
-  -- Read again after the locks: who was dismissed while he waited takes no cash.
-  if v_role is null then
-    perform rules.fail('NOT_MERCHANT_USER');
+  perform app.check_merchant_can_charge(v_merchant, null);
+  if sec.merchant_role(v_merchant.id) = 'cashier' then
+    perform app.count_cashier_cash(v_merchant, p_user_id, p_amount, v_now);
   end if;
-  if v_role = 'cashier' then
-    perform app.count_cashier_cash(p_merchant, p_user_id, p_amount, v_now);
-  end if;
-  perform app.count_merchant_cash(p_merchant, p_amount, v_now);
+  perform app.count_merchant_cash(v_merchant, p_amount, v_now);
   return v_now;
 end;
 $$;
@@ -2773,6 +3042,7 @@ CREATE FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text,
 declare
   v_member app.member_profiles := app.lock_member_and_all_cards(p_member_id);
 begin
+  perform sec.hold_admin();
   if v_member.status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
@@ -2787,7 +3057,7 @@ $$;
 
 -- Name: FUNCTION move_member_status(p_member_id uuid, p_from text, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) IS 'Suspends or activates a member; false when he was already so.';
+COMMENT ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) IS 'An admin suspends or activates a member; false when they were so already.';
 
 -- Name: move_merchant_status(uuid, text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2799,6 +3069,7 @@ declare
 begin
   perform app.lock_merchant_against_posting(p_merchant_id);
   select m.* into v_merchant from app.merchants m where m.id = p_merchant_id for no key update;
+  perform sec.hold_admin();
   if v_merchant.id is null then
     perform rules.fail('MERCHANT_NOT_FOUND');
   end if;
@@ -2813,7 +3084,7 @@ $$;
 
 -- Name: FUNCTION move_merchant_status(p_merchant_id uuid, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) IS 'Suspends or activates a merchant; false when it was so already.';
+COMMENT ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) IS 'An admin suspends or activates a merchant; false when it was so already.';
 
 -- Name: next_card_no(text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3081,9 +3352,13 @@ CREATE FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason te
     LANGUAGE plpgsql
     AS $$
 declare
+  v_card app.cards;
   v_tx app.transactions;
 begin
-  perform from app.cards c where c.id = p_card_id for no key update;
+  select c.* into strict v_card from app.cards c where c.id = p_card_id for no key update;
+  if p_delta > 0 then
+    perform app.check_balance_max(v_card, p_delta);
+  end if;
   v_tx.created_at := clock_timestamp();
   v_tx.id := p_tx_id;
   v_tx.tx_no := app.next_tx_no('ADJ');
@@ -3106,7 +3381,7 @@ $$;
 
 -- Name: FUNCTION post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid) IS 'Credits or debits a card against the adjustments account, as an initial balance does.';
+COMMENT ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid) IS 'Credits or debits a card against the adjustments account, as an initial balance does. A credit can be BALANCE_OVER_LIMIT.';
 
 -- Name: post_payment(app.transactions, app.cards, app.merchants); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3205,6 +3480,7 @@ CREATE FUNCTION app.post_recharge(p_tx app.transactions, p_account text) RETURNS
 declare
   v_tx app.transactions := p_tx;
 begin
+  perform app.check_balance_max(c, p_tx.raw_amount) from app.cards c where c.id = p_tx.card_id;
   v_tx.tx_no := app.next_tx_no('RCG');
   v_tx.tx_type := 'recharge';
   v_tx.final_amount := p_tx.raw_amount;
@@ -3223,7 +3499,7 @@ $$;
 
 -- Name: FUNCTION post_recharge(p_tx app.transactions, p_account text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) IS 'Books money that came onto a card, against the account that holds it: a provider''s clearing, cash, or a merchant''s payable.';
+COMMENT ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) IS 'Books money that came onto a locked card, against the account that holds it: a provider''s clearing, cash, or a merchant''s payable. Can be BALANCE_OVER_LIMIT.';
 
 -- Name: post_refund(app.transactions, app.cards); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3231,6 +3507,7 @@ CREATE FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) RETURNS
     LANGUAGE plpgsql
     AS $$
 begin
+  perform app.check_balance_max(p_card, p_tx.final_amount);
   perform app.post_transaction(p_tx);
   insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
   values
@@ -3245,7 +3522,34 @@ $$;
 
 -- Name: FUNCTION post_refund(p_tx app.transactions, p_card app.cards); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) IS 'Books a refund: back onto the card, out of the merchant''s payable, and the points it takes.';
+COMMENT ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) IS 'Books a refund: back onto the card, out of the merchant''s payable, and the points it takes. Can be BALANCE_OVER_LIMIT.';
+
+-- Name: post_reversal(app.transactions, app.transactions); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.post_reversal(p_tx app.transactions, p_recharge app.transactions) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_day date := (
+    select (p_recharge.created_at at time zone m.time_zone)::date from app.merchants m where m.id = p_recharge.merchant_id);
+begin
+  perform app.post_transaction(p_tx);
+  insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
+  values
+    (p_tx.id, 1, 'card', p_tx.card_id, null, -p_tx.final_amount),
+    (p_tx.id, 2, 'merchant_payable', null, p_tx.merchant_id, p_tx.final_amount);
+  update app.cards c set balance = c.balance - p_tx.final_amount where c.id = p_tx.card_id;
+  -- The day that was counted has room for it again.
+  update app.cashier_cash_days d set total = greatest(d.total - p_tx.final_amount, 0)
+  where d.merchant_id = p_recharge.merchant_id and d.user_id = p_recharge.actor_user_id and d.day = v_day;
+  update app.merchant_cash_days d set total = greatest(d.total - p_tx.final_amount, 0)
+  where d.merchant_id = p_recharge.merchant_id and d.day = v_day;
+end;
+$$;
+
+-- Name: FUNCTION post_reversal(p_tx app.transactions, p_recharge app.transactions); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.post_reversal(p_tx app.transactions, p_recharge app.transactions) IS 'Books a reversal: off the card, back into the merchant''s payable, and out of the day''s cash of cashier and merchant.';
 
 -- Name: post_transaction(app.transactions); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3395,6 +3699,14 @@ CREATE FUNCTION app.recharge_violations() RETURNS TABLE(rule text, object text, 
   join app.recharge_orders o on o.id = p.order_id
   where p.status = 'credited' and p.review_reason is null
   group by o.order_no having count(*) > 1
+  union all
+  select 'reversal_takes_back_its_recharge', r.tx_no, r.original_tx_id::text
+  from app.transactions r
+  left join app.transactions t on t.id = r.original_tx_id
+  where r.tx_type = 'reversal' and (
+    t.tx_type = 'recharge' and t.merchant_id = r.merchant_id and t.card_id = r.card_id and t.final_amount = r.final_amount
+    and not exists (select from app.settlement_items i where i.tx_id in (t.id, r.id))
+    and not exists (select from app.transactions o where o.original_tx_id = t.id and o.id <> r.id)) is not true
   union all
   select 'cash_order_has_its_recharge', c.external_order_id, c.tx_id::text
   from app.cash_orders c
@@ -3565,25 +3877,28 @@ COMMENT ON FUNCTION app.refunded_amount(p_tx_id uuid) IS 'What was refunded of a
 
 -- Name: reissue_voucher(app.cards, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) RETURNS app.cards
+CREATE FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) RETURNS app.cards
     LANGUAGE plpgsql
     AS $$
 declare
+  -- What made it was a refund: it has the first one's expiry already.
+  v_is_reissued boolean := exists (select from app.transactions t where t.card_id = p_voucher.id and t.tx_type = 'refund');
   v_card app.cards;
 begin
   insert into app.cards (card_no, card_type, name, personal_member_id, expires_at)
   values (
     app.next_card_no('voucher'), 'voucher', p_voucher.name, p_voucher.personal_member_id,
-    case when p_voucher.expires_at <= p_now then p_now + interval '30 days' else p_voucher.expires_at end)
+    case when v_is_reissued or p_voucher.expires_at is null then p_voucher.expires_at
+      else greatest(p_voucher.expires_at, p_paid_at + interval '30 days') end)
   returning * into v_card;
   insert into app.card_bindings (card_id, member_id, role) values (v_card.id, v_card.personal_member_id, 'owner');
   return v_card;
 end;
 $$;
 
--- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) IS 'A new, empty voucher for the owner of a spent one: the same expiry, or 30 days when that has passed.';
+COMMENT ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) IS 'A new, empty voucher for the owner of a spent one: the first one''s expiry, or 30 days from its payment if that is later, and no longer however often it is repeated.';
 
 -- Name: relevel_cards(bigint[]); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3640,10 +3955,29 @@ $$;
 
 COMMENT ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) IS 'Replaces the levels and moves the cards that changed meanwhile. lock_not_available: somebody holds what it needs.';
 
+-- Name: reversal_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.reversal_answer(p_tx_id uuid, p_replayed boolean) RETURNS TABLE(tx_id uuid, tx_no text, original_tx_no text, card_id uuid, amount numeric, merchant_code text, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+    select t.id, t.tx_no, o.tx_no, t.card_id, t.final_amount::numeric, m.code, t.created_at, p_replayed
+    from app.transactions t
+    join app.transactions o on o.id = t.original_tx_id
+    join app.merchants m on m.id = t.merchant_id
+    where t.id = p_tx_id;
+end;
+$$;
+
+-- Name: FUNCTION reversal_answer(p_tx_id uuid, p_replayed boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.reversal_answer(p_tx_id uuid, p_replayed boolean) IS 'What a reversal answered, from rows that never change. Never the balance.';
+
 -- Name: review_reason_for(app.recharge_orders, app.cards, text, numeric, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql STABLE
     AS $$
 begin
   return case
@@ -3652,6 +3986,7 @@ begin
     when p_order.currency is distinct from p_currency then 'wrong_currency'
     when p_order.amount is distinct from p_amount then 'wrong_amount'
     when p_card.status = 'closed' then 'card_closed'
+    when p_card.balance + p_amount > app.balance_max(p_card) then 'balance_over_limit'
   end;
 end;
 $$;
@@ -3982,6 +4317,7 @@ CREATE FUNCTION app.settlement_order_violations() RETURNS TABLE(rule text, objec
   from (select m.id, app.unsettled_from(m.id) as from_id from app.merchants m) m
   join app.transactions t on t.merchant_id = m.id and t.id < m.from_id and t.tx_type in ('payment', 'refund', 'recharge')
   where not exists (select from app.settlement_items i where i.tx_id = t.id)
+    and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
 $$;
 
 -- Name: FUNCTION settlement_order_violations(); Type: COMMENT; Schema: app; Owner: -
@@ -4009,6 +4345,7 @@ CREATE FUNCTION app.settlement_payout_violations() RETURNS TABLE(rule text, obje
     from app.transactions t
     where t.merchant_id is not null and t.tx_type in ('payment', 'refund', 'recharge')
       and not exists (select from app.settlement_items i where i.tx_id = t.id)
+      and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
     union all
     -- Not paid: what its items are worth. Paid: less payout and fee, that is its own debt less the one it carried.
     select s.merchant_id,
@@ -4135,6 +4472,55 @@ $$;
 
 COMMENT ON FUNCTION app.slice_end(p_first uuid, p_id_to uuid, p_rows_max integer) IS 'Where a slice that begins with this row ends, at most at the given id.';
 
+-- Name: take_claimed_contacts(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.take_claimed_contacts(p_user_id uuid, p_own_member_id uuid) RETURNS text[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_member_ids uuid[] := array(select c.member_id from app.claimants_of(p_user_id) c);
+  v_claimant record;
+  v_taken text[] := array[]::text[];
+begin
+  if v_member_ids = '{}' then
+    return v_taken;
+  end if;
+  -- Members by id, as cards are: two who take from each other wait and do not deadlock.
+  perform from app.member_profiles m where m.id = any (v_member_ids || p_own_member_id) order by m.id for no key update;
+  for v_claimant in
+    select c.field, m.id, m.member_no from app.claimants_of(p_user_id) c join app.member_profiles m on m.id = c.member_id order by c.field
+  loop
+    update app.member_profiles m
+    set phone = case when v_claimant.field <> 'phone' then m.phone end, email = case when v_claimant.field <> 'email' then m.email end,
+        updated_at = clock_timestamp()
+    where m.id = v_claimant.id;
+    insert into app.member_notices (member_id, kind, created_at)
+    values (v_claimant.id, v_claimant.field || '_taken', clock_timestamp());
+    perform audit.log('member', 'member.contact_taken', 'member', v_claimant.member_no,
+      jsonb_build_object('field', v_claimant.field, 'by_user_id', p_user_id));
+    v_taken := array_append(v_taken, v_claimant.field::text);
+  end loop;
+  return v_taken;
+end;
+$$;
+
+-- Name: FUNCTION take_claimed_contacts(p_user_id uuid, p_own_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.take_claimed_contacts(p_user_id uuid, p_own_member_id uuid) IS 'Takes a user''s confirmed phone and e-mail from members who only claimed them, audited and told; answers which. Locks the user''s own member with them.';
+
+-- Name: tell_given(uuid, text[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.tell_given(p_member_id uuid, p_fields text[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into app.member_notices (member_id, kind, created_at)
+  select p_member_id, f.field || '_given', clock_timestamp() from unnest(p_fields) as f (field)
+$$;
+
+-- Name: FUNCTION tell_given(p_member_id uuid, p_fields text[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.tell_given(p_member_id uuid, p_fields text[]) IS 'Tells a member that a phone or e-mail came to them from who had only claimed it.';
+
 -- Name: tip_violations(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.tip_violations() RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
@@ -4161,7 +4547,7 @@ COMMENT ON FUNCTION app.tip_violations() IS 'What is wrong with the end of the c
 
 -- Name: transaction_rows(uuid[], uuid, boolean, boolean); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE
     SET enable_seqscan TO 'off'
     AS $$
@@ -4175,11 +4561,13 @@ begin
       case when w.works_there or p_is_admin then t.external_order_id end,
       t.terminal_code, t.created_at,
       case when p_sees_cards then (
-        select coalesce(sum(e.delta), 0) from app.ledger_entries e where e.tx_id = t.id and e.account = 'card') end
+        select coalesce(sum(e.delta), 0) from app.ledger_entries e where e.tx_id = t.id and e.account = 'card') end,
+      p.member_no, p.name
     from unnest(p_tx_ids) with ordinality as i (id, place)
     cross join lateral (select x.* from app.transactions x where x.id = i.id limit 1) t
     left join app.merchants m on m.id = t.merchant_id
     left join app.cards c on c.id = t.card_id
+    left join app.member_profiles p on p_sees_cards and p.id = t.member_id and t.tx_type in ('payment', 'refund')
     -- offset 0: looked up once a row, not once for each column that names it.
     cross join lateral (select case when t.tx_type = 'payment' then app.refunded_amount(t.id) end as refunded offset 0) r
     cross join lateral (
@@ -4192,7 +4580,7 @@ $$;
 
 -- Name: FUNCTION transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) IS 'Rows as get_transaction_detail shows them, in the order of the ids. balance_change: what it did to its card''s balance, for those who see cards; a voucher''s whole balance goes, which is no business of the merchant.';
+COMMENT ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) IS 'Rows as get_transaction_detail shows them, in the order of the ids. balance_change: what it did to its card''s balance, for those who see cards; a voucher''s whole balance goes, which is no business of the merchant, nor is who paid (payer_no, payer_name).';
 
 -- Name: transaction_totals(uuid, timestamp with time zone, timestamp with time zone, text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4207,11 +4595,11 @@ declare
 begin
   return query
     with taken as (
-      select t.created_at, t.tx_type, t.final_amount, t.points_earned
+      select t.id, t.created_at, t.tx_type, t.final_amount, t.points_earned
       from app.transactions t
       where p_merchant_id is not null and t.merchant_id = p_merchant_id and t.id >= v_first_id and t.id < v_end_id
       union all
-      select t.created_at, t.tx_type, t.final_amount, t.points_earned
+      select t.id, t.created_at, t.tx_type, t.final_amount, t.points_earned
       from app.transactions t
       where p_merchant_id is null and t.id >= v_first_id and t.id < v_end_id
     ), totals as (
@@ -4220,6 +4608,7 @@ begin
         count(*) as number, sum(t.final_amount) as amount, sum(t.points_earned)::bigint as points
       from taken t
       where t.created_at >= p_start and t.created_at < p_end and t.tx_type in ('payment', 'refund', 'recharge')
+        and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
       group by 1, 2
     )
     select
@@ -4289,6 +4678,7 @@ CREATE FUNCTION app.unsettled_transactions(p_merchant_id uuid, p_before timestam
     and t.created_at < p_before
     and t.tx_type in ('payment', 'refund', 'recharge')
     and (select i.settlement_id from app.settlement_items i where i.tx_id = t.id) is null
+    and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
 $$;
 
 -- Name: FUNCTION unsettled_transactions(p_merchant_id uuid, p_before timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
@@ -4399,6 +4789,30 @@ $$;
 
 COMMENT ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) IS 'Writes one audit row in the caller''s transaction.';
 
+-- Name: accept_card_invitation(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.accept_card_invitation(p_card_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+  v_card app.cards := app.lock_card_of_invitation(p_card_id, v_own.id);
+begin
+  -- Under the lock: members are suspended and cards closed under it.
+  perform app.check_bindable(v_card, sec.own_member());
+  perform app.end_invitation(p_card_id, v_own.id);
+  perform app.set_binding(p_card_id, v_own.id, 'owner');
+  perform audit.log('member', 'card.bound', 'card', v_card.card_no, jsonb_build_object('member_id', v_own.id, 'role', 'owner'));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION accept_card_invitation(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.accept_card_invitation(p_card_id uuid) IS 'The caller becomes an owner of the card that they were asked to own (bind_member_to_card), within seven days and while who asked may still ask. Errors: NOT_AUTHENTICATED, INVITATION_NOT_FOUND, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, CARD_TYPE_NOT_SHAREABLE.';
+
 -- Name: add_admin_user(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.add_admin_user(p_user_id uuid) RETURNS boolean
@@ -4479,8 +4893,11 @@ begin
   v_known_tx_id := app.claim_idempotency_key(
     app.admin_scope(v_admin_id), p_idempotency_key,
     rules.request_fingerprint('adjust_card_balance', p_card_id::text, round(p_amount, 2)::text, p_reason), v_tx_id);
-  if v_known_tx_id is null then
+  if v_known_tx_id is not null then
+    perform sec.require_admin();
+  else
     select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+    perform sec.hold_admin();
     if v_card.id is null then
       perform rules.fail('CARD_NOT_FOUND');
     end if;
@@ -4504,7 +4921,7 @@ $$;
 
 -- Name: FUNCTION adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text) IS 'Admin: credits (positive) or debits (negative) a card against the adjustments account. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, CARD_NOT_ACTIVE, INSUFFICIENT_BALANCE.';
+COMMENT ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text) IS 'Admin: credits (positive) or debits (negative) a card against the adjustments account. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, CARD_NOT_ACTIVE, INSUFFICIENT_BALANCE, BALANCE_OVER_LIMIT.';
 
 -- Name: admin_activate_member(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4605,6 +5022,7 @@ declare
   v_is_admin boolean := sec.is_admin();
   v_card app.cards;
   v_own_role text;
+  v_is_invitation boolean;
 begin
   if p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'role'));
@@ -4621,8 +5039,9 @@ begin
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   -- Again under the lock: roles are taken and members suspended under it.
-  v_own_role := app.card_role(p_card_id, v_own.id);
+  v_is_admin := sec.hold_if_admin();
   v_own := sec.own_member();
+  v_own_role := app.card_role(p_card_id, v_own.id);
   if p_member_id is not distinct from v_own.id and v_own_role is null and not v_is_admin then
     perform app.check_self_binding(p_card_id, v_own, p_member_id, p_role);
     if not app.check_binding_password(v_card, v_own.id, p_binding_password) then
@@ -4631,17 +5050,71 @@ begin
   else
     perform app.check_binding_of_another(v_card, v_own, v_own_role, p_member_id, p_role);
   end if;
-  perform app.set_binding(p_card_id, p_member_id, p_role);
+  -- Who owns a card answers for it: only with their consent.
+  v_is_invitation := p_role = 'owner' and p_member_id is distinct from v_own.id
+    and app.card_role(p_card_id, p_member_id) is distinct from 'owner';
+  if v_is_invitation then
+    perform app.invite_owner(v_card, p_member_id, case when v_own_role is not distinct from 'owner' then v_own.id end);
+  else
+    perform app.end_invitation(p_card_id, p_member_id);
+    perform app.set_binding(p_card_id, p_member_id, p_role);
+  end if;
   perform audit.log(
-    case when v_is_admin then 'admin' else 'member' end, 'card.bound', 'card', v_card.card_no,
-    jsonb_build_object('member_id', p_member_id, 'role', p_role));
+    case when v_is_admin then 'admin' else 'member' end, case when v_is_invitation then 'card.owner_invited' else 'card.bound' end,
+    'card', v_card.card_no, jsonb_build_object('member_id', p_member_id, 'role', p_role));
   return true;
 end;
 $$;
 
 -- Name: FUNCTION bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) IS 'Binds oneself by the card''s password (member or viewer), or others and changes roles as owner, admin of the card or admin of the house. false: the password is wrong, and that is counted. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, BINDING_LOCKED, CANNOT_REMOVE_LAST_OWNER.';
+COMMENT ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) IS 'Binds oneself by the card''s password (member or viewer), or others and changes roles as owner, admin of the card or admin of the system. Making another member owner invites them: they are one once they accept (accept_card_invitation); other roles act at once. false: the password is wrong, and that is counted. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, BINDING_LOCKED, CANNOT_REMOVE_LAST_OWNER.';
+
+-- Name: cancel_request(text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cancel_request(p_merchant_code text DEFAULT NULL::text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(cancelled boolean, tx_id uuid, tx_no text, tx_type text, final_amount numeric, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_scope text;
+  v_scopes text[];
+  v_result_id uuid;
+  v_was_known boolean;
+begin
+  if p_idempotency_key is null then
+    perform rules.fail('IDEMPOTENCY_KEY_REQUIRED');
+  end if;
+  perform sec.check_idempotency_key(p_idempotency_key);
+  v_scopes := array(select s from sec.scopes_of_caller(p_merchant_code) s);
+  if cardinality(v_scopes) = 0 then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  foreach v_scope in array v_scopes loop
+    v_was_known := exists (
+      select from app.idempotency_keys k where k.scope = v_scope and k.key = p_idempotency_key);
+    v_result_id := app.cancel_idempotency_key(v_scope, p_idempotency_key);
+    exit when v_result_id is not null;
+    if not v_was_known then
+      perform audit.log(split_part(v_scope, ':', 1), 'request.cancelled', 'idempotency_key', p_idempotency_key,
+        jsonb_build_object('scope', v_scope));
+    end if;
+  end loop;
+  if v_result_id is null then
+    return query select true, null::uuid, null::text, null::text, null::numeric, null::timestamptz;
+    return;
+  end if;
+  return query
+    select false, t.id, t.tx_no, t.tx_type, t.final_amount::numeric, t.created_at
+    from (values (v_result_id)) r (id)
+    left join app.transactions t on t.id = r.id;
+end;
+$$;
+
+-- Name: FUNCTION cancel_request(p_merchant_code text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) IS 'Makes sure that a keyed request never happens: cancelled = true, and whatever is still on its way with this key is REQUEST_CANCELLED. Or cancelled = false: it happened, stays as it is, and the transaction that it made is told; the columns are NULL when it made none (a card, an order, points). Waits for one that is running; may be called again. Merchant NULL: the caller''s own requests as admin or member. Amounts in house currency. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, NOT_MERCHANT_USER, PERMISSION_DENIED (neither admin nor member).';
 
 -- Name: close_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4711,7 +5184,7 @@ $_$;
 
 -- Name: FUNCTION complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) IS 'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per order; what does not fit (amount, currency, provider, a second payment, a closed card) is recorded and answered as needs_review, for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, RECHARGE_ORDER_STATUS_CONFLICT (the transaction paid another order).';
+COMMENT ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) IS 'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per order; what does not fit (amount, currency, provider, a second payment, a closed card, one that would hold too much) is recorded and answered as needs_review, for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, RECHARGE_ORDER_STATUS_CONFLICT (the transaction paid another order).';
 
 -- Name: create_corporate_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4727,7 +5200,7 @@ $$;
 
 -- Name: FUNCTION create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+COMMENT ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
 
 -- Name: create_member_profile(text, text, text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4757,6 +5230,7 @@ begin
     end if;
   end if;
   v_member := app.make_member(v_name, v_phone, v_email, null);
+  perform sec.hold_admin_or_service();
   perform audit.log(sec.acting_role(), 'member.created', 'member', v_member.member_no, '{}');
   if v_binds then
     perform app.bind_identity(v_member, p_binding_user_org, p_binding_org_id, null);
@@ -4791,6 +5265,7 @@ begin
   values (p_code, v_name, v_contact, app.setting('time_zone'))
   on conflict on constraint merchants_code_taken do nothing
   returning * into v_merchant;
+  perform sec.hold_admin();
   if v_merchant.id is null then
     perform rules.fail('MERCHANT_CODE_ALREADY_USED');
   end if;
@@ -4819,7 +5294,7 @@ $$;
 
 -- Name: FUNCTION create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+COMMENT ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
 
 -- Name: create_recharge_order(uuid, numeric, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4846,6 +5321,9 @@ begin
   v_known_id := app.claim_idempotency_key(
     'member:' || v_member.id, p_idempotency_key,
     rules.request_fingerprint('create_recharge_order', p_card_id::text, round(p_amount, 2)::text, p_provider), v_id);
+  if (sec.own_member()).id is distinct from v_member.id then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
   if v_known_id is null then
     -- Whoever freezes the card, takes the role or suspends the member locks the card first: what is read after this lock holds. Whom the
     -- card does not know gets no lock.
@@ -4859,6 +5337,7 @@ begin
       perform rules.fail('PERMISSION_DENIED');
     end if;
     perform app.check_rechargeable(v_card, v_member.id);
+    perform app.check_balance_max(v_card, p_amount);
     v_now := clock_timestamp();
     insert into app.recharge_orders (id, card_id, member_id, amount, currency, provider, expires_at, created_at)
     values (
@@ -4875,7 +5354,7 @@ $$;
 
 -- Name: FUNCTION create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text) IS 'A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through wechat or alipay, to be paid within 15 minutes. Nothing is credited until the provider''s payment is verified. The same key and request: the same answer, whatever became of the order since (get_recharge_order tells). Errors: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE.';
+COMMENT ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text) IS 'A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through wechat or alipay, to be paid within 15 minutes. Nothing is credited until the provider''s payment is verified. The same key and request: the same answer, whatever became of the order since (get_recharge_order tells). Errors: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, BALANCE_OVER_LIMIT.';
 
 -- Name: create_voucher_card(uuid, text, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4891,7 +5370,7 @@ $$;
 
 -- Name: FUNCTION create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'Admin: a voucher, which pays once. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+COMMENT ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'Admin: a voucher, which pays once. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
 
 -- Name: cron_ensure_partitions(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4934,7 +5413,7 @@ begin
     limit 500
     for update skip locked
   loop
-    update app.cards c set status = 'expired' where c.id = v_card.id;
+    update app.cards c set status = 'expired', status_before_expiry = v_card.status where c.id = v_card.id;
     perform audit.log('service', 'card.expired', 'card', v_card.card_no, jsonb_build_object('from', v_card.status, 'to', 'expired'));
     v_expired := v_expired + 1;
   end loop;
@@ -4944,7 +5423,7 @@ $$;
 
 -- Name: FUNCTION cron_expire_cards(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_expire_cards() IS 'Service: marks active, frozen and lost cards whose expiry has passed as expired, at most 500 a call; answers how many, 0 when all are done. What a card may do follows from its expiry already before. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_expire_cards() IS 'Service: marks active, frozen and lost cards whose expiry has passed as expired, at most 500 a call; answers how many, 0 when all are done. What a card may do follows from its expiry already before; what it was it is again by a new expiry (set_card_expiry). Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_expire_recharge_orders(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5167,6 +5646,27 @@ $$;
 
 COMMENT ON FUNCTION public.cron_verify_seals() IS 'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many violations this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
+-- Name: decline_card_invitation(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.decline_card_invitation(p_card_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+  v_card app.cards := app.lock_card_of_invitation(p_card_id, v_own.id);
+begin
+  perform app.end_invitation(p_card_id, v_own.id);
+  perform audit.log('member', 'card.invitation_declined', 'card', v_card.card_no, jsonb_build_object('member_id', v_own.id));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION decline_card_invitation(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.decline_card_invitation(p_card_id uuid) IS 'The caller does not become an owner of the card that they were asked to own; a role that they have stays. Errors: NOT_AUTHENTICATED, INVITATION_NOT_FOUND.';
+
 -- Name: delete_member(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.delete_member(p_member_id uuid) RETURNS boolean
@@ -5175,11 +5675,12 @@ CREATE FUNCTION public.delete_member(p_member_id uuid) RETURNS boolean
     AS $$
 declare
   v_user_id uuid := sec.require_user();
-  v_is_admin boolean := sec.is_admin();
+  v_is_admin boolean;
   v_member app.member_profiles;
 begin
   perform sec.own_or_any_member(p_member_id);
   v_member := app.lock_member_and_all_cards(p_member_id);
+  v_is_admin := sec.hold_if_admin();
   -- Again under the lock: the caller's other call may have been first.
   if not v_is_admin and v_member.auth_user_id is distinct from v_user_id then
     perform rules.fail('MEMBER_NOT_FOUND');
@@ -5239,6 +5740,48 @@ $$;
 -- Name: FUNCTION enroll_device(p_card_id uuid, p_label text); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) IS 'Makes the caller''s phone a device that can make offline codes for a card he may pay with; at most 5 live a card. label: 1 to 64 characters. handle: 10 digits; device_key: 64 hex digits, returned once and stored nowhere. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, DEVICE_LIMIT_REACHED, NOT_CONFIGURED.';
+
+-- Name: find_payment(text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.find_payment(p_merchant_code text DEFAULT NULL::text, p_idempotency_key text DEFAULT NULL::text, p_external_order_id text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, payer_no text, payer_name text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_known app.idempotency_keys;
+  v_tx_no text;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  if num_nonnulls(p_idempotency_key, p_external_order_id) <> 1 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'idempotency_key'));
+  end if;
+  if p_external_order_id is not null then
+    select n.tx_no into v_tx_no
+    from app.merchant_orders o
+    join app.transaction_numbers n on n.tx_id = o.tx_id
+    where o.merchant_id = (sec.merchant_of_caller(p_merchant_code)).id and o.external_order_id = p_external_order_id;
+  else
+    select k.* into v_known
+    from sec.scopes_of_caller(p_merchant_code) s
+    join app.idempotency_keys k on k.scope = s and k.key = p_idempotency_key
+    order by k.result_id nulls last
+    limit 1;
+    if v_known.key is not null and v_known.result_id is null then
+      perform rules.fail('REQUEST_CANCELLED');
+    end if;
+    select n.tx_no into v_tx_no from app.transaction_numbers n where n.tx_id = v_known.result_id;
+  end if;
+  if v_tx_no is null then
+    perform rules.fail('TX_NOT_FOUND');
+  end if;
+  return query select d.* from public.get_transaction_detail(v_tx_no) d;
+end;
+$$;
+
+-- Name: FUNCTION find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) IS 'The transaction that a keyed request made, or that holds a merchant''s order, as get_transaction_detail has it; one of the two is given. It does not wait: what is not found may still come, until it is cancelled (cancel_request). Merchant NULL: the caller''s own keys as admin or member. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, MALFORMED_ARGUMENT (none or both given), NOT_MERCHANT_USER, REQUEST_CANCELLED, TX_NOT_FOUND.';
 
 -- Name: freeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5346,7 +5889,7 @@ begin
       where p_status is null or m.status = p_status
       order by m.id desc
       limit v_rows offset coalesce(p_offset, 0))
-    select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
+    select m.id, m.member_no, m.name, m.phone, m.email, m.status, app.is_linked(m.auth_user_id), m.created_at
     from page p
     join app.member_profiles m on m.id = p.id
     order by m.id desc;
@@ -5420,6 +5963,43 @@ $$;
 
 COMMENT ON FUNCTION public.get_card_detail(p_card_id uuid) IS 'One card, for whoever is bound to it and admins: role, discount and pays are the caller''s, role NULL for an admin who is not bound. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND.';
 
+-- Name: get_code_state(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_code_state(p_card_id uuid) RETURNS TABLE(state text, issued_at timestamp with time zone, expires_at timestamp with time zone, amount_max numeric, tx_id uuid, tx_no text, final_amount numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_member app.member_profiles := sec.own_member();
+  v_code app.payment_codes;
+begin
+  if app.card_role(p_card_id, v_member.id) is null then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  select c.* into v_code
+  from app.payment_codes c
+  where c.card_id = p_card_id and c.member_id = v_member.id
+  order by c.id desc
+  limit 1;
+  return query
+    select
+      case
+        when v_code.id is null then 'none'
+        when v_code.consumed_at is not null then 'spent'
+        when v_code.revoked_at is not null then 'revoked'
+        when v_code.expires_at <= clock_timestamp() then 'expired'
+        else 'live' end,
+      v_code.issued_at, v_code.expires_at, v_code.amount_max::numeric, t.id, t.tx_no, t.final_amount::numeric
+    from (select v_code.consumed_tx_id as tx_id) c
+    left join app.transactions t on t.id = c.tx_id;
+end;
+$$;
+
+-- Name: FUNCTION get_code_state(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_code_state(p_card_id uuid) IS 'What became of the caller''s newest online code of a card: live until expires_at, spent with its transaction, revoked, expired; none when there is none or it was purged. The code itself is stored nowhere. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND (unknown, or the caller is not bound to it).';
+
 -- Name: get_latest_seal(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.get_latest_seal() RETURNS TABLE(seal_no bigint, root text, sealed_at timestamp with time zone, covers_until timestamp with time zone)
@@ -5487,7 +6067,7 @@ begin
   return query
     select
       v_member.id, v_member.member_no, v_member.name, v_member.phone, v_member.email, v_member.status,
-      v_member.auth_user_id is not null,
+      app.is_linked(v_member.auth_user_id),
       array(select i.provider from app.external_identities i where i.member_id = v_member.id order by i.provider),
       c.id, c.card_no,
       (select count(*)::int from app.card_bindings b where b.member_id = v_member.id),
@@ -5502,7 +6082,7 @@ COMMENT ON FUNCTION public.get_member_detail(p_member_id uuid) IS 'A member with
 
 -- Name: get_member_transactions(uuid, integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_member_transactions(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_member_transactions(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5526,11 +6106,11 @@ $$;
 
 -- Name: FUNCTION get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'A member''s transactions, newest first by id: of every card he is bound to and his own; own (NULL), or any for an admin. p_limit 1 to 200, 50 by default; p_start_date to p_end_date is half-open, by created_at. Columns as get_transaction_detail, and balance_change: what it did to its card''s balance. Deep pages: get_member_transactions_page. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit, offset), INVALID_PERIOD, MEMBER_NOT_FOUND.';
+COMMENT ON FUNCTION public.get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'A member''s transactions, newest first by id: of every card they are bound to and their own; own (NULL), or any for an admin. p_limit 1 to 200, 50 by default; p_start_date to p_end_date is half-open, by created_at. Columns as get_transaction_detail, and balance_change: what it did to its card''s balance; payer_no and payer_name: who paid. Deep pages: get_member_transactions_page. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit, offset), INVALID_PERIOD, MEMBER_NOT_FOUND.';
 
 -- Name: get_member_transactions_page(uuid, integer, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_member_transactions_page(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_member_transactions_page(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5589,7 +6169,7 @@ COMMENT ON FUNCTION public.get_merchant_detail(p_merchant_id uuid) IS 'A merchan
 
 -- Name: get_merchant_transactions(uuid, integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5617,7 +6197,7 @@ COMMENT ON FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit
 
 -- Name: get_merchant_transactions_page(uuid, integer, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5850,7 +6430,7 @@ COMMENT ON FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) IS 'A
 
 -- Name: get_transaction_detail(text); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_transaction_detail(p_tx_no text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone)
+CREATE FUNCTION public.get_transaction_detail(p_tx_no text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5867,7 +6447,7 @@ begin
       case when t.tx_type = 'payment' then t.final_amount - r.refunded end,
       case when w.works_there or v_is_admin then t.tag end,
       case when w.works_there or v_is_admin then t.external_order_id end,
-      t.terminal_code, t.created_at
+      t.terminal_code, t.created_at, p.member_no, p.name
     from app.transaction_numbers n
     join app.transactions t on t.id = n.tx_id
     left join app.merchants m on m.id = t.merchant_id
@@ -5876,11 +6456,15 @@ begin
     cross join lateral (
       select exists (
         select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id) as works_there) w
+    cross join lateral (
+      select t.member_id = v_member.id
+        or exists (select from app.card_bindings b where b.card_id = t.card_id and b.member_id = v_member.id) as sees_card) s
+    left join app.member_profiles p
+      on (v_is_admin or s.sees_card) and p.id = t.member_id and t.tx_type in ('payment', 'refund')
     where n.tx_no = p_tx_no
       and (v_is_admin
         or (w.works_there and (t.tx_type <> 'settlement' or sec.sees_payouts(t.merchant_id)))
-        or t.member_id = v_member.id
-        or exists (select from app.card_bindings b where b.card_id = t.card_id and b.member_id = v_member.id));
+        or s.sees_card);
   if not found then
     perform rules.fail('TX_NOT_FOUND');
   end if;
@@ -5889,7 +6473,7 @@ $$;
 
 -- Name: FUNCTION get_transaction_detail(p_tx_no text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, NULL unless it is a payment; tag and order are for the merchant and admins. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
+COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, NULL unless it is a payment; tag and order are for the merchant and admins; payer_no and payer_name, who paid, for those who see the card and admins. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
 
 -- Name: get_transaction_trends(timestamp with time zone, timestamp with time zone, uuid, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5920,7 +6504,7 @@ COMMENT ON FUNCTION public.get_transaction_trends(p_start_date timestamp with ti
 
 -- Name: get_user_profile(); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_user_profile() RETURNS TABLE(user_id uuid, is_admin boolean, member_id uuid, member_no text, name text, phone text, email text, status text, merchants jsonb)
+CREATE FUNCTION public.get_user_profile() RETURNS TABLE(user_id uuid, is_admin boolean, member_id uuid, member_no text, name text, phone text, email text, status text, merchants jsonb, notices jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5936,14 +6520,17 @@ CREATE FUNCTION public.get_user_profile() RETURNS TABLE(user_id uuid, is_admin b
           from app.terminals t where t.merchant_id = s.id and t.status = 'active'), '[]')) order by s.code)
       from app.merchant_users u
       join app.merchants s on s.id = u.merchant_id
-      where u.user_id = w.user_id), '[]')
+      where u.user_id = w.user_id), '[]'),
+    coalesce((
+      select jsonb_agg(jsonb_build_object('kind', n.kind, 'created_at', n.created_at) order by n.id)
+      from app.member_notices n where n.member_id = m.id and n.created_at > now() - interval '30 days'), '[]')
   from (select sec.require_user() as user_id) w
   left join app.member_profiles m on m.auth_user_id = w.user_id and m.status <> 'deleted'
 $$;
 
 -- Name: FUNCTION get_user_profile(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.get_user_profile() IS 'Who the signed-in user is here: member, merchant user, admin. Member columns are NULL for one who is no member. Errors: NOT_AUTHENTICATED.';
+COMMENT ON FUNCTION public.get_user_profile() IS 'Who the signed-in user is here: member, merchant user, admin. Member columns are NULL for one who is no member. notices: what happened to the member''s phone or e-mail in the last 30 days, {kind, created_at}: phone_taken, email_taken, phone_given, email_given. Errors: NOT_AUTHENTICATED.';
 
 -- Name: link_member_auth_user(uuid, uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5961,26 +6548,52 @@ begin
     perform rules.fail('USER_NOT_FOUND');
   end if;
   v_member := app.lock_member(p_member_id);
+  perform sec.hold_admin_or_service();
   if v_member.status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
   if v_member.auth_user_id = p_auth_user_id then
     return false;
   end if;
-  if v_member.auth_user_id is not null
+  if app.is_linked(v_member.auth_user_id)
      or exists (select from app.member_profiles m where m.auth_user_id = p_auth_user_id)
   then
     perform rules.fail('MEMBER_ALREADY_LINKED');
   end if;
   update app.member_profiles m set auth_user_id = p_auth_user_id, updated_at = clock_timestamp() where m.id = p_member_id;
-  perform audit.log(sec.acting_role(), 'member.linked', 'member', v_member.member_no, jsonb_build_object('user_id', p_auth_user_id));
+  perform audit.log(sec.acting_role(), 'member.linked', 'member', v_member.member_no, 
+    jsonb_strip_nulls(jsonb_build_object('user_id', p_auth_user_id, 'instead_of_user_id', v_member.auth_user_id)));
   return true;
 end;
 $$;
 
 -- Name: FUNCTION link_member_auth_user(p_member_id uuid, p_auth_user_id uuid); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) IS 'Admin, service: links a member to a Supabase Auth user; false: he was linked to this one. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, USER_NOT_FOUND, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), MEMBER_ALREADY_LINKED (the member or the user, to another).';
+COMMENT ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) IS 'Admin, service: links a member to a Supabase Auth user, in place of a link to one who no longer exists if there is such; false: they were linked to this one. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, USER_NOT_FOUND, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), MEMBER_ALREADY_LINKED (the member or the user, to another).';
+
+-- Name: list_card_invitations(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_card_invitations() RETURNS TABLE(card_id uuid, card_no text, card_type text, name text, invited_by_no text, invited_by_name text, invited_at timestamp with time zone, expires_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+begin
+  return query
+    select c.id, c.card_no, c.card_type, c.name, m.member_no, m.name, i.invited_at, i.expires_at
+    from app.card_invitations i
+    join app.cards c on c.id = i.card_id
+    left join app.member_profiles m on m.id = i.invited_by
+    where i.member_id = v_own.id and app.has_invitation(i.card_id, i.member_id)
+    order by i.expires_at, c.card_no;
+end;
+$$;
+
+-- Name: FUNCTION list_card_invitations(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_card_invitations() IS 'The cards that the caller was asked to own and may still accept or decline, the one that ends first on top; invited_by is NULL for an admin of the system. Errors: NOT_AUTHENTICATED.';
 
 -- Name: list_devices(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6142,6 +6755,8 @@ begin
       round(p_raw_amount, 2)::text, p_external_order_id, p_terminal_code),
     v_tx.id);
   if v_known_tx_id is not null then
+    -- Again: who was dismissed while they waited for the first request hears nothing of it.
+    perform sec.merchant_of_caller(p_merchant_code);
     return query
       select t.id, t.tx_no, t.card_id, t.final_amount, t.discount, t.points_earned, t.discount_source, t.raw_amount,
              t.created_at, true
@@ -6153,7 +6768,10 @@ begin
   perform app.check_merchant_order(v_merchant.id, p_external_order_id);
   v_code := app.find_code(p_qr_plain, p_terminal_code);
   select c.* into strict v_card from app.cards c where c.id = v_code.card_id for no key update;
-  v_tx.created_at := app.lock_active_merchant_for_posting(v_merchant.id);
+  v_tx.created_at := app.lock_merchant_for_posting(v_merchant.id);
+  -- Again under the locks, which hold it from now on: the cashier may have been dismissed meanwhile, the merchant suspended, the terminal retired.
+  v_merchant := sec.merchant_of_caller(p_merchant_code);
+  perform app.check_merchant_can_charge(v_merchant, p_terminal_code);
   perform app.consume_code(v_code, v_tx.id, v_tx.created_at);
   v_terms := app.agree_payment(v_card, v_code, v_merchant, p_raw_amount, v_tx.created_at);
 
@@ -6193,7 +6811,7 @@ $$;
 
 -- Name: FUNCTION merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) IS 'Charges the card behind a payment code, online or offline, once. Amounts in house currency, at most two decimals. The same key and request answers the first payment with replayed = true, for ever; a refusal is forgotten. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, INVALID_QR, TERMINAL_CODE_REQUIRED, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, TERMINAL_NOT_FOUND, EXTERNAL_ORDER_ALREADY_PAID, QR_EXPIRED_OR_INVALID, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, AMOUNT_OVER_LIMIT, CARD_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, OFFLINE_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.';
+COMMENT ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) IS 'Charges the card behind a payment code, online or offline, once. Amounts in house currency, at most two decimals. The same key and request answers the first payment with replayed = true, for ever; a refusal is forgotten. p_tag is no part of what makes two requests the same: a replay keeps the first one''s. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, INVALID_QR, TERMINAL_CODE_REQUIRED, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, TERMINAL_NOT_FOUND, EXTERNAL_ORDER_ALREADY_PAID, QR_EXPIRED_OR_INVALID, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, AMOUNT_OVER_CODE_LIMIT, AMOUNT_OVER_LIMIT, CARD_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, OFFLINE_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.';
 
 -- Name: merchant_refund_tx(text, text, numeric, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6223,6 +6841,7 @@ begin
     rules.request_fingerprint('merchant_refund_tx', p_merchant_code, p_original_tx_no, round(p_refund_amount, 2)::text),
     v_tx.id);
   if v_known_tx_id is not null then
+    perform sec.merchant_of_caller(p_merchant_code);
     return query select a.* from app.refund_answer(v_known_tx_id, true) a;
     return;
   end if;
@@ -6235,9 +6854,12 @@ begin
   if v_refunded + p_refund_amount > v_payment.final_amount then
     perform rules.fail('REFUND_EXCEEDS_REMAINING', jsonb_build_object('remaining', (v_payment.final_amount - v_refunded)::text));
   end if;
+  if v_card.card_type = 'voucher' and v_refunded + p_refund_amount <> v_payment.final_amount then
+    perform rules.fail('REFUND_WHOLE_ONLY', jsonb_build_object('remaining', (v_payment.final_amount - v_refunded)::text));
+  end if;
   v_tx.points_earned := -app.points_to_take(v_payment, v_refunded + p_refund_amount, v_card);
   if v_card.card_type = 'voucher' then
-    v_card := app.reissue_voucher(v_card, v_tx.created_at);
+    v_card := app.reissue_voucher(v_card, v_payment.created_at);
   elsif v_card.status = 'closed' then
     perform rules.fail('CARD_NOT_ACTIVE');
   end if;
@@ -6263,7 +6885,7 @@ $$;
 
 -- Name: FUNCTION merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher''s refund is a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE (the voucher of a deleted member).';
+COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher is refunded whole, as a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. p_tag is no part of what makes two requests the same: a replay keeps the first one''s. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, REFUND_WHOLE_ONLY, CARD_NOT_ACTIVE, BALANCE_OVER_LIMIT, MEMBER_NOT_ACTIVE (the voucher of a deleted member).';
 
 -- Name: query_audit_log(text, text, uuid, text, timestamp with time zone, timestamp with time zone, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6345,23 +6967,23 @@ declare
   v_email text;
   v_member app.member_profiles;
   v_created boolean := false;
+  v_taken text[];
 begin
   -- One user's calls follow each other: the second finds the member that the first made or linked.
   perform pg_advisory_xact_lock(hashtextextended('mps/user/' || v_user_id::text, 0));
   select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id and m.status <> 'deleted';
   if v_member.id is null then
     v_member := app.link_known_member(v_user_id);
-    if v_member.id is not null then
-      perform audit.log('member', 'member.linked', 'member', v_member.member_no, '{}');
-    end if;
   end if;
   if v_member.id is null then
     select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null and not u.is_sso_user
       and lower(u.email) ~ '^[^@[:space:]]+@[^@[:space:]]+$';
-    -- The phone is only his word: one that Supabase Auth has confirmed for somebody else is not his.
+    v_taken := app.take_claimed_contacts(v_user_id, null);
+    -- The phone is only their word: one that Supabase Auth has confirmed for somebody else is not theirs.
     perform app.check_not_confirmed_by_another(v_user_id, v_phone, null);
     v_member := app.make_member(v_name, v_phone, v_email, v_user_id);
     v_created := true;
+    perform app.tell_given(v_member.id, v_taken);
     perform audit.log('member', 'member.registered', 'member', v_member.member_no, '{}');
   end if;
   return query
@@ -6373,7 +6995,7 @@ $_$;
 
 -- Name: FUNCTION register_member(p_name text, p_phone text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.register_member(p_name text, p_phone text) IS 'Makes the signed-in user a member with one standard card, or links him to the member that has his confirmed phone or e-mail. Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+COMMENT ON FUNCTION public.register_member(p_name text, p_phone text) IS 'Makes the signed-in user a member with one standard card, or links them to the member that has their confirmed phone or e-mail and no link that leads to somebody; a member who only claimed these loses them. Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
 
 -- Name: register_terminal(uuid, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6546,6 +7168,7 @@ begin
   select o.* into strict v_order from app.recharge_orders o where o.id = v_order.id for update;
   select p.* into strict v_payment from app.recharge_payments p
   where p.provider = v_payment.provider and p.provider_tx_id = v_payment.provider_tx_id;
+  perform sec.hold_admin();
   if v_payment.status <> 'needs_review' then
     perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', v_payment.status));
   end if;
@@ -6578,7 +7201,7 @@ $$;
 
 -- Name: FUNCTION resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text) IS 'Admin: ends the review of one payment of an order: credit puts what was paid onto the card, refunded_outside says that the provider gave it back; p_note, at most 500 characters, is kept with it. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, CARD_NOT_ACTIVE, RECHARGE_ORDER_STATUS_CONFLICT (already ended, or paid in another currency).';
+COMMENT ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text) IS 'Admin: ends the review of one payment of an order: credit puts what was paid onto the card, refunded_outside says that the provider gave it back; p_note, at most 500 characters, is kept with it. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, CARD_NOT_ACTIVE, BALANCE_OVER_LIMIT, RECHARGE_ORDER_STATUS_CONFLICT (already ended, or paid in another currency).';
 
 -- Name: retire_terminal(text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6594,12 +7217,13 @@ begin
   select t.* into v_terminal
   from app.terminals t
   where t.code = p_terminal_code
-    and (sec.is_admin() or exists (select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id))
-  for no key update of t;
+    and (sec.is_admin() or exists (select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id));
   if v_terminal.code is null then
     perform rules.fail('TERMINAL_NOT_FOUND');
   end if;
-  v_actor_role := sec.require_merchant_owner(v_terminal.merchant_id);
+  -- Waits for the charges that the terminal is making. Its merchant never changes.
+  v_actor_role := app.lock_merchant_users(v_terminal.merchant_id);
+  select t.* into strict v_terminal from app.terminals t where t.code = p_terminal_code;
   if v_terminal.status = 'retired' then
     return false;
   end if;
@@ -6612,7 +7236,69 @@ $$;
 
 -- Name: FUNCTION retire_terminal(p_terminal_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.retire_terminal(p_terminal_code text) IS 'Admin or owner of its merchant: the terminal charges no more, and its code is never used again. false: it was retired. Errors: NOT_AUTHENTICATED, TERMINAL_NOT_FOUND, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.retire_terminal(p_terminal_code text) IS 'Admin or owner of its merchant: the terminal charges no more: no charge of it commits after this returned. Its code is never used again. false: it was retired. Errors: NOT_AUTHENTICATED, TERMINAL_NOT_FOUND, PERMISSION_DENIED, MERCHANT_NOT_FOUND (dismissed meanwhile).';
+
+-- Name: reverse_cash_recharge(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, original_tx_no text, card_id uuid, amount numeric, merchant_code text, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_merchant app.merchants;
+  v_recharge app.transactions;
+  v_card app.cards;
+  v_tx app.transactions;
+  v_known_tx_id uuid;
+  v_reason text;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  v_reason := sec.bounded_text(p_reason, 200, 'reason');
+  if v_reason is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
+  end if;
+  v_merchant := sec.merchant_of_caller(p_merchant_code);
+
+  v_tx.id := app.uuid_v7();
+  v_known_tx_id := app.claim_idempotency_key(
+    'merchant:' || v_merchant.id, p_idempotency_key,
+    rules.request_fingerprint('reverse_cash_recharge', p_merchant_code, p_original_tx_no, v_reason), v_tx.id);
+  if v_known_tx_id is not null then
+    perform sec.merchant_of_caller(p_merchant_code);
+    return query select a.* from app.reversal_answer(v_known_tx_id, true) a;
+    return;
+  end if;
+
+  v_recharge := app.find_cash_recharge(v_merchant.id, p_original_tx_no);
+  select c.* into strict v_card from app.cards c where c.id = v_recharge.card_id for no key update;
+  v_tx.created_at := app.lock_merchant_for_reversal(v_merchant.id);
+  perform app.check_reverser(v_recharge, v_user_id, v_tx.created_at);
+  perform app.check_reversible(v_recharge, v_card);
+
+  v_tx.tx_no := app.next_tx_no('REV');
+  v_tx.tx_type := 'reversal';
+  v_tx.card_id := v_card.id;
+  v_tx.member_id := v_recharge.member_id;
+  v_tx.merchant_id := v_merchant.id;
+  v_tx.original_tx_id := v_recharge.id;
+  v_tx.raw_amount := v_recharge.final_amount;
+  v_tx.discount := 1;
+  v_tx.discount_source := 'none';
+  v_tx.final_amount := v_recharge.final_amount;
+  v_tx.points_earned := 0;
+  v_tx.tag := jsonb_build_object('reason', v_reason);
+  v_tx.actor_user_id := v_user_id;
+  perform app.post_reversal(v_tx, v_recharge);
+  perform audit.log('merchant', 'card.recharge_reversed', 'transaction', v_tx.tx_no, jsonb_build_object(
+    'merchant_code', v_merchant.code, 'original_tx_no', v_recharge.tx_no, 'amount', v_tx.final_amount::text));
+  return query select a.* from app.reversal_answer(v_tx.id, false) a;
+end;
+$$;
+
+-- Name: FUNCTION reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text) IS 'Takes cash that was recharged wrongly off the card again, the whole amount, once: the cashier who took it within 30 minutes, a manager or owner of the merchant until it is settled; the card must still hold it. p_reason: 1 to 200 characters. The order that the recharge names stays taken. The same key and request: the first answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_CASH_RECHARGE_REVERSIBLE, REVERSAL_NEEDS_MANAGER, RECHARGE_ALREADY_REVERSED, RECHARGE_ALREADY_SETTLED, INSUFFICIENT_BALANCE.';
 
 -- Name: revoke_card_qr(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6660,7 +7346,8 @@ begin
     perform rules.fail('DEVICE_NOT_FOUND');
   end if;
   perform from app.cards c where c.id = v_device.card_id for no key update;
-  if not app.may_end_device(v_device, v_member.id) then
+  perform sec.hold_if_admin();
+  if not app.may_end_device(v_device, (sec.own_member()).id) then
     perform rules.fail('DEVICE_NOT_FOUND');
   end if;
   update app.payment_devices d set revoked_at = clock_timestamp() where d.handle = p_handle and d.revoked_at is null;
@@ -6677,9 +7364,9 @@ $_$;
 
 COMMENT ON FUNCTION public.revoke_device(p_handle text) IS 'Ends a device: its own member, the card''s owner or admin, or an admin of the house. No charge of its codes commits after this returned. false: it was over. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, DEVICE_NOT_FOUND.';
 
--- Name: rotate_card_qr(uuid, integer); Type: FUNCTION; Schema: public; Owner: -
+-- Name: rotate_card_qr(uuid, integer, numeric); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer DEFAULT 900) RETURNS TABLE(qr_plain text, qr_expires_at timestamp with time zone)
+CREATE FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer DEFAULT 900, p_amount_max numeric DEFAULT NULL::numeric) RETURNS TABLE(qr_plain text, qr_expires_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -6697,6 +7384,9 @@ begin
       'seconds_min', rules.limit_int('code.lifetime_seconds_min'),
       'seconds_max', rules.limit_int('code.lifetime_seconds_max')));
   end if;
+  if p_amount_max is not null and not rules.is_amount(p_amount_max) then
+    perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'amount_max'));
+  end if;
   v_member := sec.own_member();
   v_card := app.lock_own_card_for_codes(p_card_id, v_member.id);
   v_now := clock_timestamp();
@@ -6706,17 +7396,18 @@ begin
   qr_plain := '70' || app.random_digits(rules.limit_int('code.body_digits'));
   qr_plain := qr_plain || rules.luhn_digit(qr_plain);
   qr_expires_at := v_now + make_interval(secs => p_ttl_seconds);
-  insert into app.payment_codes (code_hash, key_id, card_id, member_id, issued_at, expires_at)
-  select rules.code_hash(sec.secret(k.secret_name), qr_plain), k.key_id, p_card_id, v_member.id, v_now, qr_expires_at
+  insert into app.payment_codes (code_hash, key_id, card_id, member_id, issued_at, expires_at, amount_max)
+  select rules.code_hash(sec.secret(k.secret_name), qr_plain), k.key_id, p_card_id, v_member.id, v_now, qr_expires_at, p_amount_max
   from sec.master_keys k where k.key_id = v_key_id;
-  perform audit.log('member', 'code.issued', 'card', v_card.card_no, jsonb_build_object('ttl_seconds', p_ttl_seconds));
+  perform audit.log('member', 'code.issued', 'card', v_card.card_no,
+    jsonb_strip_nulls(jsonb_build_object('ttl_seconds', p_ttl_seconds, 'amount_max', p_amount_max::text)));
   return next;
 end;
 $$;
 
--- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) IS 'A fresh online payment code of the caller for a card he may pay with; ends his earlier code of that card. Lifetime 60 to 86400 s. The plain code is returned once and stored nowhere. Errors: NOT_AUTHENTICATED, INVALID_TTL, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, NOT_CONFIGURED.';
+COMMENT ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric) IS 'A fresh online payment code of the caller for a card they may pay with; ends their earlier code of that card. Lifetime 60 to 86400 s. p_amount_max: most raw amount that it pays (AMOUNT_OVER_CODE_LIMIT above it, nothing consumed); NULL is no bound of its own. The plain code is returned once and stored nowhere. Errors: NOT_AUTHENTICATED, INVALID_TTL, INVALID_PRICE, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, NOT_CONFIGURED.';
 
 -- Name: search_cards(text, integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6777,7 +7468,7 @@ begin
       union
       (select m.id from app.member_profiles m where lower(m.name) like rules.like_prefix(lower(v_keyword))
        order by lower(m.name) using ~<~, m.id limit v_rows))
-    select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
+    select m.id, m.member_no, m.name, m.phone, m.email, m.status, app.is_linked(m.auth_user_id), m.created_at
     from found f
     join app.member_profiles m on m.id = f.id
     order by m.member_no
@@ -6873,7 +7564,9 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
   end if;
   update app.cards c
-  set expires_at = p_expires_at, status = case when c.status = 'expired' then 'active' else c.status end
+  set expires_at = p_expires_at,
+      status = case when c.status = 'expired' then coalesce(c.status_before_expiry, 'active') else c.status end,
+      status_before_expiry = null
   where c.id = p_card_id;
   perform audit.log('admin', 'card.expiry_set', 'card', v_card.card_no, jsonb_build_object('expires_at', p_expires_at));
   return true;
@@ -6882,7 +7575,7 @@ $$;
 
 -- Name: FUNCTION set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) IS 'Admin: a new expiry in the future, or NULL for none; an expired card is active again. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, MALFORMED_ARGUMENT.';
+COMMENT ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) IS 'Admin: a new expiry in the future, or NULL for none; an expired card is again what it was before: active, frozen or lost. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, MALFORMED_ARGUMENT.';
 
 -- Name: set_membership_levels(jsonb); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6935,6 +7628,7 @@ declare
 begin
   perform sec.require_admin();
   select s.* into v_setting from app.settings s where s.key = p_key for no key update;
+  perform sec.hold_admin();
   if v_setting.key is null then
     perform rules.fail('SETTING_NOT_FOUND', jsonb_build_object('setting', left(p_key, 64)));
   end if;
@@ -7056,6 +7750,9 @@ begin
     perform rules.fail('MEMBER_NOT_FOUND');
   end if;
   v_member := app.lock_member(p_member_id);
+  if not sec.is_service() and p_member_id is distinct from (sec.own_member()).id then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
   delete from app.external_identities i where i.member_id = p_member_id and i.provider = p_provider;
   if not found then
     perform rules.fail('EXTERNAL_ID_NOT_FOUND', jsonb_build_object('provider', p_provider));
@@ -7082,20 +7779,27 @@ declare
   v_card app.cards;
   v_own_role text;
   v_role text;
+  v_is_invited boolean;
 begin
   -- Whom the card does not know never waits for its lock.
   if v_is_admin or app.card_role(p_card_id, v_own.id) is not null then
     select c.* into v_card from app.cards c where c.id = p_card_id for update;
+    -- Again under the lock: roles are taken, and admins go.
+    v_is_admin := sec.hold_if_admin();
+    v_own := sec.own_member();
     v_own_role := app.card_role(p_card_id, v_own.id);
     v_role := app.card_role(p_card_id, p_member_id);
   end if;
   if v_card.id is null or (v_own_role is null and not v_is_admin) then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
-  if v_role is null then
+  v_is_invited := app.has_invitation(p_card_id, p_member_id);
+  if v_role is null and not v_is_invited then
     return false;
   end if;
-  if not v_is_admin and p_member_id is distinct from v_own.id and not app.may_bind_others(v_own_role, v_role) then
+  if not v_is_admin and p_member_id is distinct from v_own.id
+     and not app.may_bind_others(v_own_role, case when v_is_invited then 'owner' else v_role end)
+  then
     perform rules.fail('PERMISSION_DENIED');
   end if;
   -- Again under the lock: members are suspended under it.
@@ -7103,6 +7807,7 @@ begin
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
   perform app.check_last_owner(p_card_id, p_member_id);
+  perform app.end_invitation(p_card_id, p_member_id);
   perform app.end_payer(p_card_id, p_member_id);
   delete from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id;
   perform audit.log(
@@ -7114,7 +7819,7 @@ $$;
 
 -- Name: FUNCTION unbind_member_from_card(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, MEMBER_NOT_ACTIVE (a suspended member unbinding another), CANNOT_REMOVE_LAST_OWNER.';
+COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. An invitation ends with it. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, MEMBER_NOT_ACTIVE (a suspended member unbinding another), CANNOT_REMOVE_LAST_OWNER.';
 
 -- Name: unfreeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7153,7 +7858,12 @@ begin
   v_new.phone := sec.normal_phone(p_phone);
   v_new.email := sec.normal_email(p_email);
   perform sec.own_or_any_member(p_member_id);
+  if not sec.is_admin() then
+    perform app.tell_given(p_member_id, app.take_claimed_contacts(v_user_id, p_member_id));
+  end if;
   v_old := app.lock_member(p_member_id);
+  perform sec.hold_if_admin();
+  perform sec.own_or_any_member(p_member_id);
   if v_old.status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
@@ -7182,7 +7892,7 @@ $$;
 
 -- Name: FUNCTION update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text) IS 'Own, admin: changes name, phone, e-mail; NULL keeps, an empty phone or e-mail is erased. What a member sets himself is unconfirmed and proves nothing: register_member links only members without a user. He cannot take what another user has confirmed. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+COMMENT ON FUNCTION public.update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text) IS 'Own, admin: changes name, phone, e-mail; NULL keeps, an empty phone or e-mail is erased. What a member sets is unconfirmed and proves nothing: register_member links only members without a user. They cannot take what another user has confirmed, and get back what another only claimed and they confirmed. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
 
 -- Name: update_merchant(uuid, text, text, integer, text, text, numeric, boolean); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7201,6 +7911,7 @@ begin
   v_name := case when p_name is not null then sec.normal_name(p_name) end;
   v_contact := sec.bounded_text(p_contact, 200, 'contact');
   select m.* into v_old from app.merchants m where m.id = p_merchant_id for no key update;
+  perform sec.hold_admin();
   if v_old.id is null then
     perform rules.fail('MERCHANT_NOT_FOUND');
   end if;
@@ -7255,8 +7966,11 @@ begin
   v_known_id := app.claim_idempotency_key(
     app.admin_scope(v_admin_id), p_idempotency_key,
     rules.request_fingerprint('update_points_and_level', p_card_id::text, p_delta_points::text, v_reason), v_ledger_id);
-  if v_known_id is null then
+  if v_known_id is not null then
+    perform sec.require_admin();
+  else
     select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+    perform sec.hold_admin();
     if v_card.id is null then
       perform rules.fail('CARD_NOT_FOUND');
     end if;
@@ -7301,6 +8015,7 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
   end if;
   select s.* into v_settlement from app.settlements s where s.id = p_settlement_id for no key update;
+  perform sec.hold_admin();
   if v_settlement.id is null then
     perform rules.fail('SETTLEMENT_NOT_FOUND');
   end if;
@@ -7341,7 +8056,7 @@ declare
   v_card app.cards;
   v_tx app.transactions;
   v_known_tx_id uuid;
-  v_order_scope text := 'house';
+  v_order_scope text;
 begin
   perform sec.check_idempotency_key(p_idempotency_key);
   perform sec.check_recharge_amount(p_amount);
@@ -7349,13 +8064,9 @@ begin
   if p_payment_method is distinct from 'cash' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'payment_method'));
   end if;
-  if p_merchant_code is null then
-    v_scope := app.admin_scope(sec.require_admin());
-  else
-    v_merchant := sec.merchant_of_caller(p_merchant_code);
-    v_scope := 'merchant:' || v_merchant.id;
-    v_order_scope := v_scope;
-  end if;
+  v_merchant := sec.cash_taker(p_merchant_code);
+  v_scope := coalesce('merchant:' || v_merchant.id, app.admin_scope(v_user_id));
+  v_order_scope := coalesce('merchant:' || v_merchant.id, 'house');
 
   v_tx.id := app.uuid_v7();
   v_known_tx_id := app.claim_idempotency_key(
@@ -7364,6 +8075,7 @@ begin
       p_merchant_code),
     v_tx.id);
   if v_known_tx_id is not null then
+    perform sec.cash_taker(p_merchant_code);
     return query select a.* from app.cash_recharge_answer(v_known_tx_id, true) a;
     return;
   end if;
@@ -7377,8 +8089,12 @@ begin
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   perform app.check_rechargeable(v_card, null);
-  v_tx.created_at := case when v_merchant.id is null then clock_timestamp()
-    else app.lock_shop_for_cash(v_merchant, v_user_id, p_amount) end;
+  if v_merchant.id is null then
+    perform sec.hold_admin();
+    v_tx.created_at := clock_timestamp();
+  else
+    v_tx.created_at := app.lock_shop_for_cash(v_merchant, v_user_id, p_amount);
+  end if;
 
   v_tx.card_id := v_card.id;
   v_tx.member_id := v_card.personal_member_id;
@@ -7400,7 +8116,7 @@ $$;
 
 -- Name: FUNCTION user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) IS 'Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant''s user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED.';
+COMMENT ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) IS 'Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant''s user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first answer, with the first one''s p_tag. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, BALANCE_OVER_LIMIT.';
 
 -- Name: validate_qr_plain(text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7579,6 +8295,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('MALFORMED_BODY', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
+    ('IDEMPOTENCY_KEY_NOT_SUPPORTED', 400),
     ('INVALID_PRICE', 422),
     ('INVALID_REFUND_AMOUNT', 422),
     ('INVALID_RECHARGE_AMOUNT', 422),
@@ -7594,6 +8311,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('PERMISSION_DENIED', 403),
     ('NOT_MERCHANT_USER', 403),
     ('IDEMPOTENCY_KEY_REUSED', 422),
+    ('REQUEST_CANCELLED', 409),
     ('SETTING_NOT_FOUND', 404),
     ('USER_NOT_FOUND', 404),
     ('MERCHANT_NOT_FOUND', 404),
@@ -7603,6 +8321,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('MEMBER_NOT_FOUND', 404),
     ('CARD_NOT_FOUND', 404),
     ('DEVICE_NOT_FOUND', 404),
+    ('INVITATION_NOT_FOUND', 404),
     ('RECHARGE_ORDER_NOT_FOUND', 404),
     ('TX_NOT_FOUND', 404),
     ('ORIGINAL_TX_NOT_FOUND', 404),
@@ -7631,6 +8350,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('DEVICE_LIMIT_REACHED', 409),
     ('RECHARGE_ORDER_STATUS_CONFLICT', 409),
     ('SETTLEMENT_STATUS_CONFLICT', 409),
+    ('AMOUNT_OVER_CODE_LIMIT', 422),
     ('AMOUNT_OVER_LIMIT', 422),
     ('CARD_DAILY_LIMIT_EXCEEDED', 409),
     ('MERCHANT_DAILY_LIMIT_EXCEEDED', 409),
@@ -7638,9 +8358,15 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('CASHIER_DAILY_LIMIT_EXCEEDED', 409),
     ('INSUFFICIENT_BALANCE', 402),
     ('INSUFFICIENT_POINTS', 409),
+    ('BALANCE_OVER_LIMIT', 409),
     ('ONLY_COMPLETED_PAYMENT_REFUNDABLE', 409),
     ('REFUND_EXCEEDS_REMAINING', 409),
+    ('REFUND_WHOLE_ONLY', 422),
     ('REFUND_NEEDS_MANAGER', 403),
+    ('ONLY_CASH_RECHARGE_REVERSIBLE', 409),
+    ('RECHARGE_ALREADY_REVERSED', 409),
+    ('RECHARGE_ALREADY_SETTLED', 409),
+    ('REVERSAL_NEEDS_MANAGER', 403),
     ('SETTLEMENT_ALREADY_EXISTS', 409),
     ('NO_TRANSACTIONS_IN_PERIOD', 409),
     ('UNAVAILABLE', 503),
@@ -7771,6 +8497,7 @@ CREATE FUNCTION rules.limits() RETURNS TABLE(name text, value text)
     ('code.otp_step_seconds', '30'),
     ('code.otp_steps_skew_max', '1'),
     ('code.terminal_code_chars', '6'),
+    ('code.amount_max_default', '1000.00'),
     ('payment.amount_max', '50000.00'),
     ('payment.card_day_max', '200000.00'),
     ('payment.offline_amount_max', '500.00'),
@@ -7781,6 +8508,9 @@ CREATE FUNCTION rules.limits() RETURNS TABLE(name text, value text)
     ('recharge.amount_max', '50000.00'),
     ('recharge.cashier_day_max', '50000.00'),
     ('recharge.order_lifetime_seconds', '900'),
+    ('recharge.reversal_seconds_max', '1800'),
+    ('card.balance_max', '10000000.00'),
+    ('invitation.lifetime_seconds', '604800'),
     ('device.live_max', '5'),
     ('device.label_chars_max', '64'),
     ('points.delta_max', '1000000'),
@@ -7971,6 +8701,24 @@ $$;
 -- Name: FUNCTION caller(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.caller() IS 'The caller''s Supabase Auth user and API role, from the verified claims of this transaction.';
+
+-- Name: cash_taker(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.cash_taker(p_merchant_code text) RETURNS app.merchants
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if p_merchant_code is not null then
+    return sec.merchant_of_caller(p_merchant_code);
+  end if;
+  perform sec.require_admin();
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION cash_taker(p_merchant_code text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.cash_taker(p_merchant_code text) IS 'The merchant, if the caller works for it; NULL for an admin, when none is named.';
 
 -- Name: check_audit_query(text, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -8322,6 +9070,43 @@ $$;
 
 COMMENT ON FUNCTION sec.has_vault() IS 'Whether Supabase Vault is there for us.';
 
+-- Name: hold_admin(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_admin() RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  -- Waits for a removal that is under way; a removal waits for us. Not before the locks of the call: nobody waits for a removed admin.
+  perform from app.admin_users a where a.user_id = v_user_id for key share;
+  if not found then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  return v_user_id;
+end;
+$$;
+
+-- Name: FUNCTION hold_admin(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_admin() IS 'The signed-in admin as sec.require_admin() has it, who stays one until the transaction ends. After the locks that a call waits for.';
+
+-- Name: hold_admin_or_service(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_admin_or_service() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if not sec.is_service() then
+    perform sec.hold_admin();
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION hold_admin_or_service(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_admin_or_service() IS 'As sec.hold_admin(), for calls of the service too, whose right nobody takes away.';
+
 -- Name: hold_against_truncate(regclass); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.hold_against_truncate(p_table regclass) RETURNS void
@@ -8379,6 +9164,23 @@ $$;
 -- Name: FUNCTION hold_existing(p_table regclass); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.hold_existing(p_table regclass) IS 'What logs name: rows change, but none goes and none takes another id.';
+
+-- Name: hold_if_admin(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_if_admin() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform from app.admin_users a
+  where a.user_id = (sec.caller()).user_id and (sec.caller()).role is not distinct from 'authenticated'
+  for key share;
+  return found;
+end;
+$$;
+
+-- Name: FUNCTION hold_if_admin(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_if_admin() IS 'Whether the caller is an admin, who then stays one until the transaction ends: for calls that others may make too. After the locks.';
 
 -- Name: is_admin(); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -8818,6 +9620,31 @@ CREATE FUNCTION sec.schema_version() RETURNS text
 
 COMMENT ON FUNCTION sec.schema_version() IS 'The newest migration, by hand: every landing that adds one replaces this function.';
 
+-- Name: scopes_of_caller(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.scopes_of_caller(p_merchant_code text) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  if p_merchant_code is not null then
+    return next 'merchant:' || (sec.merchant_of_caller(p_merchant_code)).id;
+    return;
+  end if;
+  if sec.is_admin() then
+    return next app.admin_scope(v_user_id);
+  end if;
+  if (sec.own_member()).id is not null then
+    return next 'member:' || (sec.own_member()).id;
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION scopes_of_caller(p_merchant_code text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.scopes_of_caller(p_merchant_code text) IS 'The idempotency scopes in which the caller''s keys are: the merchant''s, if they work for it, else their own as admin and as member.';
+
 -- Name: search_keyword(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.search_keyword(p_keyword text) RETURNS text
@@ -8989,6 +9816,21 @@ CREATE TABLE app.card_bindings (
 
 COMMENT ON TABLE app.card_bindings IS 'Who may use a card. The member of a standard card or voucher is its owner here too.';
 
+-- Name: card_invitations; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.card_invitations (
+    card_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    invited_by uuid,
+    invited_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT card_invitations_expire_after_they_begin CHECK ((expires_at > invited_at))
+);
+
+-- Name: TABLE card_invitations; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.card_invitations IS 'Members who were asked to own a card and have not answered; invited_by: the owner who asked, NULL for an admin of the system. The row goes when it is answered or withdrawn; the audit log keeps what happened.';
+
 -- Name: card_no_seq; Type: SEQUENCE; Schema: app; Owner: -
 
 CREATE SEQUENCE app.card_no_seq
@@ -9037,7 +9879,7 @@ CREATE TABLE app.cashier_cash_days (
     user_id uuid NOT NULL,
     day date NOT NULL,
     total numeric(14,2) NOT NULL,
-    CONSTRAINT cashier_cash_days_total_no_number CHECK (((total > (0)::numeric) AND (total <> 'NaN'::numeric)))
+    CONSTRAINT cashier_cash_days_total_no_number CHECK (((total >= (0)::numeric) AND (total <> 'NaN'::numeric)))
 );
 
 -- Name: TABLE cashier_cash_days; Type: COMMENT; Schema: app; Owner: -
@@ -9094,15 +9936,16 @@ COMMENT ON TABLE app.external_identities IS 'Who a member is at WeChat, Alipay o
 CREATE TABLE app.idempotency_keys (
     scope text NOT NULL,
     key text NOT NULL,
-    fingerprint bytea NOT NULL,
-    result_id uuid NOT NULL,
+    fingerprint bytea,
+    result_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_committed_or_cancelled CHECK (((fingerprint IS NULL) = (result_id IS NULL))),
     CONSTRAINT idempotency_keys_key_well_formed CHECK (rules.is_idempotency_key(key))
 );
 
 -- Name: TABLE idempotency_keys; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, kept for ever. The answer is read again from result_id, a row that never changes.';
+COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, and keys that were cancelled (fingerprint and result_id are NULL), kept for ever. The answer of a committed one is read again from result_id, a row that never changes.';
 
 -- Name: ledger_entries; Type: TABLE; Schema: app; Owner: -
 
@@ -9168,13 +10011,27 @@ CREATE TABLE app.level_changes_default (
     created_at timestamp with time zone NOT NULL
 );
 
+-- Name: member_notices; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.member_notices (
+    id uuid DEFAULT app.uuid_v7() NOT NULL,
+    member_id uuid NOT NULL,
+    kind text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT member_notices_kind_known CHECK ((kind = ANY (ARRAY['phone_taken'::text, 'email_taken'::text, 'phone_given'::text, 'email_given'::text])))
+);
+
+-- Name: TABLE member_notices; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.member_notices IS 'What a member is to be told when they next look (get_user_profile): their phone or e-mail went to who had confirmed it, or was freed for them from who had only claimed it. No personal data.';
+
 -- Name: merchant_cash_days; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.merchant_cash_days (
     merchant_id uuid NOT NULL,
     day date NOT NULL,
     total numeric(14,2) NOT NULL,
-    CONSTRAINT merchant_cash_days_total_no_number CHECK (((total > (0)::numeric) AND (total <> 'NaN'::numeric)))
+    CONSTRAINT merchant_cash_days_total_no_number CHECK (((total >= (0)::numeric) AND (total <> 'NaN'::numeric)))
 );
 
 -- Name: TABLE merchant_cash_days; Type: COMMENT; Schema: app; Owner: -
@@ -9314,7 +10171,7 @@ CREATE TABLE app.recharge_payments (
     CONSTRAINT recharge_payments_resolution_note_blank_or_long CHECK (((char_length(resolution_note) >= 1) AND (char_length(resolution_note) <= 500))),
     CONSTRAINT recharge_payments_resolved_after_a_review CHECK ((((resolved_at IS NOT NULL) = ((status <> 'needs_review'::text) AND (review_reason IS NOT NULL))) AND ((resolved_by IS NOT NULL) = (resolved_at IS NOT NULL)))),
     CONSTRAINT recharge_payments_review_has_its_reason CHECK (((status = 'credited'::text) OR (review_reason IS NOT NULL))),
-    CONSTRAINT recharge_payments_review_reason_known CHECK ((review_reason = ANY (ARRAY['wrong_provider'::text, 'wrong_currency'::text, 'wrong_amount'::text, 'second_payment'::text, 'card_closed'::text]))),
+    CONSTRAINT recharge_payments_review_reason_known CHECK ((review_reason = ANY (ARRAY['wrong_provider'::text, 'wrong_currency'::text, 'wrong_amount'::text, 'second_payment'::text, 'card_closed'::text, 'balance_over_limit'::text]))),
     CONSTRAINT recharge_payments_status_known CHECK ((status = ANY (ARRAY['credited'::text, 'needs_review'::text, 'refunded_outside'::text])))
 );
 
@@ -9443,9 +10300,9 @@ CREATE TABLE app.transactions_default (
     CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
     CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
     CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
-    CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
-    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
-    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
+    CONSTRAINT transactions_refunds_and_reversals_name_their_original CHECK (((tx_type = ANY (ARRAY['refund'::text, 'reversal'::text])) = (original_tx_id IS NOT NULL))),
+    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|REV|ADJ|STX)[0-9]{10,}$'::text)),
+    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'reversal'::text, 'adjustment'::text, 'settlement'::text])))
 );
 
 -- Name: event_log; Type: TABLE; Schema: audit; Owner: -
@@ -9546,6 +10403,11 @@ ALTER TABLE ONLY app.binding_attempts
 ALTER TABLE ONLY app.card_bindings
     ADD CONSTRAINT card_bindings_pkey PRIMARY KEY (card_id, member_id);
 
+-- Name: card_invitations card_invitations_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_pkey PRIMARY KEY (card_id, member_id);
+
 -- Name: card_type_rules card_type_rules_number_prefix_key; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.card_type_rules
@@ -9620,6 +10482,11 @@ ALTER TABLE ONLY app.level_changes
 
 ALTER TABLE ONLY app.level_changes_default
     ADD CONSTRAINT level_changes_default_pkey PRIMARY KEY (id);
+
+-- Name: member_notices member_notices_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.member_notices
+    ADD CONSTRAINT member_notices_pkey PRIMARY KEY (id);
 
 -- Name: member_profiles member_profiles_auth_user_taken; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -9854,6 +10721,14 @@ CREATE INDEX binding_attempts_by_member ON app.binding_attempts USING btree (mem
 
 CREATE INDEX card_bindings_by_member ON app.card_bindings USING btree (member_id);
 
+-- Name: card_invitations_by_inviter; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX card_invitations_by_inviter ON app.card_invitations USING btree (invited_by) WHERE (invited_by IS NOT NULL);
+
+-- Name: card_invitations_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX card_invitations_by_member ON app.card_invitations USING btree (member_id);
+
 -- Name: cards_by_card_no_prefix; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX cards_by_card_no_prefix ON app.cards USING btree (card_no text_pattern_ops);
@@ -9902,6 +10777,10 @@ CREATE INDEX level_changes_by_card ON ONLY app.level_changes USING btree (card_i
 
 CREATE INDEX level_changes_default_card_id_id_idx ON app.level_changes_default USING btree (card_id, id);
 
+-- Name: member_notices_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX member_notices_by_member ON app.member_notices USING btree (member_id, id);
+
 -- Name: member_profiles_by_email_prefix; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX member_profiles_by_email_prefix ON app.member_profiles USING btree (email text_pattern_ops);
@@ -9925,6 +10804,10 @@ CREATE INDEX member_profiles_by_status ON app.member_profiles USING btree (statu
 -- Name: merchant_users_by_user; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX merchant_users_by_user ON app.merchant_users USING btree (user_id);
+
+-- Name: payment_codes_by_payer; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX payment_codes_by_payer ON app.payment_codes USING btree (card_id, member_id, id);
 
 -- Name: payment_codes_one_open_code_a_payer; Type: INDEX; Schema: app; Owner: -
 
@@ -10417,6 +11300,21 @@ ALTER TABLE ONLY app.card_bindings
 ALTER TABLE ONLY app.card_bindings
     ADD CONSTRAINT card_bindings_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
+-- Name: card_invitations card_invitations_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
+
+-- Name: card_invitations card_invitations_invited_by_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES app.member_profiles(id);
+
+-- Name: card_invitations card_invitations_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
+
 -- Name: cards cards_card_type_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.cards
@@ -10446,6 +11344,11 @@ ALTER TABLE ONLY app.device_steps
 
 ALTER TABLE ONLY app.external_identities
     ADD CONSTRAINT external_identities_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
+
+-- Name: member_notices member_notices_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.member_notices
+    ADD CONSTRAINT member_notices_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
 -- Name: merchant_cash_days merchant_cash_days_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -10578,6 +11481,10 @@ ALTER TABLE app.binding_attempts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.card_bindings ENABLE ROW LEVEL SECURITY;
 
+-- Name: card_invitations; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.card_invitations ENABLE ROW LEVEL SECURITY;
+
 -- Name: card_type_rules; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.card_type_rules ENABLE ROW LEVEL SECURITY;
@@ -10625,6 +11532,10 @@ ALTER TABLE app.level_changes ENABLE ROW LEVEL SECURITY;
 -- Name: level_changes_default; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.level_changes_default ENABLE ROW LEVEL SECURITY;
+
+-- Name: member_notices; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.member_notices ENABLE ROW LEVEL SECURITY;
 
 -- Name: member_profiles; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -10769,6 +11680,10 @@ REVOKE ALL ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code
 
 REVOKE ALL ON FUNCTION app.audit_kept() FROM PUBLIC;
 
+-- Name: FUNCTION balance_max(p_card app.cards); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.balance_max(p_card app.cards) FROM PUBLIC;
+
 -- Name: FUNCTION padded(p_number bigint, p_digits_min integer); Type: ACL; Schema: rules; Owner: -
 
 REVOKE ALL ON FUNCTION rules.padded(p_number bigint, p_digits_min integer) FROM PUBLIC;
@@ -10784,6 +11699,10 @@ REVOKE ALL ON FUNCTION app.binding_tries_of(p_card_id uuid) FROM PUBLIC;
 -- Name: FUNCTION booking_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.booking_violations() FROM PUBLIC;
+
+-- Name: FUNCTION cancel_idempotency_key(p_scope text, p_key text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) FROM PUBLIC;
 
 -- Name: FUNCTION card_day(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -10820,6 +11739,10 @@ REVOKE ALL ON FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id
 -- Name: FUNCTION changed_fields(p_old jsonb, p_new jsonb); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.changed_fields(p_old jsonb, p_new jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION check_balance_max(p_card app.cards, p_amount numeric); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_balance_max(p_card app.cards, p_amount numeric) FROM PUBLIC;
 
 -- Name: FUNCTION check_bindable(p_card app.cards, p_member app.member_profiles); Type: ACL; Schema: app; Owner: -
 
@@ -10881,6 +11804,18 @@ REVOKE ALL ON FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid
 
 REVOKE ALL ON FUNCTION app.check_refunder(p_merchant_id uuid, p_refunded_total numeric) FROM PUBLIC;
 
+-- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION check_reversible(p_recharge app.transactions, p_card app.cards); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_reversible(p_recharge app.transactions, p_card app.cards) FROM PUBLIC;
+
 -- Name: FUNCTION check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text) FROM PUBLIC;
@@ -10892,6 +11827,10 @@ REVOKE ALL ON FUNCTION app.check_trend(p_start timestamp with time zone, p_end t
 -- Name: FUNCTION claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION claimants_of(p_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.claimants_of(p_user_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -10941,6 +11880,10 @@ REVOKE ALL ON FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_id
 
 REVOKE ALL ON FUNCTION app.draw_terminal_code() FROM PUBLIC;
 
+-- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION end_member_codes(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.end_member_codes(p_member_id uuid) FROM PUBLIC;
@@ -10977,6 +11920,10 @@ REVOKE ALL ON FUNCTION app.erase_member(p_member app.member_profiles) FROM PUBLI
 
 REVOKE ALL ON FUNCTION app.final_at() FROM PUBLIC;
 
+-- Name: FUNCTION find_cash_recharge(p_merchant_id uuid, p_tx_no text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.find_cash_recharge(p_merchant_id uuid, p_tx_no text) FROM PUBLIC;
+
 -- Name: FUNCTION find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone) FROM PUBLIC;
@@ -10988,10 +11935,6 @@ REVOKE ALL ON FUNCTION app.find_device_code(p_qr_plain text, p_terminal_code tex
 -- Name: FUNCTION find_payment_code(p_qr_plain text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.find_payment_code(p_qr_plain text) FROM PUBLIC;
-
--- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION find_refundable_payment(p_merchant_id uuid, p_tx_no text); Type: ACL; Schema: app; Owner: -
 
@@ -11013,6 +11956,10 @@ REVOKE ALL ON FUNCTION app.follow_recharge_payments(p_order_id uuid) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) FROM PUBLIC;
 
+-- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION has_prepared_transaction(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.has_prepared_transaction() FROM PUBLIC;
@@ -11029,9 +11976,21 @@ REVOKE ALL ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_or
 
 REVOKE ALL ON FUNCTION app.idempotency_violations() FROM PUBLIC;
 
+-- Name: FUNCTION invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) FROM PUBLIC;
+
+-- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_linked(p_auth_user_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) FROM PUBLIC;
+
+-- Name: FUNCTION is_reversed(p_tx_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_reversed(p_tx_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: ACL; Schema: app; Owner: -
 
@@ -11057,10 +12016,6 @@ REVOKE ALL ON FUNCTION app.levels_from_json(p_levels jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.link_known_member(p_user_id uuid) FROM PUBLIC;
 
--- Name: FUNCTION lock_active_merchant_for_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
-
 -- Name: FUNCTION lock_admin_users(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_admin_users() FROM PUBLIC;
@@ -11068,6 +12023,10 @@ REVOKE ALL ON FUNCTION app.lock_admin_users() FROM PUBLIC;
 -- Name: FUNCTION lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) FROM PUBLIC;
+
+-- Name: FUNCTION lock_card_of_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION lock_member(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11084,6 +12043,10 @@ REVOKE ALL ON FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) FRO
 -- Name: FUNCTION lock_merchant_for_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_merchant_for_reversal(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_merchant_for_reversal(p_merchant_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION lock_merchant_users(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11217,6 +12180,10 @@ REVOKE ALL ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) 
 
 REVOKE ALL ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) FROM PUBLIC;
 
+-- Name: FUNCTION post_reversal(p_tx app.transactions, p_recharge app.transactions); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_reversal(p_tx app.transactions, p_recharge app.transactions) FROM PUBLIC;
+
 -- Name: FUNCTION post_transaction(p_tx app.transactions); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.post_transaction(p_tx app.transactions) FROM PUBLIC;
@@ -11261,9 +12228,9 @@ REVOKE ALL ON FUNCTION app.refund_answer(p_refund_tx_id uuid, p_replayed boolean
 
 REVOKE ALL ON FUNCTION app.refunded_amount(p_tx_id uuid) FROM PUBLIC;
 
--- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION relevel_cards(p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
 
@@ -11272,6 +12239,10 @@ REVOKE ALL ON FUNCTION app.relevel_cards(p_points_min bigint[]) FROM PUBLIC;
 -- Name: FUNCTION replace_levels(p_levels app.membership_levels[], p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) FROM PUBLIC;
+
+-- Name: FUNCTION reversal_answer(p_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.reversal_answer(p_tx_id uuid, p_replayed boolean) FROM PUBLIC;
 
 -- Name: FUNCTION review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text); Type: ACL; Schema: app; Owner: -
 
@@ -11357,6 +12328,14 @@ REVOKE ALL ON FUNCTION app.settlement_violations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.slice_end(p_first uuid, p_id_to uuid, p_rows_max integer) FROM PUBLIC;
 
+-- Name: FUNCTION take_claimed_contacts(p_user_id uuid, p_own_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.take_claimed_contacts(p_user_id uuid, p_own_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION tell_given(p_member_id uuid, p_fields text[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.tell_given(p_member_id uuid, p_fields text[]) FROM PUBLIC;
+
 -- Name: FUNCTION tip_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.tip_violations() FROM PUBLIC;
@@ -11396,6 +12375,11 @@ REVOKE ALL ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode tex
 -- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: ACL; Schema: audit; Owner: -
 
 REVOKE ALL ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION accept_card_invitation(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) TO authenticated;
 
 -- Name: FUNCTION add_admin_user(p_user_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -11441,6 +12425,11 @@ GRANT ALL ON FUNCTION public.bind_external_identity(p_member_id uuid, p_provider
 
 REVOKE ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) TO authenticated;
+
+-- Name: FUNCTION cancel_request(p_merchant_code text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) TO authenticated;
 
 -- Name: FUNCTION close_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -11528,6 +12517,11 @@ GRANT ALL ON FUNCTION public.cron_verify_ledger() TO service_role;
 REVOKE ALL ON FUNCTION public.cron_verify_seals() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.cron_verify_seals() TO service_role;
 
+-- Name: FUNCTION decline_card_invitation(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.decline_card_invitation(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decline_card_invitation(p_card_id uuid) TO authenticated;
+
 -- Name: FUNCTION delete_member(p_member_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.delete_member(p_member_id uuid) FROM PUBLIC;
@@ -11537,6 +12531,11 @@ GRANT ALL ON FUNCTION public.delete_member(p_member_id uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) TO authenticated;
+
+-- Name: FUNCTION find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) TO authenticated;
 
 -- Name: FUNCTION freeze_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -11568,6 +12567,11 @@ GRANT ALL ON FUNCTION public.get_card_bindings(p_card_id uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.get_card_detail(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.get_card_detail(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION get_code_state(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_code_state(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_code_state(p_card_id uuid) TO authenticated;
 
 -- Name: FUNCTION get_latest_seal(); Type: ACL; Schema: public; Owner: -
 
@@ -11667,6 +12671,11 @@ REVOKE ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_use
 GRANT ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) TO service_role;
 
+-- Name: FUNCTION list_card_invitations(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_card_invitations() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_card_invitations() TO authenticated;
+
 -- Name: FUNCTION list_devices(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.list_devices(p_card_id uuid) FROM PUBLIC;
@@ -11747,6 +12756,11 @@ GRANT ALL ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_
 REVOKE ALL ON FUNCTION public.retire_terminal(p_terminal_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.retire_terminal(p_terminal_code text) TO authenticated;
 
+-- Name: FUNCTION reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text) TO authenticated;
+
 -- Name: FUNCTION revoke_card_qr(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.revoke_card_qr(p_card_id uuid) FROM PUBLIC;
@@ -11757,10 +12771,10 @@ GRANT ALL ON FUNCTION public.revoke_card_qr(p_card_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.revoke_device(p_handle text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.revoke_device(p_handle text) TO authenticated;
 
--- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer); Type: ACL; Schema: public; Owner: -
+-- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric); Type: ACL; Schema: public; Owner: -
 
-REVOKE ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) TO authenticated;
+REVOKE ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric) TO authenticated;
 
 -- Name: FUNCTION search_cards(p_keyword text, p_limit integer); Type: ACL; Schema: public; Owner: -
 
@@ -11969,6 +12983,10 @@ REVOKE ALL ON FUNCTION sec.bounded_text(p_text text, p_chars_max integer, p_fiel
 
 REVOKE ALL ON FUNCTION sec.caller() FROM PUBLIC;
 
+-- Name: FUNCTION cash_taker(p_merchant_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.cash_taker(p_merchant_code text) FROM PUBLIC;
+
 -- Name: FUNCTION check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone) FROM PUBLIC;
@@ -12041,6 +13059,14 @@ REVOKE ALL ON FUNCTION sec.has_usable_master_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.has_vault() FROM PUBLIC;
 
+-- Name: FUNCTION hold_admin(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_admin() FROM PUBLIC;
+
+-- Name: FUNCTION hold_admin_or_service(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_admin_or_service() FROM PUBLIC;
+
 -- Name: FUNCTION hold_against_truncate(p_table regclass); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_against_truncate(p_table regclass) FROM PUBLIC;
@@ -12052,6 +13078,10 @@ REVOKE ALL ON FUNCTION sec.hold_append_only(p_table regclass) FROM PUBLIC;
 -- Name: FUNCTION hold_existing(p_table regclass); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_existing(p_table regclass) FROM PUBLIC;
+
+-- Name: FUNCTION hold_if_admin(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_if_admin() FROM PUBLIC;
 
 -- Name: FUNCTION is_admin(); Type: ACL; Schema: sec; Owner: -
 
@@ -12144,6 +13174,10 @@ REVOKE ALL ON FUNCTION sec.require_user() FROM PUBLIC;
 -- Name: FUNCTION schema_version(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.schema_version() FROM PUBLIC;
+
+-- Name: FUNCTION scopes_of_caller(p_merchant_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.scopes_of_caller(p_merchant_code text) FROM PUBLIC;
 
 -- Name: FUNCTION search_keyword(p_keyword text); Type: ACL; Schema: sec; Owner: -
 

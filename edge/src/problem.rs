@@ -100,11 +100,12 @@ impl IntoResponse for Failure {
 pub(crate) fn write_document(mut response: Response, request_id: &RequestId) -> Response {
     let Some(failure) = response.extensions().get::<Failure>().cloned() else { return response };
     let code = failure.code();
+    let is_key_cancelled = failure.refusal.is_key_cancelled;
     let mut params = failure.refusal.params;
     if let (ErrorCode::MethodNotAllowed, Some(allow)) = (code, response.headers().get(ALLOW)) {
         params.insert("allow".to_owned(), json!(allow.to_str().unwrap_or_default()));
     }
-    let document = json!({
+    let mut document = json!({
         "type": format!("urn:mps:error:{code}"),
         "title": code.title(),
         "status": code.status(),
@@ -113,6 +114,9 @@ pub(crate) fn write_document(mut response: Response, request_id: &RequestId) -> 
         "params": params,
         "instance": request_id.as_str(),
     });
+    if is_key_cancelled {
+        document["key_cancelled"] = json!(true);
+    }
     *response.body_mut() = Body::from(document.to_string());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -16,7 +16,7 @@ const entries: Readonly<Record<string, readonly [script: string, module: string 
   "./inline": ["inline.js", undefined, 80],
   "./scanner/inline": ["scanner_inline.js", undefined, 130],
   "./scanner": ["scanner.js", "mps_scanner_bg.wasm", 112],
-  "./client": ["client.js", undefined, 10.5],
+  "./client": ["client.js", undefined, 11],
   "./supabase": ["supabase.js", undefined, 10],
 };
 

@@ -127,7 +127,8 @@ impl Operation {
         let fields: Vec<_> = self
             .fields()
             .into_iter()
-            .filter(|(name, _, _)| !names.contains(&name.as_str()) && name != "idempotency_key")
+            .filter(|(name, _, _)| !names.contains(&name.as_str()))
+            .filter(|(name, _, _)| !(self.way.is_keyed() && name == "idempotency_key"))
             .collect();
         if !self.way.has_body() || fields.is_empty() {
             return None;
@@ -407,6 +408,7 @@ fn problem() -> Value {
             "retry": {"enum": ["never", "after_fix", "same_key"]},
             "params": {"type": "object"},
             "instance": {"type": "string", "description": "The request id"},
+            "key_cancelled": {"const": true, "description": "Only when the request's key is cancelled: nothing was done with it and nothing ever will be"},
         },
     })
 }

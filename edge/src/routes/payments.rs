@@ -2,8 +2,8 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    Charge as Charged, GetTransactionDetail, MerchantChargeByQr, MerchantRefundTx, Quote as Quoted,
-    QuotePayment, Refund, TransactionDetail,
+    CancelRequest, Charge as Charged, FindPayment, GetTransactionDetail, MerchantChargeByQr,
+    MerchantRefundTx, Quote as Quoted, QuotePayment, Refund, TransactionDetail,
 };
 use mps_client::wire::Json;
 use mps_core::{Money, PaymentCode};
@@ -19,6 +19,8 @@ pub(super) fn routes() -> Routes {
         .handle::<QuotePayment<'_>, _, _, _, _>(Way::Post, "/api/payment/quote", "quotePayment", quote)
         .handle::<MerchantChargeByQr<'_>, _, _, _, _>(Way::PostKeyed, "/api/payment/charge", "charge", charge)
         .handle::<MerchantRefundTx, _, _, _, _>(Way::PostKeyed, "/api/payment/refund", "refund", refund)
+        .rpc::<CancelRequest>(Way::Post, "/api/payment/cancel", "cancelRequest")
+        .rpc::<FindPayment>(Way::Get, "/api/payment/find", "findPayment")
         .handle::<GetTransactionDetail, _, _, _, _>(Way::Get, "/api/payment/{tx_no}", "getPayment", detail)
 }
 

@@ -17,7 +17,7 @@ pub use edge::Edge;
 pub use faults::{BadLine, Fault, Line};
 pub use http::{Answer, answer_of, send, try_send};
 pub use token::{ProjectKeys, Token};
-pub use upstream::{HeldCall, Upstream};
+pub use upstream::{HeldCall, LateCall, Upstream};
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};

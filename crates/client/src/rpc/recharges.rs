@@ -248,8 +248,45 @@ pub struct CashRecharge {
 }
 
 rpc! {
-    /// `merchant_refund_tx`: Refunds a payment, wholly or in parts, onto its card; a voucher's refund is a new
-    /// voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals.
+    /// `reverse_cash_recharge`: Takes cash that was recharged wrongly off the card again, the whole amount, once: the
+    /// cashier who took it within 30 minutes, a manager or owner until it is settled.
+    ReverseCashRecharge = "reverse_cash_recharge", keyed, read_row -> CashReversal {
+        /// The code of the merchant.
+        merchant_code: String,
+        /// The recharge to reverse.
+        original_tx_no: String,
+        /// Why; 1 to 200 characters.
+        reason: String,
+        /// Names this request for ever.
+        idempotency_key: Option<String>,
+    }
+}
+
+/// The answer of [`ReverseCashRecharge`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CashReversal {
+    /// The id of the reversal.
+    pub tx_id: TransactionId,
+    /// The number of the reversal.
+    pub tx_no: String,
+    /// The number of the recharge.
+    pub original_tx_no: String,
+    /// The card.
+    pub card_id: CardId,
+    /// In the house currency.
+    pub amount: Amount,
+    /// The code of the merchant.
+    pub merchant_code: String,
+    /// When it was made.
+    pub created_at: Instant,
+    /// Whether this answers an earlier request with the same key.
+    pub replayed: bool,
+}
+
+rpc! {
+    /// `merchant_refund_tx`: Refunds a payment, wholly or in parts, onto its card; a voucher is refunded whole, as a
+    /// new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals.
     MerchantRefundTx = "merchant_refund_tx", keyed, read_row -> Refund {
         /// The code of the merchant.
         merchant_code: String,
