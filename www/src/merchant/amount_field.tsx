@@ -13,6 +13,7 @@ export function AmountField({ amount, onAmount }: { amount: string; onAmount: (a
       <label>
         <span>{texts.amount}</span>
         <input
+          name="amount"
           value={amount}
           placeholder="0.00"
           autocomplete="off"

@@ -22,6 +22,7 @@ export function CodeField({ digits, onDigits }: CodeFieldProps) {
       <label class="field">
         <span>{texts.code}</span>
         <input
+          name="code"
           value={inFours(digits).join(" ")}
           inputMode="numeric"
           autocomplete="off"

@@ -1,10 +1,15 @@
 // Entering a charge: amount, code, and the price that comes of them.
 import type { QuotePaymentRequest } from "@mps/sdk/client";
+import { digitsOf } from "../digits.ts";
 import { useFormat, useTexts } from "../i18n.ts";
+import { textOf } from "../shell/form.ts";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
 import { AmountField } from "./amount_field.tsx";
 import { CodeField } from "./code_field.tsx";
-import { completeRequest, type QuoteState, useQuote } from "./quote.ts";
+import { completeRequest, isSameRequest, type QuoteState, useQuote } from "./quote.ts";
+
+/** The shop's and the terminal's choice are fields of this form too, wherever they stand on the page. */
+export const entryForm = "entry";
 
 interface EntryProps {
   place: { merchantCode: string; terminalCode: string | undefined };
@@ -22,10 +27,14 @@ export function Entry({ place, amount, digits, onAmount, onDigits, onCharge }: E
   const { state, ask } = useQuote(request);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    if (state.kind === "quoted") onCharge(state.request);
+    // What has been drawn may be older than the fields: they have the last word, and one that has no price yet is not charged.
+    const merchant = textOf(event, "merchant") || place.merchantCode;
+    const terminal = textOf(event, "terminal") || place.terminalCode;
+    const inFields = completeRequest(merchant, terminal, textOf(event, "amount"), digitsOf(textOf(event, "code")));
+    if (state.kind === "quoted" && isSameRequest(inFields, state.request)) onCharge(state.request);
   };
   return (
-    <form class="till" onSubmit={submit}>
+    <form id={entryForm} class="till" onSubmit={submit}>
       <AmountField amount={amount} onAmount={onAmount} />
       <div class="stack">
         <CodeField digits={digits} onDigits={onDigits} />
