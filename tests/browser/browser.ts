@@ -34,6 +34,8 @@ export interface Look {
   serviceWorkers?: "allow" | "block";
   /** The site of the environment when left out. */
   baseURL?: string;
+  /** The browser's own language. */
+  locale?: string;
 }
 
 /** Somebody's own device: nothing is shared with another. */

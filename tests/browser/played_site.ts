@@ -4,7 +4,7 @@ import { type IncomingMessage, type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Browser, Page } from "playwright-core";
-import { openDevice, openPage } from "./browser.ts";
+import { type Look, openDevice, openPage } from "./browser.ts";
 
 const dist = new URL("../../www/dist/", import.meta.url);
 const types: Readonly<Record<string, string>> = { html: "text/html", js: "text/javascript", css: "text/css", wasm: "application/wasm", svg: "image/svg+xml" };
@@ -22,7 +22,7 @@ export type Play = (asked: Asked) => object | undefined | Promise<object | undef
 
 export interface PlayedSite {
   /** A page of it, signed in. */
-  open: (path: string) => Promise<Page>;
+  open: (path: string, look?: Look) => Promise<Page>;
   close: () => void;
 }
 
@@ -35,7 +35,7 @@ export async function playSite(browser: Browser, play: Play): Promise<PlayedSite
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const baseURL = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
-  return { open: (path) => openSignedIn(browser, baseURL, path), close: () => stop(server) };
+  return { open: (path, look = {}) => openSignedIn(browser, { ...look, baseURL, serviceWorkers: "block" }, path), close: () => stop(server) };
 }
 
 function stop(server: Server): void {
@@ -54,8 +54,8 @@ async function answerOf(request: IncomingMessage, play: Play): Promise<[type: st
   return ["application/json", JSON.stringify(answer)];
 }
 
-async function openSignedIn(browser: Browser, baseURL: string, path: string): Promise<Page> {
-  const device = await openDevice(browser, { baseURL, serviceWorkers: "block" });
+async function openSignedIn(browser: Browser, look: Look, path: string): Promise<Page> {
+  const device = await openDevice(browser, look);
   await device.addInitScript((kept) => localStorage.setItem("mps.session", kept), JSON.stringify(session));
   const page = await openPage(device);
   await page.goto(path);

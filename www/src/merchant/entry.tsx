@@ -1,6 +1,7 @@
 // Entering a charge: amount, code, and the price that comes of them.
 import type { QuotePaymentRequest } from "@mps/sdk/client";
-import { digitsOf } from "../digits.ts";
+import { useAmountReader } from "../amounts.ts";
+import { readDigits } from "../digits.ts";
 import { useFormat, useTexts } from "../i18n.ts";
 import { textOf } from "../shell/form.ts";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
@@ -13,6 +14,7 @@ export const entryForm = "entry";
 
 interface EntryProps {
   place: { merchantCode: string; terminalCode: string | undefined };
+  /** The text of its field. */
   amount: string;
   digits: string;
   onAmount: (amount: string) => void;
@@ -23,19 +25,22 @@ interface EntryProps {
 export function Entry({ place, amount, digits, onAmount, onDigits, onCharge }: EntryProps) {
   const texts = useTexts().pos;
   const format = useFormat();
-  const request = completeRequest(place.merchantCode, place.terminalCode, amount, digits);
+  const read = useAmountReader();
+  const entered = read(amount);
+  const request = completeRequest(place.merchantCode, place.terminalCode, entered, digits);
   const { state, ask } = useQuote(request);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     // What has been drawn may be older than the fields: they have the last word, and one that has no price yet is not charged.
     const merchant = textOf(event, "merchant") || place.merchantCode;
     const terminal = textOf(event, "terminal") || place.terminalCode;
-    const inFields = completeRequest(merchant, terminal, textOf(event, "amount"), digitsOf(textOf(event, "code")));
+    const code = readDigits(textOf(event, "code"));
+    const inFields = "digits" in code ? completeRequest(merchant, terminal, read(textOf(event, "amount")), code.digits) : undefined;
     if (state.kind === "quoted" && isSameRequest(inFields, state.request)) onCharge(state.request);
   };
   return (
     <form id={entryForm} class="till" onSubmit={submit}>
-      <AmountField amount={amount} onAmount={onAmount} />
+      <AmountField text={amount} amount={entered} onText={onAmount} />
       <div class="stack">
         <CodeField digits={digits} onDigits={onDigits} />
         <div class="quote" aria-live="polite">

@@ -1,7 +1,8 @@
 // The price of what has been entered, asked as soon as amount and code are complete.
-import { inspectPaymentCode, limits, parsePrice } from "@mps/sdk";
-import { MpsError, type PaymentQuote, type QuotePaymentRequest } from "@mps/sdk/client";
+import { inspectPaymentCode, limits } from "@mps/sdk";
+import type { PaymentQuote, QuotePaymentRequest } from "@mps/sdk/client";
 import { useEffect, useState } from "preact/hooks";
+import type { Amount } from "../amounts.ts";
 import type { Problem } from "../problem.ts";
 import { useSite } from "../shell/site.ts";
 
@@ -15,22 +16,12 @@ export type QuoteState = { kind: "incomplete" } | { kind: "asking" } | Answer;
 export function completeRequest(
   merchantCode: string,
   terminalCode: string | undefined,
-  amount: string,
+  amount: Amount,
   digits: string,
 ): QuotePaymentRequest | undefined {
-  const price = priceOf(amount);
-  if (price === undefined || digits.length !== limits.code.digits || inspectPaymentCode(digits) === null) return undefined;
-  const request = { merchant_code: merchantCode, qr_plain: digits, raw_amount: price };
+  if (amount.kind !== "price" || digits.length !== limits.code.digits || inspectPaymentCode(digits) === null) return undefined;
+  const request = { merchant_code: merchantCode, qr_plain: digits, raw_amount: amount.price };
   return terminalCode === undefined ? request : { ...request, terminal_code: terminalCode };
-}
-
-function priceOf(amount: string): string | undefined {
-  try {
-    return parsePrice(amount);
-  } catch (error) {
-    if (error instanceof MpsError && error.code === "INVALID_PRICE") return undefined;
-    throw error;
-  }
 }
 
 const textOf = (request: QuotePaymentRequest | undefined): string | undefined => request && JSON.stringify(request);
