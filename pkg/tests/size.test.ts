@@ -14,7 +14,7 @@ const KILOBYTE = 1000;
 const entries: Readonly<Record<string, readonly [script: string, module: string | undefined, kilobytesMax: number]>> = {
   ".": ["browser.js", "mps_bg.wasm", 60],
   "./inline": ["inline.js", undefined, 80],
-  "./scanner": ["scanner.js", "mps_scanner_bg.wasm", 110],
+  "./scanner": ["scanner.js", "mps_scanner_bg.wasm", 145],
   "./client": ["client.js", undefined, 8],
   "./supabase": ["supabase.js", undefined, 10],
 };
