@@ -44,7 +44,7 @@ const tableAccess = {
 };
 
 export default tseslint.config(
-  { ignores: ["**/dist/", "**/dist.new/", "**/node_modules/", "**/build/", "target/", "**/generated/", "**/*.d.ts", ".mps/", "supabase/"] },
+  { ignores: ["**/dist/", "**/dist.new/", "**/node_modules/", "**/build/", "edge/build-*/", "target/", "**/generated/", "**/*.d.ts", ".mps/", "supabase/"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
     files: ["**/*.{ts,tsx}"],

@@ -39,6 +39,7 @@ const edge :Workerd.Worker = (
     (name = "RATE_LIMIT_USER", fromEnvironment = "RATE_LIMIT_USER"),
     (name = "RATE_LIMIT_PAYMENT", fromEnvironment = "RATE_LIMIT_PAYMENT"),
     (name = "RATE_LIMIT_ADDRESS", fromEnvironment = "RATE_LIMIT_ADDRESS"),
+    (name = "REQUESTS_IN_FLIGHT", fromEnvironment = "REQUESTS_IN_FLIGHT"),
     (name = "OPS_TOKEN", fromEnvironment = "OPS_TOKEN"),
     (name = "METRICS_TOKEN", fromEnvironment = "METRICS_TOKEN"),
     (name = "PUBLIC_URL", fromEnvironment = "PUBLIC_URL"),

@@ -56,7 +56,8 @@ CREATE TYPE app.shown_code AS (
 	member_id uuid,
 	payment_code_id uuid,
 	device_handle text,
-	device_step bigint
+	device_step bigint,
+	amount_max numeric
 );
 
 -- Name: identity; Type: TYPE; Schema: sec; Owner: -
@@ -130,12 +131,14 @@ CREATE TABLE app.cards (
     paid_on date,
     paid_on_total numeric(14,2) DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    status_before_expiry text,
     CONSTRAINT cards_balance_not_negative CHECK (((balance >= (0)::numeric) AND (balance <> 'NaN'::numeric))),
     CONSTRAINT cards_card_no_well_formed CHECK ((card_no ~ '^(STD|PPD|COR|VCH)[0-9]{8,}$'::text)),
     CONSTRAINT cards_fixed_discount_in_range CHECK (((fixed_discount >= (0)::numeric) AND (fixed_discount <= (1)::numeric))),
     CONSTRAINT cards_paid_on_total_no_number CHECK ((paid_on_total <> 'NaN'::numeric)),
     CONSTRAINT cards_personal_types_name_their_member CHECK (((card_type = ANY (ARRAY['standard'::text, 'voucher'::text])) = (personal_member_id IS NOT NULL))),
     CONSTRAINT cards_points_not_negative CHECK ((points >= 0)),
+    CONSTRAINT cards_status_before_expiry_known CHECK ((status_before_expiry = ANY (ARRAY['active'::text, 'frozen'::text, 'lost'::text]))),
     CONSTRAINT cards_status_known CHECK ((status = ANY (ARRAY['active'::text, 'frozen'::text, 'lost'::text, 'expired'::text, 'closed'::text])))
 )
 WITH (fillfactor='80');
@@ -143,6 +146,10 @@ WITH (fillfactor='80');
 -- Name: TABLE cards; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.cards IS 'Cards with their balance, which equals the sum of their ledger entries. paid_on_total: raw amounts paid on the day paid_on.';
+
+-- Name: COLUMN cards.status_before_expiry; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON COLUMN app.cards.status_before_expiry IS 'Of an expired card: what it is again by a new expiry.';
 
 -- Name: merchants; Type: TABLE; Schema: app; Owner: -
 
@@ -180,6 +187,9 @@ declare
   v_terms app.payment_terms;
 begin
   perform app.check_payer(p_card, p_code.member_id, p_now, 'QR_EXPIRED_OR_INVALID');
+  if p_raw_amount > p_code.amount_max then
+    perform rules.fail('AMOUNT_OVER_CODE_LIMIT', jsonb_build_object('limit', p_code.amount_max::numeric(14, 2)::text));
+  end if;
   perform app.check_payment_limits(p_card, p_merchant, p_raw_amount, p_now);
   if p_code.device_handle is not null then
     perform app.check_offline_limits(p_code, p_raw_amount, p_now);
@@ -194,7 +204,7 @@ $$;
 
 -- Name: FUNCTION agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'The decision of a payment, the same for quote and charge: payer, limits, price, balance.';
+COMMENT ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'The decision of a payment, the same for quote and charge: payer, what the code allows, limits, price, balance.';
 
 -- Name: audit_kept(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -205,6 +215,20 @@ CREATE FUNCTION app.audit_kept() RETURNS interval
 -- Name: FUNCTION audit_kept(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.audit_kept() IS 'How long the audit log is kept: seven years.';
+
+-- Name: balance_max(app.cards); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.balance_max(p_card app.cards) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return app.setting('card_balance_max_' || p_card.card_type)::numeric;
+end;
+$$;
+
+-- Name: FUNCTION balance_max(p_card app.cards); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.balance_max(p_card app.cards) IS 'Most that a card of this type holds.';
 
 -- Name: padded(bigint, integer); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -294,7 +318,6 @@ COMMENT ON FUNCTION app.binding_tries_of(p_card_id uuid) IS 'The name of the seq
 
 CREATE FUNCTION app.booking_violations() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$
   with booked as (
     select
@@ -329,6 +352,8 @@ CREATE FUNCTION app.booking_violations() RETURNS TABLE(rule text, object text, d
     when b.tx_type = 'refund' then
       b.card_delta = b.final_amount and b.merchant_delta = -b.final_amount and b.entries = 2
     when b.tx_type = 'recharge' then b.card_delta = b.final_amount and b.entries = 2
+    when b.tx_type = 'reversal' then
+      b.card_delta = -b.final_amount and b.merchant_delta = b.final_amount and b.entries = 2
     when b.tx_type = 'adjustment' then abs(b.card_delta) = b.final_amount and b.entries = 2
     else b.entries >= 2
   end
@@ -347,6 +372,28 @@ $$;
 -- Name: FUNCTION booking_violations(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.booking_violations() IS 'Transactions, their entries and their numbers: entries sum to zero, each has the others, the amounts agree.';
+
+-- Name: cancel_idempotency_key(text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_result_id uuid;
+begin
+  -- Waits, as a claim does, for a request that is running with this key.
+  insert into app.idempotency_keys (scope, key) values (p_scope, p_key) on conflict do nothing;
+  if found then
+    return null;
+  end if;
+  select k.result_id into strict v_result_id from app.idempotency_keys k where k.scope = p_scope and k.key = p_key;
+  return v_result_id;
+end;
+$$;
+
+-- Name: FUNCTION cancel_idempotency_key(p_scope text, p_key text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) IS 'NULL: the key is cancelled, now or since an earlier call. Else the id of what its request has made, which stays as it is.';
 
 -- Name: card_day(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -376,7 +423,6 @@ COMMENT ON FUNCTION app.card_role(p_card_id uuid, p_member_id uuid) IS 'A member
 
 CREATE FUNCTION app.card_violations() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$
   select 'balance_equals_entries', coalesce(c.card_no, e.card_id::text), format('%s against %s', coalesce(c.balance, 0), coalesce(e.total, 0))
   from app.cards c
@@ -391,16 +437,29 @@ CREATE FUNCTION app.card_violations() RETURNS TABLE(rule text, object text, deta
   left join (select l.card_id, sum(l.delta) as total from app.point_ledger l group by l.card_id) p on p.card_id = c.id
   where c.points <> coalesce(p.total, 0)
   union all
+  -- While cards follow a new table of levels they may be on their way.
   select 'level_follows_points', c.card_no, format('level %s at %s points', c.level, c.points)
   from app.cards c
   join (select m.level, m.points_min, lead(m.points_min) over (order by m.points_min) as points_end from app.membership_levels m) l
     on c.points >= l.points_min and (l.points_end is null or c.points < l.points_end)
-  where c.level <> l.level
+  where c.level <> l.level and (select s.is_settled from app.level_state s)
+  union all
+  -- Every step of a level is recorded, so the steps add up from level 0, in whatever order.
+  select 'level_equals_its_changes', c.card_no, format('%s against %s', c.level, coalesce(x.total, 0))
+  from app.cards c
+  left join (
+    select s.card_id, sum(s.step) as total
+    from (
+      select p.card_id, p.level_after - p.level_before as step from app.point_ledger p where p.level_after <> p.level_before
+      union all
+      select l.card_id, l.level_after - l.level_before from app.level_changes l) s
+    group by s.card_id) x on x.card_id = c.id
+  where c.level <> coalesce(x.total, 0)
 $$;
 
 -- Name: FUNCTION card_violations(); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.card_violations() IS 'Balances and points equal their ledgers, no balance is negative, the level follows from the points.';
+COMMENT ON FUNCTION app.card_violations() IS 'Balances, points and levels equal their ledgers, no balance is negative, the level follows from the points.';
 
 -- Name: cards_of_his_alone(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -421,6 +480,16 @@ $$;
 -- Name: FUNCTION cards_of_his_alone(p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.cards_of_his_alone(p_member_id uuid) IS 'The cards a member owns and nobody else is bound to.';
+
+-- Name: cards_to_relevel(bigint[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.cards_to_relevel(p_points_min bigint[]) RETURNS integer
+    LANGUAGE sql
+    AS $$ select count(*)::int from app.cards c where c.level <> width_bucket(c.points, p_points_min) - 1 $$;
+
+-- Name: FUNCTION cards_to_relevel(p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.cards_to_relevel(p_points_min bigint[]) IS 'How many cards have another level than their points give.';
 
 -- Name: cash_recharge_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
 
@@ -466,13 +535,15 @@ CREATE FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) RETU
     AS $$
   select case when p_seal.root is distinct from app.seal_root(p_seal)
     or p_seal.previous_root is distinct from coalesce(p_previous.root, decode(repeat('00', 32), 'hex'))
-    or p_seal.id_from is distinct from coalesce(p_previous.id_to, '00000000-0000-0000-0000-000000000000')
+    or p_seal.id_from is distinct from coalesce(
+      (select r.id_from from app.seal_rewinds r where r.seal_no = p_seal.seal_no), p_previous.id_to,
+      '00000000-0000-0000-0000-000000000000')
     then 'seal_changed' end
 $$;
 
 -- Name: FUNCTION chain_violation(p_seal app.seals, p_previous app.seals); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) IS 'seal_changed unless the seal has the root of its row and continues the one before (all NULL before the first).';
+COMMENT ON FUNCTION app.chain_violation(p_seal app.seals, p_previous app.seals) IS 'seal_changed unless the seal has the root of its row and continues the one before (all NULL before the first), or begins where the chain was taken back to.';
 
 -- Name: change_member(uuid, text, text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -532,6 +603,22 @@ $$;
 -- Name: FUNCTION changed_fields(p_old jsonb, p_new jsonb); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.changed_fields(p_old jsonb, p_new jsonb) IS 'What differs between two states of a row, for the audit log: {field: {from, to}}, as text.';
+
+-- Name: check_balance_max(app.cards, numeric); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_balance_max(p_card app.cards, p_amount numeric) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if p_card.balance + p_amount > app.balance_max(p_card) then
+    perform rules.fail('BALANCE_OVER_LIMIT', jsonb_build_object('limit', app.balance_max(p_card)::text));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_balance_max(p_card app.cards, p_amount numeric); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_balance_max(p_card app.cards, p_amount numeric) IS 'Refuses a credit that would leave more on a locked card than its type holds. Every credit: whoever cannot put it there gives it back another way.';
 
 -- Name: check_bindable(app.cards, app.member_profiles); Type: FUNCTION; Schema: app; Owner: -
 
@@ -653,6 +740,22 @@ $$;
 -- Name: FUNCTION check_cash_order(p_scope text, p_external_order_id text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.check_cash_order(p_scope text, p_external_order_id text) IS 'Refuses an order that a cash recharge holds.';
+
+-- Name: check_clock(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_clock() RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if app.clock_finding(clock_timestamp()) is not null then
+    perform rules.fail('CLOCK_IN_DOUBT');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_clock(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_clock() IS 'Refuses what goes by the clock while that is in doubt: CLOCK_IN_DOUBT.';
 
 -- Name: check_last_owner(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -886,6 +989,22 @@ $$;
 
 COMMENT ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) IS 'Limits on raw amounts: per payment, per card and day (exact under the card''s lock), per merchant and day where set.';
 
+-- Name: check_reason(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_reason(p_reason text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+  if p_reason is null or btrim(p_reason) !~ '^[^[:cntrl:]]{1,500}$' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
+  end if;
+end;
+$_$;
+
+-- Name: FUNCTION check_reason(p_reason text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_reason(p_reason text) IS 'Refuses a reason that is blank, longer than 500 characters or not one line.';
+
 -- Name: check_rechargeable(app.cards, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid) RETURNS void
@@ -936,6 +1055,110 @@ $$;
 
 COMMENT ON FUNCTION app.check_refunder(p_merchant_id uuid, p_refunded_total numeric) IS 'Refuses who no longer works for the merchant, and a cashier above whose bound the payment would be refunded in all.';
 
+-- Name: uuid_v7_floor(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select encode(substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
+$$;
+
+-- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) IS 'The smallest uuid of a moment: a bound for partitions and ranges.';
+
+-- Name: transactions; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.transactions (
+    id uuid NOT NULL,
+    tx_no text NOT NULL,
+    tx_type text NOT NULL,
+    card_id uuid,
+    member_id uuid,
+    merchant_id uuid,
+    terminal_code text,
+    payment_code_id uuid,
+    original_tx_id uuid,
+    raw_amount numeric(14,2) NOT NULL,
+    discount numeric(4,3) DEFAULT 1 NOT NULL,
+    discount_source text DEFAULT 'none'::text NOT NULL,
+    discount_card_id uuid,
+    final_amount numeric(14,2) NOT NULL,
+    points_earned bigint DEFAULT 0 NOT NULL,
+    external_order_id text,
+    tag jsonb,
+    actor_user_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    device_handle text,
+    device_step bigint,
+    CONSTRAINT transactions_device_named_with_its_step CHECK (((device_handle IS NULL) = (device_step IS NULL))),
+    CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
+    CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
+    CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_id_is_drawn_in_the_hour_before CHECK ((id >= app.uuid_v7_floor((created_at - '01:00:00'::interval)))),
+    CONSTRAINT transactions_only_payments_name_a_device CHECK (((device_handle IS NULL) OR (tx_type = 'payment'::text))),
+    CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
+    CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
+    CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
+    CONSTRAINT transactions_refunds_and_reversals_name_their_original CHECK (((tx_type = ANY (ARRAY['refund'::text, 'reversal'::text])) = (original_tx_id IS NOT NULL))),
+    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|REV|ADJ|STX)[0-9]{10,}$'::text)),
+    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'reversal'::text, 'adjustment'::text, 'settlement'::text])))
+)
+PARTITION BY RANGE (id);
+
+-- Name: TABLE transactions; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.transactions IS 'Every movement of money, written once. What changes later (refunded, settled) is derived from other rows, never stored here.';
+
+-- Name: check_reverser(app.transactions, uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_role text := sec.merchant_role(p_recharge.merchant_id);
+  v_seconds_max int := rules.limit_int('recharge.reversal_seconds_max');
+begin
+  -- Under the locks: who was dismissed while they waited reverses nothing.
+  if v_role is null then
+    perform rules.fail('NOT_MERCHANT_USER');
+  end if;
+  if v_role = 'cashier' and (
+     p_recharge.actor_user_id is distinct from p_user_id or p_now > p_recharge.created_at + make_interval(secs => v_seconds_max))
+  then
+    perform rules.fail('REVERSAL_NEEDS_MANAGER', jsonb_build_object('seconds_max', v_seconds_max));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone) IS 'A cashier reverses what they took themselves in the last half hour, a manager or owner of the merchant anything.';
+
+-- Name: check_reversible(app.transactions, app.cards); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.check_reversible(p_recharge app.transactions, p_card app.cards) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_reversal text := (select r.tx_no from app.transactions r where r.original_tx_id = p_recharge.id);
+begin
+  if v_reversal is not null then
+    perform rules.fail('RECHARGE_ALREADY_REVERSED', jsonb_build_object('tx_no', v_reversal));
+  end if;
+  if exists (select from app.settlement_items i where i.tx_id = p_recharge.id) then
+    perform rules.fail('RECHARGE_ALREADY_SETTLED');
+  end if;
+  if p_card.balance < p_recharge.final_amount then
+    perform rules.fail('INSUFFICIENT_BALANCE');
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_reversible(p_recharge app.transactions, p_card app.cards); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.check_reversible(p_recharge app.transactions, p_card app.cards) IS 'Refuses what was reversed or settled, and a card that has spent it. Under the locks.';
+
 -- Name: check_self_binding(uuid, app.member_profiles, uuid, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text) RETURNS void
@@ -968,10 +1191,11 @@ CREATE FUNCTION app.check_trend(p_start timestamp with time zone, p_end timestam
     LANGUAGE plpgsql IMMUTABLE
     AS $$
 begin
-  if p_start is null or not isfinite(p_start) then
+  -- Within what calendars can be reckoned with; infinite ones are not.
+  if p_start is null or p_start not between '0001-01-01 00:00:00+00' and '9000-01-01 00:00:00+00' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'start_date'));
   end if;
-  if p_end is null or not isfinite(p_end) then
+  if p_end is null or p_end not between '0001-01-01 00:00:00+00' and '9000-01-01 00:00:00+00' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'end_date'));
   end if;
   if p_group_by is null or p_group_by not in ('day', 'week', 'month') then
@@ -1006,6 +1230,9 @@ begin
     return null;
   end if;
   select k.* into strict v_known from app.idempotency_keys k where k.scope = p_scope and k.key = p_key;
+  if v_known.result_id is null then
+    perform rules.fail('REQUEST_CANCELLED');
+  end if;
   if v_known.fingerprint is distinct from p_fingerprint then
     perform rules.fail('IDEMPOTENCY_KEY_REUSED');
   end if;
@@ -1016,6 +1243,80 @@ $$;
 -- Name: FUNCTION claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) IS 'NULL when this request is the first with its key, else the id of what the first one made. A rollback forgets the claim.';
+
+-- Name: claimants_of(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.claimants_of(p_user_id uuid) RETURNS TABLE(member_id uuid, field text)
+    LANGUAGE sql STABLE
+    AS $$
+  select k.id, c.field
+  from auth.users u
+  cross join lateral (values
+    ('phone', case when u.phone_confirmed_at is not null then '+' || ltrim(u.phone, '+') end, null),
+    ('email', null, case when u.email_confirmed_at is not null and not u.is_sso_user then lower(u.email) end)) as c (field, phone, email)
+  join app.member_profiles k on k.phone = c.phone or k.email = c.email
+  where u.id = p_user_id and k.auth_user_id is distinct from p_user_id and app.is_linked(k.auth_user_id)
+$$;
+
+-- Name: FUNCTION claimants_of(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.claimants_of(p_user_id uuid) IS 'Members of other users who have a phone or e-mail that Supabase Auth confirmed for this one. Auth has each once, so they only claimed it.';
+-- Name: clock_finding(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.clock_finding(p_now timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_state app.clock_state;
+  v_newest uuid := app.newest_transaction_id();
+begin
+  select s.* into strict v_state from app.clock_state s;
+  return case
+    when v_state.finding is not null then v_state.finding
+    when p_now < v_state.seen_at - interval '5 minutes' then 'behind'
+    when v_newest > app.uuid_v7_floor(p_now + interval '5 minutes') and v_newest > coalesce(v_state.excused_id, app.uuid_v7_floor(p_now))
+      then 'behind'
+    when app.has_jumped(v_state.seen_at, p_now) then 'ahead'
+  end;
+end;
+$$;
+
+-- Name: FUNCTION clock_finding(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.clock_finding(p_now timestamp with time zone) IS 'behind: the clock is more than five minutes behind a posting or behind what a job saw; ahead: it is more than a day ahead of both; NULL: it is trusted. What was found stays until it is acknowledged.';
+
+-- Name: complete_month(regclass, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.complete_month(p_log regclass, p_month timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_table text := app.month_table(p_log, p_month);
+  v_id_from uuid := app.uuid_v7_floor(p_month);
+  v_id_to uuid := app.uuid_v7_floor(app.next_month(p_month));
+  v_is_complete text := format(
+    'select (select count(*) from %3$s) = (select count(*) from %2$s d where d.%1$I >= $1 and d.%1$I < $2)',
+    app.partition_key(p_log), app.default_table(p_log), v_table);
+  v_ok boolean;
+begin
+  perform app.copy_default_month(p_log, p_month, v_id_to, 2147483647);
+  execute v_is_complete into v_ok using v_id_from, v_id_to;
+  if v_ok then
+    return;
+  end if;
+  -- A call stayed open for longer than a minute and then wrote ids that were drawn before it.
+  execute format('insert into %3$s select d.* from %2$s d where d.%1$I >= $1 and d.%1$I < $2 on conflict do nothing',
+    app.partition_key(p_log), app.default_table(p_log), v_table) using v_id_from, v_id_to;
+  execute v_is_complete into strict v_ok using v_id_from, v_id_to;
+  if not v_ok then
+    raise exception '% is not the default partition''s month', v_table using errcode = 'data_exception';
+  end if;
+end;
+$_$;
+
+-- Name: FUNCTION complete_month(p_log regclass, p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.complete_month(p_log regclass, p_month timestamp with time zone) IS 'Copies what a month''s table still lacks. For whoever holds the log against writers.';
 
 -- Name: consume_code(app.shown_code, uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1046,6 +1347,59 @@ $$;
 
 COMMENT ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) IS 'Spends a code in the transaction that charges, under the card''s lock: of two scans exactly one finds it live.';
 
+-- Name: copy_default_month(regclass, timestamp with time zone, uuid, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_key name := app.partition_key(p_log);
+  v_from text := app.default_table(p_log);
+  v_table text := app.ensure_month_table(p_log, p_month);
+  v_id_to uuid := least(p_id_to, app.uuid_v7_floor(app.next_month(p_month)));
+  v_last uuid;
+  v_stop uuid;
+  v_copied int;
+begin
+  execute format('select %1$I from %2$s order by %1$I desc limit 1', v_key, v_table) into v_last;
+  v_last := coalesce(v_last, app.uuid_v7_floor(p_month));
+  -- Between two ids, never between two rows of one: the next copy goes on after the last id.
+  execute format('select %1$I from %2$s where %1$I > $1 and %1$I < $2 order by %1$I offset $3 limit 1', v_key, v_from)
+    into v_stop using v_last, v_id_to, p_rows_max;
+  execute format('insert into %2$s select d.* from %3$s d where d.%1$I > $1 and d.%1$I < $2', v_key, v_table, v_from)
+    using v_last, coalesce(v_stop, v_id_to);
+  get diagnostics v_copied = row_count;
+  return v_copied;
+end;
+$_$;
+
+-- Name: FUNCTION copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer) IS 'Copies the next rows of a month below an id from the default partition into the month''s own table, which is not attached yet; how many.';
+
+-- Name: copy_default_rows(regclass, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.copy_default_rows(p_log regclass, p_rows_max integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  -- Younger ones may still be followed by older ones, of calls in flight: those are copied when nobody else can write.
+  v_id_to uuid := app.uuid_v7_floor(clock_timestamp() - interval '1 minute');
+  v_copied int := 0;
+  v_month timestamptz;
+begin
+  for v_month in select m from app.default_months(p_log) m loop
+    v_copied := v_copied + app.copy_default_month(p_log, v_month, v_id_to, p_rows_max - v_copied);
+    exit when v_copied >= p_rows_max;
+  end loop;
+  return v_copied;
+end;
+$$;
+
+-- Name: FUNCTION copy_default_rows(p_log regclass, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.copy_default_rows(p_log regclass, p_rows_max integer) IS 'Copies the next rows of the default partition to their months'' tables. Nobody waits for that, and nobody sees the copies yet.';
+
 -- Name: count_binding_try(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.count_binding_try(p_card_id uuid) RETURNS void
@@ -1064,7 +1418,7 @@ begin
   end if;
   if v_try > v_before + 200 then
     perform rules.fail('BINDING_LOCKED', jsonb_build_object('retry_after_seconds',
-      ceil(extract(epoch from (v_today + 1)::timestamp at time zone app.setting('time_zone') - v_now))::int));
+      ceil(extract(epoch from rules.local_day_start(v_today + 1, app.setting('time_zone')) - v_now))::int));
   end if;
 end;
 $$;
@@ -1244,6 +1598,41 @@ $$;
 
 COMMENT ON FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) IS 'Credits what a provider was paid for an order, under the locks of card and order.';
 
+-- Name: default_months(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.default_months(p_log regclass) RETURNS SETOF timestamp with time zone
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_key name := app.partition_key(p_log);
+  v_from uuid := '00000000-0000-0000-0000-000000000000';
+  v_first uuid;
+  v_month timestamptz;
+begin
+  loop
+    execute format('select %1$I from %2$s where %1$I >= $1 order by %1$I limit 1', v_key, app.default_table(p_log)) into v_first using v_from;
+    exit when v_first is null;
+    v_month := date_trunc('month', app.uuid_v7_time(v_first), 'UTC');
+    return next v_month;
+    v_from := app.uuid_v7_floor(app.next_month(v_month));
+  end loop;
+end;
+$_$;
+
+-- Name: FUNCTION default_months(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.default_months(p_log regclass) IS 'The months of the rows in a log''s default partition; one look-up for each.';
+
+-- Name: default_table(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.default_table(p_log regclass) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$ select format('%s_default', p_log) $$;
+
+-- Name: FUNCTION default_table(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.default_table(p_log regclass) IS 'The name of a log''s default partition.';
+
 -- Name: device_violations(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.device_violations() RETURNS TABLE(rule text, object text, detail text)
@@ -1291,7 +1680,7 @@ CREATE FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_ids uuid[
   with differing as (
     select coalesce(i.row_id, r.row_id) as row_id, i.row_hash as sealed, r.row_hash as found
     from unnest(p_row_ids, p_row_hashes) as i (row_id, row_hash)
-    full join app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r on r.row_id = i.row_id
+    full join app.rows_of_seal(p_seal, p_log, p_row_ids) r on r.row_id = i.row_id
     where i.row_hash is distinct from r.row_hash
   )
   select d.row_id, case
@@ -1316,6 +1705,48 @@ CREATE FUNCTION app.draw_terminal_code() RETURNS text
 -- Name: FUNCTION draw_terminal_code(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.draw_terminal_code() IS 'A random terminal code; two thousand million there are, so a taken one is rare and drawn anew.';
+
+-- Name: end_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  delete from app.card_invitations i where i.card_id = p_card_id and i.member_id = p_member_id;
+  return found;
+end;
+$$;
+
+-- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) IS 'Answered or withdrawn; whether there was one. Under the card''s lock.';
+-- Name: earning_violations(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.earning_violations() RETURNS TABLE(rule text, object text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+  select 'payment_earns_by_the_rule', t.tx_no, format('%s for %s', t.points_earned, t.raw_amount)
+  from app.transactions t
+  join app.cards c on c.id = t.card_id
+  join app.card_type_rules r on r.card_type = c.card_type
+  where t.tx_type = 'payment'
+    and t.points_earned <> case when r.earns_points and t.final_amount > 0 then floor(t.raw_amount) else 0 end
+  union all
+  select 'refunds_take_what_was_earned', t.tx_no, format('%s of %s at %s of %s', x.taken, t.points_earned, x.refunded, t.final_amount)
+  from (
+    select f.original_tx_id, -sum(f.points_earned) as taken, sum(f.final_amount) as refunded
+    from app.transactions f where f.tx_type = 'refund' group by f.original_tx_id) x
+  join app.transactions t on t.id = x.original_tx_id
+  where t.final_amount > 0 and x.taken not between 0 and floor(t.points_earned * x.refunded / t.final_amount)
+  union all
+  select 'only_payments_earn', t.tx_no, t.points_earned::text
+  from app.transactions t
+  where t.tx_type not in ('payment', 'refund') and t.points_earned <> 0
+$$;
+
+-- Name: FUNCTION earning_violations(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.earning_violations() IS 'Payments earn the whole units of their raw amount, where the card''s type earns and something is paid; refunds take back at most the share that they give back; nothing else earns.';
 
 -- Name: end_member_codes(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1378,25 +1809,48 @@ $$;
 
 COMMENT ON FUNCTION app.end_tx_id(p_until timestamp with time zone) IS 'Every transaction before this moment has a smaller id. The minute is for a clock that was set back between id and created_at.';
 
+-- Name: ensure_month_table(regclass, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.ensure_month_table(p_log regclass, p_month timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_table text := app.month_table(p_log, p_month);
+begin
+  if to_regclass(v_table) is null then
+    -- With its indexes and a proof of its bounds, so that attaching builds nothing and reads nothing.
+    execute format('create table %s (like %s including defaults including constraints including indexes including storage)', v_table, p_log);
+    execute format('alter table %s enable row level security', v_table);
+    execute format('revoke all on %s from public, anon, authenticated, service_role', v_table);
+    execute format(
+      'alter table %1$s add constraint rows_are_of_the_month check (%2$I >= %3$L and %2$I < %4$L)', v_table, app.partition_key(p_log),
+      app.uuid_v7_floor(p_month), app.uuid_v7_floor(app.next_month(p_month)));
+  end if;
+  return v_table;
+end;
+$_$;
+
+-- Name: FUNCTION ensure_month_table(p_log regclass, p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.ensure_month_table(p_log regclass, p_month timestamp with time zone) IS 'Makes the table of a log''s month, not yet attached, if it is not there; its name. Nobody waits for that.';
+
 -- Name: ensure_partition(regclass, timestamp with time zone, boolean); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) RETURNS boolean
     LANGUAGE plpgsql
-    SET lock_timeout TO '3s'
+    SET lock_timeout TO '100ms'
     AS $$
 declare
-  v_partition text := format('%s_%s', p_table, to_char(p_month at time zone 'UTC', 'YYYYMM'));
+  v_partition text := app.month_table(p_table, p_month);
 begin
-  if to_regclass(v_partition) is not null then
+  if app.is_partition(p_table, v_partition) then
     return false;
   end if;
-  -- Attaching locks the parent less than creating in place would: charges go on meanwhile.
-  execute format('create table %s (like %s including defaults including constraints)', v_partition, p_table);
-  execute format('alter table %s enable row level security', v_partition);
-  execute format('revoke all on %s from public, anon, authenticated, service_role', v_partition);
+  perform app.ensure_month_table(p_table, p_month);
   execute format(
     'alter table %s attach partition %s for values from (%L) to (%L)', p_table, v_partition, app.uuid_v7_floor(p_month),
-    app.uuid_v7_floor(((p_month at time zone 'UTC') + interval '1 month') at time zone 'UTC'));
+    app.uuid_v7_floor(app.next_month(p_month)));
+  execute format('alter table %s drop constraint rows_are_of_the_month', v_partition);
   if p_is_append_only then
     perform sec.hold_against_truncate(v_partition::regclass);
   end if;
@@ -1406,7 +1860,7 @@ $$;
 
 -- Name: FUNCTION ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) IS 'Makes one month''s partition of one log, if it is not there; whether it made it.';
+COMMENT ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) IS 'Attaches one month''s partition of one log, if it is not there; whether it did. Its one strong lock is the default partition''s. check_violation: that has rows of the month. lock_not_available: somebody holds it.';
 
 -- Name: ensure_partitions(integer); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1426,9 +1880,8 @@ begin
   loop
     begin
       v_made := v_made + app.ensure_partition(v_log.table_name, v_log.month, v_log.is_append_only)::int;
-    exception when check_violation then
-      -- The default partition holds rows of that month: the other logs still get theirs.
-      raise warning 'no partition of % for %: its rows are in the default partition', v_log.table_name, v_log.month;
+    exception when check_violation or lock_not_available then
+      raise warning 'no partition of % for %: cron_ensure_partitions makes it', v_log.table_name, v_log.month;
     end;
   end loop;
   return v_made;
@@ -1437,7 +1890,7 @@ $$;
 
 -- Name: FUNCTION ensure_partitions(p_months_ahead integer); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.ensure_partitions(p_months_ahead integer) IS 'Makes the month''s partition of every log and those of the months ahead; answers how many it made.';
+COMMENT ON FUNCTION app.ensure_partitions(p_months_ahead integer) IS 'For migrations: the month''s partition of every log and those of the months ahead, all in one transaction; answers how many it made.';
 
 -- Name: erase_devices_of_member(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1473,6 +1926,8 @@ begin
   delete from app.card_bindings b
   where b.member_id = p_member.id
     and not exists (select from app.cards_of_his_alone(p_member.id) c where c.id = b.card_id);
+  delete from app.card_invitations i where p_member.id in (i.member_id, i.invited_by);
+  delete from app.member_notices n where n.member_id = p_member.id;
   delete from app.binding_attempts a where a.member_id = p_member.id;
   delete from app.external_identities i where i.member_id = p_member.id;
   update app.member_profiles m
@@ -1484,6 +1939,36 @@ $$;
 -- Name: FUNCTION erase_member(p_member app.member_profiles); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.erase_member(p_member app.member_profiles) IS 'Ends a member''s codes, devices and shares, closes the cards that were his alone and forgets who he was: his name is now his number.';
+
+-- Name: excuse_day_totals(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.excuse_day_totals(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_today date := app.card_day(p_now);
+  v_day_start timestamptz := rules.local_day_start(v_today, app.setting('time_zone'));
+  v_cards int;
+begin
+  -- A card's total of a day to come would count on until then.
+  with ahead as (
+    select c.id from app.cards c where c.paid_on > v_today order by c.id for no key update
+  )
+  update app.cards c
+  set paid_on = v_today,
+      paid_on_total = coalesce((
+        select sum(t.raw_amount) from app.transactions t
+        where t.card_id = c.id and t.tx_type = 'payment' and t.id >= app.first_tx_id(v_day_start) and t.id < app.uuid_v7_floor(p_now)
+          and t.created_at >= v_day_start), 0)
+  from ahead a where c.id = a.id;
+  get diagnostics v_cards = row_count;
+  return v_cards;
+end;
+$$;
+
+-- Name: FUNCTION excuse_day_totals(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.excuse_day_totals(p_now timestamp with time zone) IS 'Gives cards that paid on a day to come the total of today; how many.';
 
 -- Name: final_at(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1518,6 +2003,32 @@ $$;
 
 COMMENT ON FUNCTION app.final_at() IS 'Lowers the fence when everybody it waited for is gone, raises the next one, and answers since when ids may still appear. NULL: not known yet. For whoever holds the lock on seal_state, in read committed.';
 
+-- Name: find_cash_recharge(uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.find_cash_recharge(p_merchant_id uuid, p_tx_no text) RETURNS app.transactions
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_tx app.transactions;
+begin
+  select t.* into v_tx
+  from app.transaction_numbers n
+  join app.transactions t on t.id = n.tx_id
+  where n.tx_no = p_tx_no and t.merchant_id = p_merchant_id;
+  if v_tx.id is null then
+    perform rules.fail('ORIGINAL_TX_NOT_FOUND');
+  end if;
+  if v_tx.tx_type <> 'recharge' then
+    perform rules.fail('ONLY_CASH_RECHARGE_REVERSIBLE');
+  end if;
+  return v_tx;
+end;
+$$;
+
+-- Name: FUNCTION find_cash_recharge(p_merchant_id uuid, p_tx_no text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.find_cash_recharge(p_merchant_id uuid, p_tx_no text) IS 'Cash that this merchant took for a card; an unknown number and another merchant''s get the same answer.';
+
 -- Name: find_code(text, text, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone DEFAULT clock_timestamp()) RETURNS app.shown_code
@@ -1530,7 +2041,7 @@ begin
     return app.find_device_code(p_qr_plain, p_terminal_code, p_now);
   end if;
   v_online := app.find_payment_code(p_qr_plain);
-  return row(v_online.card_id, v_online.member_id, v_online.id, null, null)::app.shown_code;
+  return row(v_online.card_id, v_online.member_id, v_online.id, null, null, v_online.amount_max)::app.shown_code;
 end;
 $$;
 
@@ -1552,7 +2063,7 @@ declare
   v_device_key bytea;
   v_code app.shown_code;
 begin
-  select d.card_id, d.member_id, null, d.handle, null into v_code
+  select d.card_id, d.member_id, null, d.handle, null, null into v_code
   from app.payment_devices d where d.handle = v_handle and d.revoked_at is null;
   select rules.device_key(sec.secret(k.secret_name), d.handle) into v_device_key
   from app.payment_devices d
@@ -1588,6 +2099,8 @@ CREATE TABLE app.payment_codes (
     consumed_at timestamp with time zone,
     consumed_tx_id uuid,
     revoked_at timestamp with time zone,
+    amount_max numeric(14,2),
+    CONSTRAINT payment_codes_amount_max_not_positive CHECK (((amount_max > (0)::numeric) AND (amount_max <> 'NaN'::numeric))),
     CONSTRAINT payment_codes_code_hash_is_sha256 CHECK ((octet_length(code_hash) = 32)),
     CONSTRAINT payment_codes_consumed_or_revoked CHECK (((consumed_at IS NULL) OR (revoked_at IS NULL))),
     CONSTRAINT payment_codes_consumed_with_transaction CHECK (((consumed_at IS NULL) = (consumed_tx_id IS NULL))),
@@ -1597,6 +2110,10 @@ CREATE TABLE app.payment_codes (
 -- Name: TABLE payment_codes; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.payment_codes IS 'Online codes, by keyed hash only; the member is the payer.';
+
+-- Name: COLUMN payment_codes.amount_max; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON COLUMN app.payment_codes.amount_max IS 'Most raw amount that the code pays; NULL is no bound of its own.';
 
 -- Name: find_payment_code(text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1624,61 +2141,6 @@ $$;
 
 COMMENT ON FUNCTION app.find_payment_code(p_qr_plain text) IS 'A live code by its keyed hash, one index look-up. Wrong, expired, used, revoked and unknown codes get one answer.';
 
--- Name: uuid_v7_floor(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) RETURNS uuid
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-  select encode(substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
-$$;
-
--- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) IS 'The smallest uuid of a moment: a bound for partitions and ranges.';
-
--- Name: transactions; Type: TABLE; Schema: app; Owner: -
-
-CREATE TABLE app.transactions (
-    id uuid NOT NULL,
-    tx_no text NOT NULL,
-    tx_type text NOT NULL,
-    card_id uuid,
-    member_id uuid,
-    merchant_id uuid,
-    terminal_code text,
-    payment_code_id uuid,
-    original_tx_id uuid,
-    raw_amount numeric(14,2) NOT NULL,
-    discount numeric(4,3) DEFAULT 1 NOT NULL,
-    discount_source text DEFAULT 'none'::text NOT NULL,
-    discount_card_id uuid,
-    final_amount numeric(14,2) NOT NULL,
-    points_earned bigint DEFAULT 0 NOT NULL,
-    external_order_id text,
-    tag jsonb,
-    actor_user_id uuid,
-    created_at timestamp with time zone NOT NULL,
-    device_handle text,
-    device_step bigint,
-    CONSTRAINT transactions_device_named_with_its_step CHECK (((device_handle IS NULL) = (device_step IS NULL))),
-    CONSTRAINT transactions_discount_in_range CHECK (((discount >= (0)::numeric) AND (discount <= (1)::numeric))),
-    CONSTRAINT transactions_discount_source_known CHECK ((discount_source = ANY (ARRAY['level'::text, 'card'::text, 'corporate'::text, 'none'::text]))),
-    CONSTRAINT transactions_final_amount_negative CHECK (((final_amount >= (0)::numeric) AND (final_amount <> 'NaN'::numeric))),
-    CONSTRAINT transactions_id_is_drawn_in_the_hour_before CHECK ((id >= app.uuid_v7_floor((created_at - '01:00:00'::interval)))),
-    CONSTRAINT transactions_only_payments_name_a_device CHECK (((device_handle IS NULL) OR (tx_type = 'payment'::text))),
-    CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
-    CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
-    CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
-    CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
-    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
-    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
-)
-PARTITION BY RANGE (id);
-
--- Name: TABLE transactions; Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON TABLE app.transactions IS 'Every movement of money, written once. What changes later (refunded, settled) is derived from other rows, never stored here.';
-
 -- Name: find_refundable_payment(uuid, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) RETURNS app.transactions
@@ -1705,6 +2167,26 @@ $$;
 
 COMMENT ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) IS 'A merchant''s own payment; an unknown number and another merchant''s get the same answer.';
 
+-- Name: finding_hash(bigint, text, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid) RETURNS bytea
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if p_row_id is null or not p_table_name = any (app.sealed_logs()) then
+    return (select app.seal_root(s) from app.seals s where s.seal_no = p_seal_no);
+  end if;
+  return (
+    select r.row_hash
+    from app.log_rows(p_table_name, p_row_id, app.uuid_v7_floor(app.uuid_v7_time(p_row_id) + interval '2 milliseconds')) r
+    where r.row_id = p_row_id);
+end;
+$$;
+
+-- Name: FUNCTION finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid) IS 'The hash of what a finding is about as it is now: the row or, without one, the seal; NULL when that is not there.';
+
 -- Name: first_tx_id(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.first_tx_id(p_from timestamp with time zone) RETURNS uuid
@@ -1728,7 +2210,9 @@ CREATE FUNCTION app.first_unsealed(p_id_from uuid, p_id_to uuid) RETURNS uuid
     (select e.tx_id from app.ledger_entries e where e.tx_id >= p_id_from and e.tx_id < p_id_to order by e.tx_id limit 1),
     (select l.id from app.point_ledger l where l.id >= p_id_from and l.id < p_id_to order by l.id limit 1),
     (select a.id from audit.event_log a where a.id >= p_id_from and a.id < p_id_to order by a.id limit 1),
-    (select r.id from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to order by r.id limit 1))
+    (select r.id from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to order by r.id limit 1),
+    (select r.id from app.seal_rewinds r where r.id >= p_id_from and r.id < p_id_to order by r.id limit 1),
+    (select a.id from app.seal_acknowledgements a where a.id >= p_id_from and a.id < p_id_to order by a.id limit 1))
 $$;
 
 -- Name: FUNCTION first_unsealed(p_id_from uuid, p_id_to uuid); Type: COMMENT; Schema: app; Owner: -
@@ -1771,6 +2255,68 @@ $$;
 -- Name: FUNCTION give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) IS 'Changes the points of a locked card by no transaction, and the level with them; the record has the id that the request''s key names.';
+
+-- Name: has_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  -- Who asked must still be one who may.
+  return exists (
+    select from app.card_invitations i
+    where i.card_id = p_card_id and i.member_id = p_member_id and i.expires_at > clock_timestamp()
+      and (i.invited_by is null or app.card_role(p_card_id, i.invited_by) is not distinct from 'owner'));
+end;
+$$;
+
+-- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) IS 'Whether a member was asked to own a card, in time, by one who still may.';
+-- Name: has_default_rows(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_default_rows(p_log regclass) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_has_rows boolean;
+begin
+  execute format('select exists (select from %s)', app.default_table(p_log)) into v_has_rows;
+  return v_has_rows;
+end;
+$$;
+
+-- Name: FUNCTION has_default_rows(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_default_rows(p_log regclass) IS 'Whether a log has rows that no month''s partition was there for.';
+
+-- Name: has_jumped(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_jumped(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_at timestamptz := p_from;
+  v_newest uuid;
+begin
+  -- From posting to posting, at most a day a step: jobs that stood still for a month in which shops went on are no jump.
+  while v_at < p_to - interval '1 day' loop
+    select t.id into v_newest
+    from app.transactions t
+    where t.id > app.uuid_v7_floor(v_at + interval '1 millisecond') and t.id < app.uuid_v7_floor(v_at + interval '1 day')
+    order by t.id desc limit 1;
+    if v_newest is null then
+      return true;
+    end if;
+    v_at := app.uuid_v7_time(v_newest);
+  end loop;
+  return false;
+end;
+$$;
+
+-- Name: FUNCTION has_jumped(p_from timestamp with time zone, p_to timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_jumped(p_from timestamp with time zone, p_to timestamp with time zone) IS 'Whether more than a day between two moments has no posting.';
 
 -- Name: has_prepared_transaction(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1824,15 +2370,31 @@ $$;
 
 COMMENT ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) IS 'Makes a payment the holder of its order, once.';
 
+-- Name: holders_of(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.holders_of(p_table text) RETURNS text[]
+    LANGUAGE sql
+    AS $$
+  select coalesce(array_agg(l.virtualtransaction), '{}')
+  from pg_catalog.pg_locks l
+  where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.relation = p_table::regclass
+$$;
+
+-- Name: FUNCTION holders_of(p_table text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.holders_of(p_table text) IS 'The transactions of others that hold any lock on a table.';
+
 -- Name: idempotency_violations(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.idempotency_violations() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$
   select 'key_names_its_result', k.scope, k.result_id::text
   from app.idempotency_keys k
-  where not exists (select from app.transactions t where t.id = k.result_id)
+  where k.result_id is not null
+    and not exists (select from app.transactions t where t.id = k.result_id)
     and not exists (select from app.cards c where c.id = k.result_id and k.scope like 'admin:%')
     and not exists (select from app.point_ledger p where p.id = k.result_id and k.scope like 'admin:%')
     and not exists (select from app.recharge_orders o where o.id = k.result_id and k.scope like 'member:%')
@@ -1841,6 +2403,86 @@ $$;
 -- Name: FUNCTION idempotency_violations(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.idempotency_violations() IS 'Remembered requests whose answer is not there.';
+
+-- Name: invite_owner(app.cards, uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ends timestamptz := v_now + make_interval(secs => rules.limit_int('invitation.lifetime_seconds'));
+begin
+  insert into app.card_invitations as i (card_id, member_id, invited_by, invited_at, expires_at)
+  values (p_card.id, p_member_id, p_invited_by, v_now, v_ends)
+  on conflict (card_id, member_id) do update
+  set invited_by = excluded.invited_by, invited_at = excluded.invited_at, expires_at = excluded.expires_at;
+end;
+$$;
+
+-- Name: FUNCTION invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) IS 'Asks a member to own a card, anew when they were asked before. Under the card''s lock.';
+
+-- Name: is_linked(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_linked(p_auth_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return exists (select from auth.users u where u.id = p_auth_user_id);
+end;
+$$;
+
+-- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_linked(p_auth_user_id uuid) IS 'Whether a member''s link leads to a Supabase Auth user who exists; NULL leads to none.';
+-- Name: is_acknowledged(bigint, text, uuid, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return exists (
+    select from app.seal_acknowledgements a
+    where a.seal_no is not distinct from p_seal_no and a.table_name = p_table_name and a.row_id is not distinct from p_row_id and a.what = p_what
+      and a.row_hash is not distinct from app.finding_hash(p_seal_no, p_table_name, p_row_id));
+end;
+$$;
+
+-- Name: FUNCTION is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) IS 'Whether an admin explained this finding, and nothing changed since.';
+
+-- Name: is_held_for_long(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_held_for_long(p_table text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_holders text[] := app.holders_of(p_table);
+begin
+  if v_holders = '{}' then
+    return false;
+  end if;
+  perform pg_sleep(0.05);
+  return v_holders && app.holders_of(p_table);
+end;
+$$;
+
+-- Name: FUNCTION is_held_for_long(p_table text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_held_for_long(p_table text) IS 'Whether somebody holds a lock on the table for longer than calls do: waiting behind them would keep everybody else waiting too.';
+
+-- Name: is_partition(regclass, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_partition(p_log regclass, p_table text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$ select exists (select from pg_catalog.pg_inherits i where i.inhparent = p_log and i.inhrelid = to_regclass(p_table)) $$;
+
+-- Name: FUNCTION is_partition(p_log regclass, p_table text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_partition(p_log regclass, p_table text) IS 'Whether a table is there and attached to the log.';
 
 -- Name: is_purged(text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1854,6 +2496,16 @@ $$;
 -- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) IS 'Whether the rows of a log in the seal that ends here were purged, with a record of it.';
+
+-- Name: is_reversed(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_reversed(p_tx_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$ select exists (select from app.transactions r where r.original_tx_id = p_tx_id and r.tx_type = 'reversal') $$;
+
+-- Name: FUNCTION is_reversed(p_tx_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_reversed(p_tx_id uuid) IS 'Whether a cash recharge was reversed.';
 
 -- Name: issue_card(text, text, uuid, text, numeric, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -1879,6 +2531,7 @@ begin
       round(p_fixed_discount, 3)::text, (extract(epoch from p_expires_at))::text),
     v_card_id);
   if v_known_id is not null then
+    perform sec.require_admin();
     return v_known_id;
   end if;
   -- After the replay: a card that was issued stays the answer when its time is over.
@@ -1886,6 +2539,7 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
   end if;
   select m.status into v_status from app.member_profiles m where m.id = p_owner_member_id for share;
+  perform sec.hold_admin();
   if v_status is null then
     perform rules.fail('MEMBER_NOT_FOUND');
   end if;
@@ -1925,6 +2579,16 @@ $$;
 -- Name: FUNCTION items_digest(p_row_ids uuid[], p_row_hashes bytea[]); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.items_digest(p_row_ids uuid[], p_row_hashes bytea[]) IS 'SHA-256 over ids and hashes in their order, as hex; NULL for none.';
+
+-- Name: level_bounds(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.level_bounds() RETURNS bigint[]
+    LANGUAGE sql
+    AS $$ select array_agg(l.points_min order by l.level) from app.membership_levels l $$;
+
+-- Name: FUNCTION level_bounds(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.level_bounds() IS 'Where the levels begin, level 0 first.';
 
 -- Name: membership_levels; Type: TABLE; Schema: app; Owner: -
 
@@ -2046,46 +2710,29 @@ declare
   v_member app.member_profiles;
 begin
   -- Only what Supabase Auth has confirmed proves that the member is the caller. An identity provider's e-mail proves nothing here.
-  update app.member_profiles m
-  set auth_user_id = p_user_id, updated_at = now()
-  where m.auth_user_id is null and m.status <> 'deleted'
-    and m.id = (
-      select k.id
-      from auth.users u
-      join app.member_profiles k
-        on (u.phone_confirmed_at is not null and k.phone = '+' || ltrim(u.phone, '+'))
-        or (u.email_confirmed_at is not null and not u.is_sso_user and k.email = lower(u.email))
-      where u.id = p_user_id and k.auth_user_id is null and k.status <> 'deleted'
-      order by k.id
-      limit 1)
-  returning m.* into v_member;
+  select k.* into v_member
+  from auth.users u
+  join app.member_profiles k
+    on (u.phone_confirmed_at is not null and k.phone = '+' || ltrim(u.phone, '+'))
+    or (u.email_confirmed_at is not null and not u.is_sso_user and k.email = lower(u.email))
+  where u.id = p_user_id and k.status <> 'deleted' and not app.is_linked(k.auth_user_id)
+  order by k.id
+  limit 1
+  for no key update of k;
+  if v_member.id is null then
+    return null;
+  end if;
+  update app.member_profiles m set auth_user_id = p_user_id, updated_at = clock_timestamp() where m.id = v_member.id;
+  perform audit.log('member', 'member.linked', 'member', v_member.member_no,
+    jsonb_strip_nulls(jsonb_build_object('instead_of_user_id', v_member.auth_user_id)));
+  v_member.auth_user_id := p_user_id;
   return v_member;
 end;
 $$;
 
 -- Name: FUNCTION link_known_member(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.link_known_member(p_user_id uuid) IS 'Links the caller to the unlinked member that has his confirmed phone or e-mail; NULL when there is none.';
-
--- Name: lock_active_merchant_for_posting(uuid); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) RETURNS timestamp with time zone
-    LANGUAGE plpgsql
-    AS $$
-declare
-  v_now timestamptz := app.lock_merchant_for_posting(p_merchant_id);
-begin
-  -- A statement of its own, so that it sees what was committed while the lock was waited for.
-  if not exists (select from app.merchants m where m.id = p_merchant_id and m.status = 'active') then
-    perform rules.fail('MERCHANT_NOT_FOUND_OR_INACTIVE');
-  end if;
-  return v_now;
-end;
-$$;
-
--- Name: FUNCTION lock_active_merchant_for_posting(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) IS 'As lock_merchant_for_posting, for what a suspended merchant may not do: charging and taking cash. Refunds go on with the plain lock.';
+COMMENT ON FUNCTION app.link_known_member(p_user_id uuid) IS 'Links the caller to the member that has their confirmed phone or e-mail and no link, or a dead one; NULL when there is none. Audited.';
 
 -- Name: lock_admin_users(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2112,14 +2759,14 @@ CREATE FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles tex
 declare
   v_user_id uuid := sec.require_user();
   v_is_admin boolean := sec.is_admin();
-  v_member app.member_profiles := sec.own_member();
   v_role text;
   v_card app.cards;
 begin
-  if v_is_admin or app.card_role(p_card_id, v_member.id) is not null then
+  if v_is_admin or app.card_role(p_card_id, (sec.own_member()).id) is not null then
     select c.* into v_card from app.cards c where c.id = p_card_id for update;
-    -- Again under the lock: roles change.
-    v_role := app.card_role(p_card_id, v_member.id);
+    -- Again under the lock: roles change, and admins go.
+    v_is_admin := sec.hold_if_admin();
+    v_role := app.card_role(p_card_id, (sec.own_member()).id);
   end if;
   if v_card.id is null or (v_role is null and not v_is_admin) then
     perform rules.fail('CARD_NOT_FOUND');
@@ -2133,7 +2780,47 @@ $$;
 
 -- Name: FUNCTION lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) IS 'Locks a card for an admin, or for a member bound to it in one of the roles. A card he is not bound to is not found.';
+COMMENT ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) IS 'Locks a card for an admin, or for a member bound to it in one of the roles. A card they are not bound to is not found.';
+
+-- Name: lock_card_of_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) RETURNS app.cards
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_card app.cards;
+begin
+  -- Looked at before locking, so that a stranger cannot queue up on somebody's card, and again: it may be withdrawn meanwhile.
+  if app.has_invitation(p_card_id, p_member_id) then
+    select c.* into v_card from app.cards c where c.id = p_card_id for update;
+  end if;
+  if v_card.id is null or not app.has_invitation(p_card_id, p_member_id) or (sec.own_member()).id is distinct from p_member_id then
+    perform rules.fail('INVITATION_NOT_FOUND');
+  end if;
+  return v_card;
+end;
+$$;
+
+-- Name: FUNCTION lock_card_of_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) IS 'Locks the card that the caller''s member was asked to own, else INVITATION_NOT_FOUND.';
+
+-- Name: lock_levels(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_levels() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- The key of app.try_job('levels'). No call of a member or merchant takes it.
+  perform pg_advisory_xact_lock(hashtextextended('mps/levels', 0));
+exception when lock_not_available then
+  perform rules.fail('UNAVAILABLE');
+end;
+$$;
+
+-- Name: FUNCTION lock_levels(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_levels() IS 'One replacement of the levels after the other, and none while cards are moved; UNAVAILABLE after the caller''s lock_timeout.';
 
 -- Name: lock_member(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2221,6 +2908,22 @@ $$;
 
 COMMENT ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) IS 'Shared lock against settlements; answers the moment to post at.';
 
+-- Name: lock_merchant_for_reversal(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_merchant_for_reversal(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- No settlement of the merchant is under way: it has taken the recharge, or it sees the reversal.
+  perform pg_advisory_xact_lock(hashtextextended('mps/settling/' || p_merchant_id::text, 0));
+  return app.lock_merchant_for_posting(p_merchant_id);
+end;
+$$;
+
+-- Name: FUNCTION lock_merchant_for_reversal(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_merchant_for_reversal(p_merchant_id uuid) IS 'As lock_merchant_for_posting, and against settlements of the merchant; after the card''s lock. Answers the moment to post at.';
+
 -- Name: lock_merchant_users(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.lock_merchant_users(p_merchant_id uuid) RETURNS text
@@ -2228,15 +2931,18 @@ CREATE FUNCTION app.lock_merchant_users(p_merchant_id uuid) RETURNS text
     AS $$
 begin
   perform sec.require_merchant_owner(p_merchant_id);
+  -- What its users are doing commits first, as before a suspension: nothing of theirs commits after the right to it was taken.
+  perform app.lock_merchant_against_posting(p_merchant_id);
   perform from app.merchants m where m.id = p_merchant_id for no key update;
   -- Again under the lock: somebody may have taken the caller's role meanwhile.
+  perform sec.hold_if_admin();
   return sec.require_merchant_owner(p_merchant_id);
 end;
 $$;
 
 -- Name: FUNCTION lock_merchant_users(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_merchant_users(p_merchant_id uuid) IS 'Holds other changes of a merchant''s users back; as whom the caller acts, else MERCHANT_NOT_FOUND or PERMISSION_DENIED.';
+COMMENT ON FUNCTION app.lock_merchant_users(p_merchant_id uuid) IS 'Waits for what is being posted for a merchant, and holds further postings and other changes of its users back; as whom the caller acts, else MERCHANT_NOT_FOUND or PERMISSION_DENIED.';
 
 -- Name: lock_own_card_for_codes(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2252,9 +2958,9 @@ begin
   end if;
   -- Shared with the same lock of others; a charge, a freeze or an unbinding of this card waits, and is waited for.
   select c.* into v_card from app.cards c where c.id = p_card_id for share;
-  -- One member's calls for one card follow each other; he may have been unbound meanwhile.
+  -- One member's calls for one card follow each other; they may have been unbound meanwhile, or the member become somebody else's.
   perform from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id for update;
-  if not found then
+  if not found or (sec.own_member()).id is distinct from p_member_id then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   return v_card;
@@ -2263,7 +2969,7 @@ $$;
 
 -- Name: FUNCTION lock_own_card_for_codes(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) IS 'Locks a card and the member''s binding to it; an unknown card and one he is not bound to get the same answer.';
+COMMENT ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id uuid) IS 'Locks a card and the member''s binding to it; an unknown card and one they are not bound to get the same answer.';
 
 -- Name: lock_own_card_for_devices(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2278,8 +2984,8 @@ begin
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
-  -- He may have been unbound meanwhile.
-  if app.card_role(p_card_id, p_member_id) is null then
+  -- They may have been unbound meanwhile, or the member become somebody else's.
+  if app.card_role(p_card_id, p_member_id) is null or (sec.own_member()).id is distinct from p_member_id then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   return v_card;
@@ -2288,7 +2994,29 @@ $$;
 
 -- Name: FUNCTION lock_own_card_for_devices(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) IS 'Locks a card the member is bound to, as a charge does; an unknown card and one he is not bound to get the same answer.';
+COMMENT ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) IS 'Locks a card the member is bound to, as a charge does; an unknown card and one they are not bound to get the same answer.';
+
+-- Name: lock_settling(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.lock_settling(p_merchant_id uuid) RETURNS app.merchants
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_merchant app.merchants;
+begin
+  -- One settlement of a merchant at a time; no posting takes this lock.
+  perform pg_advisory_xact_lock(hashtextextended('mps/settling/' || p_merchant_id::text, 0));
+  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id;
+  if v_merchant.id is null then
+    perform rules.fail('MERCHANT_NOT_FOUND');
+  end if;
+  return v_merchant;
+end;
+$$;
+
+-- Name: FUNCTION lock_settling(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.lock_settling(p_merchant_id uuid) IS 'The merchant, for whoever settles it alone; MERCHANT_NOT_FOUND.';
 
 -- Name: lock_shop_for_cash(app.merchants, uuid, numeric); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2296,17 +3024,15 @@ CREATE FUNCTION app.lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid,
     LANGUAGE plpgsql
     AS $$
 declare
-  v_now timestamptz := app.lock_active_merchant_for_posting(p_merchant.id);
-  v_role text := sec.merchant_role(p_merchant.id);
+  v_now timestamptz := app.lock_merchant_for_posting(p_merchant.id);
+  -- Read again after the locks, which hold it: who was dismissed while they waited takes no cash, nor does a merchant suspended since.
+  v_merchant app.merchants := sec.merchant_of_caller(p_merchant.code);
 begin
-  -- Read again after the locks: who was dismissed while he waited takes no cash.
-  if v_role is null then
-    perform rules.fail('NOT_MERCHANT_USER');
+  perform app.check_merchant_can_charge(v_merchant, null);
+  if sec.merchant_role(v_merchant.id) = 'cashier' then
+    perform app.count_cashier_cash(v_merchant, p_user_id, p_amount, v_now);
   end if;
-  if v_role = 'cashier' then
-    perform app.count_cashier_cash(p_merchant, p_user_id, p_amount, v_now);
-  end if;
-  perform app.count_merchant_cash(p_merchant, p_amount, v_now);
+  perform app.count_merchant_cash(v_merchant, p_amount, v_now);
   return v_now;
 end;
 $$;
@@ -2339,6 +3065,12 @@ begin
   when 'app.purged_ranges' then
     return query select r.id, app.row_hash(to_jsonb(r), 'id')
       from app.purged_ranges r where r.id >= p_id_from and r.id < p_id_to;
+  when 'app.seal_rewinds' then
+    return query select r.id, app.row_hash(to_jsonb(r), 'id')
+      from app.seal_rewinds r where r.id >= p_id_from and r.id < p_id_to;
+  when 'app.seal_acknowledgements' then
+    return query select a.id, app.row_hash(to_jsonb(a), 'id')
+      from app.seal_acknowledgements a where a.id >= p_id_from and a.id < p_id_to;
   end case;
 end;
 $$;
@@ -2359,7 +3091,7 @@ declare
 begin
   select i.* into v_items from app.seal_items i where i.seal_no = p_seal.seal_no and i.log = p_log;
   select app.items_digest(array_agg(r.row_id order by r.row_id), array_agg(r.row_hash order by r.row_id)) into v_found
-  from app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r;
+  from app.rows_of_seal(p_seal, p_log, v_items.row_ids) r;
   if v_items.seal_no is null and app.is_purged(p_log, p_seal.id_to) then
     v_sealed := null;
   elsif v_items.seal_no is null and v_sealed is not null then
@@ -2431,6 +3163,27 @@ $$;
 
 COMMENT ON FUNCTION app.logs_without_partition() IS 'Logs that lack the partition of this month or the next.';
 
+-- Name: make_default_partition(regclass, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.make_default_partition(p_log regclass, p_is_append_only boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_default text := app.default_table(p_log);
+begin
+  execute format('create table %s partition of %s default', v_default, p_log);
+  execute format('alter table %s enable row level security', v_default);
+  execute format('revoke all on %s from public, anon, authenticated, service_role', v_default);
+  if p_is_append_only then
+    perform sec.hold_against_truncate(v_default::regclass);
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION make_default_partition(p_log regclass, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.make_default_partition(p_log regclass, p_is_append_only boolean) IS 'Gives a log a default partition, empty.';
+
 -- Name: make_member(text, text, text, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid) RETURNS app.member_profiles
@@ -2484,13 +3237,14 @@ CREATE TABLE app.settlements (
     payout_tx_id uuid,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    counts_as_period boolean DEFAULT true NOT NULL,
     CONSTRAINT settlements_carry_a_debt_only CHECK (((carried_in <= (0)::numeric) AND ((carried_in < (0)::numeric) = (carried_from IS NOT NULL)))),
     CONSTRAINT settlements_mode_known CHECK ((mode = ANY (ARRAY['realtime'::text, 't_plus_1'::text, 'monthly'::text]))),
     CONSTRAINT settlements_net_is_the_rest CHECK ((net = ((((gross - refunds) - cash) - fee) + carried_in))),
     CONSTRAINT settlements_of_nothing CHECK ((((payment_count + refund_count) + cash_count) > 0)),
     CONSTRAINT settlements_paid_has_its_transaction CHECK (((status = 'paid'::text) = (payout_tx_id IS NOT NULL))),
     CONSTRAINT settlements_period_empty CHECK ((period_start < period_end)),
-    CONSTRAINT settlements_period_not_over CHECK ((period_end <= created_at)),
+    CONSTRAINT settlements_period_not_over CHECK (((period_end <= created_at) OR (NOT counts_as_period))),
     CONSTRAINT settlements_settlement_no_well_formed CHECK ((settlement_no ~ '^STL[0-9]{10,}$'::text)),
     CONSTRAINT settlements_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'settled'::text, 'paid'::text, 'failed'::text]))),
     CONSTRAINT settlements_sums_negative CHECK (((gross >= (0)::numeric) AND (refunds >= (0)::numeric) AND (cash >= (0)::numeric) AND (fee >= (0)::numeric) AND (((('NaN'::numeric <> gross) AND ('NaN'::numeric <> refunds)) AND ('NaN'::numeric <> cash)) AND ('NaN'::numeric <> fee))))
@@ -2498,7 +3252,7 @@ CREATE TABLE app.settlements (
 
 -- Name: TABLE settlements; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.settlements IS 'What we owe a merchant for a half-open period: net = gross - refunds - cash - fee + carried_in. A negative net is paid out as 0 and carried into the next one, which names it in carried_from. All but the status is written once.';
+COMMENT ON TABLE app.settlements IS 'What we owe a merchant for a half-open period: net = gross - refunds - cash - fee + carried_in. A negative net is paid out as 0 and carried into the next one, which names it in carried_from. All but the status is written once. counts_as_period: later ones begin after it; not those that a wrong clock made, nor those of transactions that an admin named.';
 
 -- Name: make_settlement(uuid, text, timestamp with time zone, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2506,17 +3260,13 @@ CREATE FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_st
     LANGUAGE plpgsql
     AS $$
 declare
-  v_now timestamptz := app.lock_merchant_against_posting(p_merchant_id);
-  v_merchant app.merchants;
+  v_merchant app.merchants := app.lock_settling(p_merchant_id);
+  v_now timestamptz := app.wait_for_postings(p_merchant_id);
   v_settlement app.settlements;
 begin
-  select m.* into v_merchant from app.merchants m where m.id = p_merchant_id;
-  if v_merchant.id is null then
-    perform rules.fail('MERCHANT_NOT_FOUND');
-  end if;
   if exists (
     select from app.settlements s
-    where s.merchant_id = p_merchant_id and s.period_end > p_period_start and s.period_start < p_period_end)
+    where s.merchant_id = p_merchant_id and s.period_end > p_period_start and s.period_start < p_period_end and s.counts_as_period)
   then
     perform rules.fail('SETTLEMENT_ALREADY_EXISTS');
   end if;
@@ -2533,7 +3283,7 @@ $$;
 
 -- Name: FUNCTION make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text) IS 'Settles a period that has ended, under the merchant''s exclusive lock. Errors: MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS, NO_TRANSACTIONS_IN_PERIOD.';
+COMMENT ON FUNCTION app.make_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_actor_role text) IS 'Settles a period that has ended, once the merchant''s postings in flight are committed. Errors: MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS, NO_TRANSACTIONS_IN_PERIOD.';
 
 -- Name: make_standard_card(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2737,6 +3487,33 @@ $$;
 
 COMMENT ON FUNCTION app.merchant_violations() IS 'For verify_ledger: a transaction''s terminal is one of its merchant''s.';
 
+-- Name: missing_month(regclass, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.missing_month(p_log regclass, p_months_ahead integer) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  select m.month
+  from generate_series(0, p_months_ahead) as a (months)
+  cross join lateral (
+    select (date_trunc('month', now() at time zone 'UTC') + make_interval(months => a.months)) at time zone 'UTC' as month) m
+  where not app.is_partition(p_log, app.month_table(p_log, m.month))
+  order by m.month limit 1
+$$;
+
+-- Name: FUNCTION missing_month(p_log regclass, p_months_ahead integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.missing_month(p_log regclass, p_months_ahead integer) IS 'The first month, from this one to so many ahead, that a log has no partition for.';
+
+-- Name: month_table(regclass, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.month_table(p_log regclass, p_month timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$ select format('%s_%s', p_log, to_char(p_month at time zone 'UTC', 'YYYYMM')) $$;
+
+-- Name: FUNCTION month_table(p_log regclass, p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.month_table(p_log regclass, p_month timestamp with time zone) IS 'The name of the table that holds a log''s month.';
+
 -- Name: move_card_status(app.cards, text, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) RETURNS boolean
@@ -2765,6 +3542,38 @@ $$;
 
 COMMENT ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) IS 'Moves a locked card, audited; a lost or closed one loses its open codes and devices. A wrong move is CARD_STATUS_CONFLICT, never a silent true.';
 
+-- Name: move_default_rows(regclass, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.move_default_rows(p_log regclass, p_is_append_only boolean) RETURNS integer
+    LANGUAGE plpgsql
+    SET lock_timeout TO '100ms'
+    AS $$
+declare
+  v_default text := app.default_table(p_log);
+  v_months timestamptz[];
+  v_month timestamptz;
+begin
+  -- Whoever reads or writes a partition has locked the log before: behind this nobody holds the default partition.
+  execute format('lock table only %s in access exclusive mode', p_log);
+  execute format('lock table only %s in access exclusive mode nowait', v_default);
+  v_months := array(select m from app.default_months(p_log) m);
+  foreach v_month in array v_months loop
+    perform app.complete_month(p_log, v_month);
+  end loop;
+  execute format('alter table %s detach partition %s', p_log, v_default);
+  execute format('drop table %s', v_default);
+  foreach v_month in array v_months loop
+    perform app.ensure_partition(p_log, v_month, p_is_append_only);
+  end loop;
+  perform app.make_default_partition(p_log, p_is_append_only);
+  return cardinality(v_months);
+end;
+$$;
+
+-- Name: FUNCTION move_default_rows(p_log regclass, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.move_default_rows(p_log regclass, p_is_append_only boolean) IS 'Moves the rows of a log''s default partition to partitions of their months, unchanged; answers how many months. What was copied before is not copied again, so that calls wait for what came in since. lock_not_available: somebody holds the log.';
+
 -- Name: move_member_status(uuid, text, text, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) RETURNS boolean
@@ -2773,6 +3582,7 @@ CREATE FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text,
 declare
   v_member app.member_profiles := app.lock_member_and_all_cards(p_member_id);
 begin
+  perform sec.hold_admin();
   if v_member.status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
@@ -2787,7 +3597,7 @@ $$;
 
 -- Name: FUNCTION move_member_status(p_member_id uuid, p_from text, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) IS 'Suspends or activates a member; false when he was already so.';
+COMMENT ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_to text, p_action text) IS 'An admin suspends or activates a member; false when they were so already.';
 
 -- Name: move_merchant_status(uuid, text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2799,6 +3609,7 @@ declare
 begin
   perform app.lock_merchant_against_posting(p_merchant_id);
   select m.* into v_merchant from app.merchants m where m.id = p_merchant_id for no key update;
+  perform sec.hold_admin();
   if v_merchant.id is null then
     perform rules.fail('MERCHANT_NOT_FOUND');
   end if;
@@ -2813,7 +3624,21 @@ $$;
 
 -- Name: FUNCTION move_merchant_status(p_merchant_id uuid, p_to text, p_action text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) IS 'Suspends or activates a merchant; false when it was so already.';
+COMMENT ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) IS 'An admin suspends or activates a merchant; false when it was so already.';
+
+-- Name: newest_transaction_id(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.newest_transaction_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (select t.id from app.transactions t order by t.id desc limit 1);
+end;
+$$;
+
+-- Name: FUNCTION newest_transaction_id(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.newest_transaction_id() IS 'The id of the newest transaction, and so the newest moment at which anything was posted.';
 
 -- Name: next_card_no(text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2828,13 +3653,23 @@ $$;
 
 COMMENT ON FUNCTION app.next_card_no(p_card_type text) IS 'A fresh card number: the type''s prefix and eight digits.';
 
+-- Name: next_month(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.next_month(p_month timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$ select ((p_month at time zone 'UTC') + interval '1 month') at time zone 'UTC' $$;
+
+-- Name: FUNCTION next_month(p_month timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.next_month(p_month timestamp with time zone) IS 'The first moment of the month after, in UTC, by which the logs are divided.';
+
 -- Name: next_settlement_period(app.merchants, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone) RETURNS tstzrange
     LANGUAGE plpgsql STABLE
     AS $$
 declare
-  v_settled_end timestamptz := coalesce((select max(s.period_end) from app.settlements s where s.merchant_id = p_merchant.id), '-infinity');
+  v_settled_end timestamptz := coalesce(app.settled_until(p_merchant.id), '-infinity');
   v_over timestamptz := app.settlement_unit_start(p_merchant, p_now, 0);
   v_first timestamptz;
   v_end timestamptz;
@@ -2850,7 +3685,6 @@ begin
   v_first := least(v_first, (select min(t.created_at) from app.unsettled_transactions(p_merchant.id, v_first) t));
   v_first := greatest(v_first, v_settled_end);
   v_end := case when p_merchant.settlement_mode = 'realtime' then v_over else app.settlement_unit_start(p_merchant, v_first, 1) end;
-  -- Where clocks are set back over midnight, the hour before it counts as the new day's, which is not over yet.
   return case when v_end <= v_over then
     tstzrange(greatest(app.settlement_unit_start(p_merchant, v_first, 0), v_settled_end), v_end) end;
 end;
@@ -2931,12 +3765,9 @@ CREATE FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolea
     AS $$
 begin
   insert into app.partitioned_tables (table_name, is_append_only) values (p_table, p_is_append_only);
-  execute format('create table %s_default partition of %s default', p_table, p_table);
-  execute format('alter table %s_default enable row level security', p_table);
-  execute format('revoke all on %s_default from public, anon, authenticated, service_role', p_table);
+  perform app.make_default_partition(p_table, p_is_append_only);
   if p_is_append_only then
     perform sec.hold_append_only(p_table);
-    perform sec.hold_against_truncate((p_table::text || '_default')::regclass);
   end if;
 end;
 $$;
@@ -2944,6 +3775,56 @@ $$;
 -- Name: FUNCTION partition_by_month(p_table regclass, p_is_append_only boolean); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolean) IS 'Registers a log, gives it its default partition and, where it is append-only, the triggers that hold it.';
+
+-- Name: partition_key(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.partition_key(p_log regclass) RETURNS name
+    LANGUAGE sql STABLE
+    AS $$
+  select a.attname
+  from pg_catalog.pg_partitioned_table p
+  join pg_catalog.pg_attribute a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+  where p.partrelid = p_log
+$$;
+
+-- Name: FUNCTION partition_key(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.partition_key(p_log regclass) IS 'The column by which a log is divided into months.';
+
+-- Name: partition_step(regclass, boolean, integer, integer); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_month timestamptz := app.missing_month(p_log, p_months_ahead);
+  v_count int;
+begin
+  if app.has_default_rows(p_log) then
+    v_count := app.copy_default_rows(p_log, p_rows_max);
+    if v_count > 0 then
+      return jsonb_build_object('log', p_log::text, 'rows_copied', v_count);
+    end if;
+    if app.is_held_for_long(p_log::text) then
+      return null;
+    end if;
+    return jsonb_build_object('log', p_log::text, 'months_moved', app.move_default_rows(p_log, p_is_append_only));
+  end if;
+  if v_month is null or app.is_held_for_long(app.default_table(p_log)) then
+    return null;
+  end if;
+  perform app.ensure_partition(p_log, v_month, p_is_append_only);
+  return jsonb_build_object('log', p_log::text, 'month', to_char(v_month at time zone 'UTC', 'YYYYMM'));
+exception when lock_not_available or deadlock_detected or check_violation then
+  -- Busy, or a row came into the default partition just now: this log waits for a later run, the others do not wait for it.
+  raise warning 'no step for the months of %: % %', p_log, sqlstate, sqlerrm;
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer) IS 'One short step for one log: attaches a month that it lacks or, while its default partition has rows, copies some and then moves them. What it did, NULL when there is nothing to do or somebody holds the log.';
 
 -- Name: payment_terms_for(app.cards, uuid, numeric, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3081,9 +3962,13 @@ CREATE FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason te
     LANGUAGE plpgsql
     AS $$
 declare
+  v_card app.cards;
   v_tx app.transactions;
 begin
-  perform from app.cards c where c.id = p_card_id for no key update;
+  select c.* into strict v_card from app.cards c where c.id = p_card_id for no key update;
+  if p_delta > 0 then
+    perform app.check_balance_max(v_card, p_delta);
+  end if;
   v_tx.created_at := clock_timestamp();
   v_tx.id := p_tx_id;
   v_tx.tx_no := app.next_tx_no('ADJ');
@@ -3106,7 +3991,7 @@ $$;
 
 -- Name: FUNCTION post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid) IS 'Credits or debits a card against the adjustments account, as an initial balance does.';
+COMMENT ON FUNCTION app.post_adjustment(p_card_id uuid, p_delta numeric, p_reason text, p_tx_id uuid) IS 'Credits or debits a card against the adjustments account, as an initial balance does. A credit can be BALANCE_OVER_LIMIT.';
 
 -- Name: post_payment(app.transactions, app.cards, app.merchants); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3205,6 +4090,7 @@ CREATE FUNCTION app.post_recharge(p_tx app.transactions, p_account text) RETURNS
 declare
   v_tx app.transactions := p_tx;
 begin
+  perform app.check_balance_max(c, p_tx.raw_amount) from app.cards c where c.id = p_tx.card_id;
   v_tx.tx_no := app.next_tx_no('RCG');
   v_tx.tx_type := 'recharge';
   v_tx.final_amount := p_tx.raw_amount;
@@ -3223,7 +4109,7 @@ $$;
 
 -- Name: FUNCTION post_recharge(p_tx app.transactions, p_account text); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) IS 'Books money that came onto a card, against the account that holds it: a provider''s clearing, cash, or a merchant''s payable.';
+COMMENT ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) IS 'Books money that came onto a locked card, against the account that holds it: a provider''s clearing, cash, or a merchant''s payable. Can be BALANCE_OVER_LIMIT.';
 
 -- Name: post_refund(app.transactions, app.cards); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3231,6 +4117,7 @@ CREATE FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) RETURNS
     LANGUAGE plpgsql
     AS $$
 begin
+  perform app.check_balance_max(p_card, p_tx.final_amount);
   perform app.post_transaction(p_tx);
   insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
   values
@@ -3245,7 +4132,34 @@ $$;
 
 -- Name: FUNCTION post_refund(p_tx app.transactions, p_card app.cards); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) IS 'Books a refund: back onto the card, out of the merchant''s payable, and the points it takes.';
+COMMENT ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) IS 'Books a refund: back onto the card, out of the merchant''s payable, and the points it takes. Can be BALANCE_OVER_LIMIT.';
+
+-- Name: post_reversal(app.transactions, app.transactions); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.post_reversal(p_tx app.transactions, p_recharge app.transactions) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_day date := (
+    select (p_recharge.created_at at time zone m.time_zone)::date from app.merchants m where m.id = p_recharge.merchant_id);
+begin
+  perform app.post_transaction(p_tx);
+  insert into app.ledger_entries (tx_id, entry_no, account, card_id, merchant_id, delta)
+  values
+    (p_tx.id, 1, 'card', p_tx.card_id, null, -p_tx.final_amount),
+    (p_tx.id, 2, 'merchant_payable', null, p_tx.merchant_id, p_tx.final_amount);
+  update app.cards c set balance = c.balance - p_tx.final_amount where c.id = p_tx.card_id;
+  -- The day that was counted has room for it again.
+  update app.cashier_cash_days d set total = greatest(d.total - p_tx.final_amount, 0)
+  where d.merchant_id = p_recharge.merchant_id and d.user_id = p_recharge.actor_user_id and d.day = v_day;
+  update app.merchant_cash_days d set total = greatest(d.total - p_tx.final_amount, 0)
+  where d.merchant_id = p_recharge.merchant_id and d.day = v_day;
+end;
+$$;
+
+-- Name: FUNCTION post_reversal(p_tx app.transactions, p_recharge app.transactions); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.post_reversal(p_tx app.transactions, p_recharge app.transactions) IS 'Books a reversal: off the card, back into the merchant''s payable, and out of the day''s cash of cashier and merchant.';
 
 -- Name: post_transaction(app.transactions); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3266,19 +4180,22 @@ COMMENT ON FUNCTION app.post_transaction(p_tx app.transactions) IS 'Writes a tra
 
 CREATE FUNCTION app.purge_audit_partition(p_now timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET lock_timeout TO '1s'
+    SET lock_timeout TO '100ms'
     AS $$
 declare
   v_old record;
   v_purge app.purged_ranges;
 begin
-  -- One at a time, and not while somebody seals.
+  -- Not while somebody changes months or seals.
+  if not app.try_job('partitions') then
+    return 0;
+  end if;
   perform from app.seal_state s for update skip locked;
   if not found then
     return 0;
   end if;
   select o.* into v_old from app.sealed_audit_partition(p_now - app.audit_kept()) o;
-  if v_old.partition is null then
+  if v_old.partition is null or app.is_held_for_long('audit.event_log') then
     return 0;
   end if;
   v_purge.id := app.uuid_v7(p_now);
@@ -3291,12 +4208,14 @@ begin
   into v_purge.seal_first, v_purge.seal_last, v_purge.last_root, v_purge.row_count
   from app.seals s where s.id_to > v_old.id_from and s.id_to <= v_old.id_to;
   insert into app.purged_ranges select v_purge.*;
+  -- By their range: after a clock that was wrong, seals of other months lie between the first and the last.
   delete from app.seal_items i
-  where i.log = v_purge.log and i.seal_no between v_purge.seal_first and v_purge.seal_last;
-  -- Last, since charges write to the log: they wait while this waits for its lock, so not for long, and next time again.
+  using app.seals s
+  where s.id_to > v_old.id_from and s.id_to <= v_old.id_to and i.seal_no = s.seal_no and i.log = v_purge.log;
+  -- Last, since charges write to the log: they wait while this waits for its lock.
   execute format('drop table %s', v_old.partition);
   return v_purge.row_count;
-exception when lock_not_available then
+exception when lock_not_available or deadlock_detected then
   raise warning 'the audit log is busy: a month past its time stays until the next run';
   return 0;
 end;
@@ -3396,6 +4315,14 @@ CREATE FUNCTION app.recharge_violations() RETURNS TABLE(rule text, object text, 
   where p.status = 'credited' and p.review_reason is null
   group by o.order_no having count(*) > 1
   union all
+  select 'reversal_takes_back_its_recharge', r.tx_no, r.original_tx_id::text
+  from app.transactions r
+  left join app.transactions t on t.id = r.original_tx_id
+  where r.tx_type = 'reversal' and (
+    t.tx_type = 'recharge' and t.merchant_id = r.merchant_id and t.card_id = r.card_id and t.final_amount = r.final_amount
+    and not exists (select from app.settlement_items i where i.tx_id in (t.id, r.id))
+    and not exists (select from app.transactions o where o.original_tx_id = t.id and o.id <> r.id)) is not true
+  union all
   select 'cash_order_has_its_recharge', c.external_order_id, c.tx_id::text
   from app.cash_orders c
   left join app.transactions t on t.id = c.tx_id and t.tx_type = 'recharge' and t.external_order_id = c.external_order_id
@@ -3467,7 +4394,8 @@ declare
   v_now timestamptz := clock_timestamp();
 begin
   return query
-    select w.work, coalesce(w.done_at > v_now - w.age_max, false) and coalesce(w.violations, 0) = 0,
+    select w.work,
+           coalesce(w.done_at > v_now - w.age_max and w.done_at < v_now + interval '5 minutes', false) and coalesce(w.violations, 0) = 0,
            case when w.done_at is null then 'never' else
              format('%s UTC', to_char(w.done_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
              || coalesce(', ' || w.violations || ' violations', '') end
@@ -3519,11 +4447,27 @@ CREATE FUNCTION app.reference_violations() RETURNS TABLE(rule text, object text,
   select 'number_names_its_transaction', n.tx_no, n.tx_id::text
   from app.transaction_numbers n
   where not exists (select from app.transactions t where t.id = n.tx_id)
+  union all
+  select 'original_is_a_transaction', r.tx_no, r.original_tx_id::text
+  from app.transactions r
+  where r.original_tx_id is not null and not exists (select from app.transactions t where t.id = r.original_tx_id)
+  union all
+  select 'terminal_is_known', t.tx_no, t.terminal_code
+  from app.transactions t
+  where t.terminal_code is not null and not exists (select from app.terminals x where x.code = t.terminal_code)
+  union all
+  select 'item_is_a_transaction', i.settlement_id::text, i.tx_id::text
+  from app.settlement_items i
+  where not exists (select from app.transactions t where t.id = i.tx_id)
+  union all
+  select 'payout_is_a_transaction', s.settlement_no, s.payout_tx_id::text
+  from app.settlements s
+  where s.payout_tx_id is not null and not exists (select from app.transactions t where t.id = s.payout_tx_id)
 $$;
 
 -- Name: FUNCTION reference_violations(); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.reference_violations() IS 'Rows of the logs that name a card, member, merchant or transaction that is not there: what foreign keys would refuse.';
+COMMENT ON FUNCTION app.reference_violations() IS 'Rows of the logs that name a card, member, merchant, terminal or transaction that is not there, and rows that name a transaction that is not there: what foreign keys would refuse. Orders and payments of providers have their own rules.';
 
 -- Name: refund_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3565,41 +4509,45 @@ COMMENT ON FUNCTION app.refunded_amount(p_tx_id uuid) IS 'What was refunded of a
 
 -- Name: reissue_voucher(app.cards, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) RETURNS app.cards
+CREATE FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) RETURNS app.cards
     LANGUAGE plpgsql
     AS $$
 declare
+  -- What made it was a refund: it has the first one's expiry already.
+  v_is_reissued boolean := exists (select from app.transactions t where t.card_id = p_voucher.id and t.tx_type = 'refund');
   v_card app.cards;
 begin
   insert into app.cards (card_no, card_type, name, personal_member_id, expires_at)
   values (
     app.next_card_no('voucher'), 'voucher', p_voucher.name, p_voucher.personal_member_id,
-    case when p_voucher.expires_at <= p_now then p_now + interval '30 days' else p_voucher.expires_at end)
+    case when v_is_reissued or p_voucher.expires_at is null then p_voucher.expires_at
+      else greatest(p_voucher.expires_at, p_paid_at + interval '30 days') end)
   returning * into v_card;
   insert into app.card_bindings (card_id, member_id, role) values (v_card.id, v_card.personal_member_id, 'owner');
   return v_card;
 end;
 $$;
 
--- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) IS 'A new, empty voucher for the owner of a spent one: the same expiry, or 30 days when that has passed.';
+COMMENT ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) IS 'A new, empty voucher for the owner of a spent one: the first one''s expiry, or 30 days from its payment if that is later, and no longer however often it is repeated.';
 
--- Name: relevel_cards(bigint[]); Type: FUNCTION; Schema: app; Owner: -
+-- Name: relevel_cards(bigint[], integer); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.relevel_cards(p_points_min bigint[]) RETURNS integer
+CREATE FUNCTION app.relevel_cards(p_points_min bigint[], p_cards_max integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 declare
-  v_now timestamptz := clock_timestamp();
   v_moved int;
 begin
+  -- A card that somebody holds is left for a later step: this waits for nobody.
   with stale as (
     select c.id, c.points, c.level
     from app.cards c
     where c.level <> width_bucket(c.points, p_points_min) - 1
     order by c.id
-    for no key update
+    limit p_cards_max
+    for no key update skip locked
   ), moved as (
     update app.cards c
     set level = width_bucket(s.points, p_points_min) - 1
@@ -3608,42 +4556,51 @@ begin
     returning c.id, s.points, s.level as level_before, c.level as level_after
   )
   insert into app.level_changes (id, card_id, points, level_before, level_after, created_at)
-  select app.uuid_v7(v_now), m.id, m.points, m.level_before, m.level_after, v_now from moved m;
+  select app.uuid_v7(n.at), m.id, m.points, m.level_before, m.level_after, n.at from moved m cross join lateral (select clock_timestamp() as at) n;
   get diagnostics v_moved = row_count;
   return v_moved;
 end;
 $$;
 
--- Name: FUNCTION relevel_cards(p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION relevel_cards(p_points_min bigint[], p_cards_max integer); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.relevel_cards(p_points_min bigint[]) IS 'Moves every card to the level that its points give in a table of levels that begin at these points, level 0 first; how many it moved.';
+COMMENT ON FUNCTION app.relevel_cards(p_points_min bigint[], p_cards_max integer) IS 'Moves so many cards to the level that their points give in a table of levels that begin at these points, level 0 first; how many it moved.';
 
--- Name: replace_levels(app.membership_levels[], bigint[]); Type: FUNCTION; Schema: app; Owner: -
+-- Name: reopened_from(app.seals); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) RETURNS integer
-    LANGUAGE plpgsql
-    SET lock_timeout TO '250ms'
+CREATE FUNCTION app.reopened_from(p_seal app.seals) RETURNS uuid
+    LANGUAGE sql STABLE
     AS $$
-declare
-  v_moved int;
+  select min(r.id_from::text)::uuid from app.seal_rewinds r where r.seal_no > p_seal.seal_no and r.id_from < p_seal.id_to
+$$;
+
+-- Name: FUNCTION reopened_from(p_seal app.seals); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.reopened_from(p_seal app.seals) IS 'From which id on later seals answer for new rows in this one''s range, NULL when they do not.';
+
+-- Name: reversal_answer(uuid, boolean); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.reversal_answer(p_tx_id uuid, p_replayed boolean) RETURNS TABLE(tx_id uuid, tx_no text, original_tx_no text, card_id uuid, amount numeric, merchant_code text, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql STABLE
+    AS $$
 begin
-  lock table app.membership_levels in access exclusive mode;
-  perform from app.cards c where c.level <> width_bucket(c.points, p_points_min) - 1 for no key update nowait;
-  v_moved := app.relevel_cards(p_points_min);
-  delete from app.membership_levels;
-  insert into app.membership_levels select l.* from unnest(p_levels) l;
-  return v_moved;
+  return query
+    select t.id, t.tx_no, o.tx_no, t.card_id, t.final_amount::numeric, m.code, t.created_at, p_replayed
+    from app.transactions t
+    join app.transactions o on o.id = t.original_tx_id
+    join app.merchants m on m.id = t.merchant_id
+    where t.id = p_tx_id;
 end;
 $$;
 
--- Name: FUNCTION replace_levels(p_levels app.membership_levels[], p_points_min bigint[]); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION reversal_answer(p_tx_id uuid, p_replayed boolean); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) IS 'Replaces the levels and moves the cards that changed meanwhile. lock_not_available: somebody holds what it needs.';
+COMMENT ON FUNCTION app.reversal_answer(p_tx_id uuid, p_replayed boolean) IS 'What a reversal answered, from rows that never change. Never the balance.';
 
 -- Name: review_reason_for(app.recharge_orders, app.cards, text, numeric, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql STABLE
     AS $$
 begin
   return case
@@ -3652,6 +4609,7 @@ begin
     when p_order.currency is distinct from p_currency then 'wrong_currency'
     when p_order.amount is distinct from p_amount then 'wrong_amount'
     when p_card.status = 'closed' then 'card_closed'
+    when p_card.balance + p_amount > app.balance_max(p_card) then 'balance_over_limit'
   end;
 end;
 $$;
@@ -3680,6 +4638,33 @@ $$;
 
 COMMENT ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) IS 'Ends the one open code of a member and card; whether it was still live.';
 
+-- Name: rewind_seals(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.rewind_seals(p_now timestamp with time zone) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_state app.seal_state;
+  v_id_from uuid;
+begin
+  select s.* into strict v_state from app.seal_state s for update;
+  if v_state.last_id_to <= app.uuid_v7_floor(p_now) then
+    return null;
+  end if;
+  v_id_from := coalesce(
+    (select s.id_to from app.seals s where s.id_to <= app.uuid_v7_floor(p_now) order by s.id_to desc limit 1),
+    '00000000-0000-0000-0000-000000000000');
+  insert into app.seal_rewinds (id, seal_no, id_from, rewound_at) values (app.uuid_v7(p_now), v_state.last_seal_no + 1, v_id_from, p_now)
+  on conflict (seal_no) do nothing;
+  update app.seal_state s set last_id_to = v_id_from, fenced_at = null, running = '{}', final_at = null;
+  return v_id_from;
+end;
+$$;
+
+-- Name: FUNCTION rewind_seals(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.rewind_seals(p_now timestamp with time zone) IS 'Takes the chain back to the last seal that ends before now, when it reaches further; where it goes on, NULL when it was not taken back.';
+
 -- Name: row_hash(jsonb, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.row_hash(p_row jsonb, p_without text) RETURNS bytea
@@ -3689,6 +4674,25 @@ CREATE FUNCTION app.row_hash(p_row jsonb, p_without text) RETURNS bytea
 -- Name: FUNCTION row_hash(p_row jsonb, p_without text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.row_hash(p_row jsonb, p_without text) IS 'SHA-256 of a row but for one column. Times and bytes print by the session''s settings: callers set timezone and bytea_output.';
+
+-- Name: rows_of_seal(app.seals, text, uuid[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]) RETURNS TABLE(row_id uuid, row_hash bytea)
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_reopened_from uuid := app.reopened_from(p_seal);
+begin
+  return query
+    select r.row_id, r.row_hash from app.log_rows(p_log, p_seal.id_from, p_seal.id_to) r
+    where v_reopened_from is null or r.row_id < v_reopened_from
+       or r.row_id in (select i.row_id from unnest(p_row_ids) as i (row_id));
+end;
+$$;
+
+-- Name: FUNCTION rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]) IS 'The rows of a log that a seal answers for: all of its range or, past the point that the chain was taken back to, those that it holds.';
 
 -- Name: running_transactions(); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3806,16 +4810,19 @@ begin
   loop
     if v_seal.seal_no <> v_expected then
       return query select m.seal_no, 'app.seals', null::uuid, 'seal_removed'
-        from generate_series(v_expected, least(v_seal.seal_no - 1, v_expected + v_rows_max)) as m (seal_no);
+        from generate_series(v_expected, least(v_seal.seal_no - 1, v_expected + v_rows_max)) as m (seal_no)
+        where not app.is_acknowledged(m.seal_no, 'app.seals', null, 'seal_removed');
       if v_seal.root is distinct from app.seal_root(v_seal) then
         return query select v_seal.seal_no, 'app.seals', null::uuid, 'seal_changed';
       end if;
     else
       return query select v_seal.seal_no, 'app.seals', null::uuid, c.what
-        from app.chain_violation(v_seal, v_previous) as c (what) where c.what is not null;
+        from app.chain_violation(v_seal, v_previous) as c (what)
+        where c.what is not null and not app.is_acknowledged(v_seal.seal_no, 'app.seals', null, c.what);
     end if;
     return query select v_seal.seal_no, g.log, v.row_id, v.what
-      from unnest(app.sealed_logs()) as g (log) cross join lateral app.log_violations(v_seal, g.log) v;
+      from unnest(app.sealed_logs()) as g (log) cross join lateral app.log_violations(v_seal, g.log) v
+      where not app.is_acknowledged(v_seal.seal_no, g.log, v.row_id, v.what);
     get diagnostics v_rows = row_count;
     v_rows_max := v_rows_max - v_rows;
     exit when v_rows_max <= 0;
@@ -3827,7 +4834,7 @@ $$;
 
 -- Name: FUNCTION seal_violations(p_seal_first bigint, p_seal_last bigint); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.seal_violations(p_seal_first bigint, p_seal_last bigint) IS 'What is wrong in these seals: with their chain, their items, and the rows they cover. Reads all those rows; stops after the seal in which it has named as many rows as a page holds.';
+COMMENT ON FUNCTION app.seal_violations(p_seal_first bigint, p_seal_last bigint) IS 'What is wrong in these seals: with their chain, their items, and the rows they cover, less what was acknowledged. Reads all those rows; stops after the seal in which it has named as many rows as a page holds.';
 
 -- Name: sealed_audit_partition(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3855,7 +4862,10 @@ COMMENT ON FUNCTION app.sealed_audit_partition(p_before timestamp with time zone
 
 CREATE FUNCTION app.sealed_logs() RETURNS text[]
     LANGUAGE sql IMMUTABLE
-    AS $$ select array['app.transactions', 'app.ledger_entries', 'app.point_ledger', 'audit.event_log', 'app.purged_ranges'] $$;
+    AS $$
+  select array['app.transactions', 'app.ledger_entries', 'app.point_ledger', 'audit.event_log', 'app.purged_ranges', 'app.seal_rewinds',
+    'app.seal_acknowledgements']
+$$;
 
 -- Name: FUNCTION sealed_logs(); Type: COMMENT; Schema: app; Owner: -
 
@@ -3905,10 +4915,12 @@ COMMENT ON FUNCTION app.setting(p_key text) IS 'A setting''s text. A missing one
 
 CREATE FUNCTION app.settle_next_period(p_merchant app.merchants) RETURNS boolean
     LANGUAGE plpgsql
+    SET lock_timeout TO '100ms'
     AS $$
 declare
-  v_period tstzrange := app.next_settlement_period(p_merchant, clock_timestamp());
+  v_period tstzrange;
 begin
+  v_period := app.next_settlement_period(p_merchant, clock_timestamp());
   if v_period is null then
     return false;
   end if;
@@ -3927,6 +4939,16 @@ $$;
 -- Name: FUNCTION settle_next_period(p_merchant app.merchants); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.settle_next_period(p_merchant app.merchants) IS 'Settles a merchant''s next finished period; false when there is none or it failed.';
+
+-- Name: settled_until(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.settled_until(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$ select max(s.period_end) from app.settlements s where s.merchant_id = p_merchant_id and s.counts_as_period $$;
+
+-- Name: FUNCTION settled_until(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.settled_until(p_merchant_id uuid) IS 'Where the merchant''s last settlement ends, NULL when there is none.';
 
 -- Name: settlement_items_page(uuid, integer, integer); Type: FUNCTION; Schema: app; Owner: -
 
@@ -3961,6 +4983,7 @@ CREATE FUNCTION app.settlement_order_violations() RETURNS TABLE(rule text, objec
     select s.settlement_no, s.period_start,
       lag(s.settlement_no) over w as previous_no, max(s.period_end) over (w rows between unbounded preceding and 1 preceding) as taken_until
     from app.settlements s
+    where s.counts_as_period
     window w as (partition by s.merchant_id order by s.period_start, s.period_end)) n
   where n.period_start < n.taken_until
   union all
@@ -3982,6 +5005,7 @@ CREATE FUNCTION app.settlement_order_violations() RETURNS TABLE(rule text, objec
   from (select m.id, app.unsettled_from(m.id) as from_id from app.merchants m) m
   join app.transactions t on t.merchant_id = m.id and t.id < m.from_id and t.tx_type in ('payment', 'refund', 'recharge')
   where not exists (select from app.settlement_items i where i.tx_id = t.id)
+    and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
 $$;
 
 -- Name: FUNCTION settlement_order_violations(); Type: COMMENT; Schema: app; Owner: -
@@ -4009,6 +5033,7 @@ CREATE FUNCTION app.settlement_payout_violations() RETURNS TABLE(rule text, obje
     from app.transactions t
     where t.merchant_id is not null and t.tx_type in ('payment', 'refund', 'recharge')
       and not exists (select from app.settlement_items i where i.tx_id = t.id)
+      and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
     union all
     -- Not paid: what its items are worth. Paid: less payout and fee, that is its own debt less the one it carried.
     select s.merchant_id,
@@ -4090,10 +5115,11 @@ CREATE FUNCTION app.settlement_unit_start(p_merchant app.merchants, p_at timesta
   select case p_merchant.settlement_mode
     when 'realtime' then date_trunc('minute', p_at) + make_interval(mins => p_units_later)
     when 't_plus_1' then
-      (date_trunc('day', p_at at time zone p_merchant.time_zone) + make_interval(days => p_units_later)) at time zone p_merchant.time_zone
+      rules.local_day_start(rules.local_day(p_at, p_merchant.time_zone) + p_units_later, p_merchant.time_zone)
     when 'monthly' then
-      (date_trunc('month', p_at at time zone p_merchant.time_zone) + make_interval(months => p_units_later))
-        at time zone p_merchant.time_zone
+      rules.local_day_start(
+        (date_trunc('month', rules.local_day(p_at, p_merchant.time_zone)::timestamp) + make_interval(months => p_units_later))::date,
+        p_merchant.time_zone)
   end
 $$;
 
@@ -4135,33 +5161,86 @@ $$;
 
 COMMENT ON FUNCTION app.slice_end(p_first uuid, p_id_to uuid, p_rows_max integer) IS 'Where a slice that begins with this row ends, at most at the given id.';
 
+-- Name: take_claimed_contacts(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.take_claimed_contacts(p_user_id uuid, p_own_member_id uuid) RETURNS text[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_member_ids uuid[] := array(select c.member_id from app.claimants_of(p_user_id) c);
+  v_claimant record;
+  v_taken text[] := array[]::text[];
+begin
+  if v_member_ids = '{}' then
+    return v_taken;
+  end if;
+  -- Members by id, as cards are: two who take from each other wait and do not deadlock.
+  perform from app.member_profiles m where m.id = any (v_member_ids || p_own_member_id) order by m.id for no key update;
+  for v_claimant in
+    select c.field, m.id, m.member_no from app.claimants_of(p_user_id) c join app.member_profiles m on m.id = c.member_id order by c.field
+  loop
+    update app.member_profiles m
+    set phone = case when v_claimant.field <> 'phone' then m.phone end, email = case when v_claimant.field <> 'email' then m.email end,
+        updated_at = clock_timestamp()
+    where m.id = v_claimant.id;
+    insert into app.member_notices (member_id, kind, created_at)
+    values (v_claimant.id, v_claimant.field || '_taken', clock_timestamp());
+    perform audit.log('member', 'member.contact_taken', 'member', v_claimant.member_no,
+      jsonb_build_object('field', v_claimant.field, 'by_user_id', p_user_id));
+    v_taken := array_append(v_taken, v_claimant.field::text);
+  end loop;
+  return v_taken;
+end;
+$$;
+
+-- Name: FUNCTION take_claimed_contacts(p_user_id uuid, p_own_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.take_claimed_contacts(p_user_id uuid, p_own_member_id uuid) IS 'Takes a user''s confirmed phone and e-mail from members who only claimed them, audited and told; answers which. Locks the user''s own member with them.';
+
+-- Name: tell_given(uuid, text[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.tell_given(p_member_id uuid, p_fields text[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into app.member_notices (member_id, kind, created_at)
+  select p_member_id, f.field || '_given', clock_timestamp() from unnest(p_fields) as f (field)
+$$;
+
+-- Name: FUNCTION tell_given(p_member_id uuid, p_fields text[]); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.tell_given(p_member_id uuid, p_fields text[]) IS 'Tells a member that a phone or e-mail came to them from who had only claimed it.';
+
 -- Name: tip_violations(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.tip_violations() RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
     LANGUAGE sql STABLE
     AS $$
-  select t.last_seal_no, 'app.seals', null::uuid, 'seal_removed'
-  from app.seal_state t
-  where t.last_seal_no <> coalesce((select max(s.seal_no) from app.seals s), 0)
-  union all
-  select t.last_seal_no, 'app.seals', null::uuid, 'seal_changed'
-  from app.seal_state t join app.seals s on s.seal_no = t.last_seal_no
-  where s.root is distinct from t.last_root or s.id_to is distinct from t.last_id_to
-  union all
-  select 0, 'app.seal_state', null::uuid, 'removed' where not exists (select from app.seal_state)
-  union all
-  select r.seal_last, 'app.purged_ranges', r.id, 'purged_too_early'
-  from app.purged_ranges r
-  where r.id_to > app.uuid_v7_floor(least(r.purged_at, now()) - app.audit_kept())
+  select v.seal_no, v.table_name, v.row_id, v.what
+  from (
+    select t.last_seal_no as seal_no, 'app.seals' as table_name, null::uuid as row_id, 'seal_removed' as what
+    from app.seal_state t
+    where t.last_seal_no <> coalesce((select max(s.seal_no) from app.seals s), 0)
+    union all
+    select t.last_seal_no, 'app.seals', null::uuid, 'seal_changed'
+    from app.seal_state t join app.seals s on s.seal_no = t.last_seal_no
+    where s.root is distinct from t.last_root
+       or coalesce((select r.id_from from app.seal_rewinds r where r.seal_no = t.last_seal_no + 1), s.id_to) is distinct from t.last_id_to
+    union all
+    select 0, 'app.seal_state', null::uuid, 'removed' where not exists (select from app.seal_state)
+    union all
+    select r.seal_last, 'app.purged_ranges', r.id, 'purged_too_early'
+    from app.purged_ranges r
+    where r.id_to > app.uuid_v7_floor(least(r.purged_at, now()) - app.audit_kept())) v
+  where not app.is_acknowledged(v.seal_no, v.table_name, v.row_id, v.what)
 $$;
 
 -- Name: FUNCTION tip_violations(); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.tip_violations() IS 'What is wrong with the end of the chain: last seals dropped or made anew without the memory of the tip, and purges before their time.';
+COMMENT ON FUNCTION app.tip_violations() IS 'What is wrong with the end of the chain, less what was acknowledged: last seals dropped or made anew without the memory of the tip, and purges before their time.';
 
 -- Name: transaction_rows(uuid[], uuid, boolean, boolean); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE
     SET enable_seqscan TO 'off'
     AS $$
@@ -4175,11 +5254,13 @@ begin
       case when w.works_there or p_is_admin then t.external_order_id end,
       t.terminal_code, t.created_at,
       case when p_sees_cards then (
-        select coalesce(sum(e.delta), 0) from app.ledger_entries e where e.tx_id = t.id and e.account = 'card') end
+        select coalesce(sum(e.delta), 0) from app.ledger_entries e where e.tx_id = t.id and e.account = 'card') end,
+      p.member_no, p.name
     from unnest(p_tx_ids) with ordinality as i (id, place)
     cross join lateral (select x.* from app.transactions x where x.id = i.id limit 1) t
     left join app.merchants m on m.id = t.merchant_id
     left join app.cards c on c.id = t.card_id
+    left join app.member_profiles p on p_sees_cards and p.id = t.member_id and t.tx_type in ('payment', 'refund')
     -- offset 0: looked up once a row, not once for each column that names it.
     cross join lateral (select case when t.tx_type = 'payment' then app.refunded_amount(t.id) end as refunded offset 0) r
     cross join lateral (
@@ -4192,7 +5273,7 @@ $$;
 
 -- Name: FUNCTION transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) IS 'Rows as get_transaction_detail shows them, in the order of the ids. balance_change: what it did to its card''s balance, for those who see cards; a voucher''s whole balance goes, which is no business of the merchant.';
+COMMENT ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_is_admin boolean, p_sees_cards boolean) IS 'Rows as get_transaction_detail shows them, in the order of the ids. balance_change: what it did to its card''s balance, for those who see cards; a voucher''s whole balance goes, which is no business of the merchant, nor is who paid (payer_no, payer_name).';
 
 -- Name: transaction_totals(uuid, timestamp with time zone, timestamp with time zone, text, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4207,11 +5288,11 @@ declare
 begin
   return query
     with taken as (
-      select t.created_at, t.tx_type, t.final_amount, t.points_earned
+      select t.id, t.created_at, t.tx_type, t.final_amount, t.points_earned
       from app.transactions t
       where p_merchant_id is not null and t.merchant_id = p_merchant_id and t.id >= v_first_id and t.id < v_end_id
       union all
-      select t.created_at, t.tx_type, t.final_amount, t.points_earned
+      select t.id, t.created_at, t.tx_type, t.final_amount, t.points_earned
       from app.transactions t
       where p_merchant_id is null and t.id >= v_first_id and t.id < v_end_id
     ), totals as (
@@ -4220,6 +5301,7 @@ begin
         count(*) as number, sum(t.final_amount) as amount, sum(t.points_earned)::bigint as points
       from taken t
       where t.created_at >= p_start and t.created_at < p_end and t.tx_type in ('payment', 'refund', 'recharge')
+        and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
       group by 1, 2
     )
     select
@@ -4239,6 +5321,44 @@ $$;
 -- Name: FUNCTION transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text) IS 'Payments, refunds and recharges from start to before end, of one merchant or (NULL) of all, by day, week or month of a time zone; a bucket without any is 0. Reads each transaction of the period once, by id.';
+
+-- Name: trusts_clock(); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.trusts_clock() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_finding text := app.clock_finding(v_now);
+begin
+  -- Another job that is writing it down now says the same.
+  perform from app.clock_state s for update skip locked;
+  if found then
+    update app.clock_state s
+    set seen_at = case when v_finding is null then v_now else s.seen_at end,
+        finding = v_finding,
+        found_at = case when v_finding is not null then coalesce(s.found_at, v_now) end;
+  end if;
+  if v_finding is not null then
+    raise warning 'the clock is in doubt (%): nothing is settled, sealed or purged until an admin acknowledges it', v_finding;
+  end if;
+  return v_finding is null;
+end;
+$$;
+
+-- Name: FUNCTION trusts_clock(); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.trusts_clock() IS 'Whether a job may go by the clock; remembers what it saw.';
+
+-- Name: try_job(text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.try_job(p_name text) RETURNS boolean
+    LANGUAGE sql
+    AS $$ select pg_try_advisory_xact_lock(hashtextextended('mps/' || p_name, 0)) $$;
+
+-- Name: FUNCTION try_job(p_name text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.try_job(p_name text) IS 'Whether this transaction may do the job: no other one does it now. A job asks first of all, and answers 0 when it may not.';
 
 -- Name: uncarried_debt(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4266,14 +5386,12 @@ COMMENT ON FUNCTION app.uncarried_debt(p_merchant_id uuid) IS 'The merchant''s s
 CREATE FUNCTION app.unsettled_from(p_merchant_id uuid) RETURNS uuid
     LANGUAGE sql STABLE
     AS $$
-  select coalesce(
-    (select app.uuid_v7_floor(max(s.period_end) - interval '2 hours') from app.settlements s where s.merchant_id = p_merchant_id),
-    '00000000-0000-0000-0000-000000000000')
+  select coalesce(app.uuid_v7_floor(app.settled_until(p_merchant_id) - interval '2 hours'), '00000000-0000-0000-0000-000000000000')
 $$;
 
 -- Name: FUNCTION unsettled_from(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.unsettled_from(p_merchant_id uuid) IS 'No transaction of the merchant with a smaller id is unsettled, nor will be. A settlement up to E was made under the exclusive lock at or after E. What had been posted before E was committed by then, and taken. What is posted later has a created_at of E or later, since it is read after the shared lock, and an id drawn in the hour before it (a constraint). The second hour is for a clock set back.';
+COMMENT ON FUNCTION app.unsettled_from(p_merchant_id uuid) IS 'No transaction of the merchant with a smaller id is unsettled, nor will be. A settlement up to E was made after it had waited for postings at or after E. What had been posted before E was committed by then, and taken. What is posted later has a created_at of E or later, since it is read after the shared lock, and an id drawn in the hour before it (a constraint). The second hour is for a clock set back; with one that was set back further nothing is settled before an admin looked, and verify_ledger names what is left behind.';
 
 -- Name: unsettled_transactions(uuid, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -4289,6 +5407,7 @@ CREATE FUNCTION app.unsettled_transactions(p_merchant_id uuid, p_before timestam
     and t.created_at < p_before
     and t.tx_type in ('payment', 'refund', 'recharge')
     and (select i.settlement_id from app.settlement_items i where i.tx_id = t.id) is null
+    and not (t.tx_type = 'recharge' and app.is_reversed(t.id))
 $$;
 
 -- Name: FUNCTION unsettled_transactions(p_merchant_id uuid, p_before timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
@@ -4336,9 +5455,33 @@ $$;
 
 COMMENT ON FUNCTION app.view_recharge_orders(p_ids uuid[], p_with_payments boolean) IS 'Recharge orders, newest first: the first transaction that credited each, and for admins every payment reported.';
 
--- Name: write_settlement(app.merchants, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+-- Name: wait_for_postings(uuid); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) RETURNS app.settlements
+CREATE FUNCTION app.wait_for_postings(p_merchant_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz;
+begin
+  begin
+    -- The key of app.lock_merchant_for_posting: waits for every posting in flight.
+    perform pg_advisory_xact_lock(hashtextextended('mps/merchant/' || p_merchant_id::text, 0));
+    v_now := clock_timestamp();
+    -- A block that fails gives its locks back. Later postings read a later clock, so they need not wait for the rest of this.
+    raise exception using errcode = 'MPS00';
+  exception when sqlstate 'MPS00' then
+    return v_now;
+  end;
+end;
+$$;
+
+-- Name: FUNCTION wait_for_postings(p_merchant_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.wait_for_postings(p_merchant_id uuid) IS 'Waits for the merchant''s postings that run, and answers a moment: every posting from before it is committed, every other one will have a created_at of it or later. Keeps nobody waiting afterwards. In read committed.';
+
+-- Name: write_settlement(app.merchants, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, uuid[]); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[] DEFAULT NULL::uuid[]) RETURNS app.settlements
     LANGUAGE plpgsql
     AS $$
 declare
@@ -4347,7 +5490,9 @@ declare
 begin
   -- One statement, so that what is summed is what is stamped. The number is drawn for a settlement that is made only.
   with taken as materialized (
-    select t.id, t.tx_type, t.final_amount from app.unsettled_transactions(p_merchant.id, p_period_end) t
+    select t.id, t.tx_type, t.final_amount from app.unsettled_transactions(p_merchant.id, p_period_end) t where p_late_tx_ids is null
+    union all
+    select t.id, t.tx_type, t.final_amount from app.transactions t where t.id = any (p_late_tx_ids)
   ), summed as (
     select
       coalesce(sum(t.final_amount) filter (where t.tx_type = 'payment'), 0) as gross,
@@ -4361,11 +5506,11 @@ begin
   ), made as (
     insert into app.settlements (
       id, settlement_no, merchant_id, mode, period_start, period_end, gross, refunds, cash, payment_count, refund_count, cash_count,
-      fee_bps, fee, carried_from, carried_in, net, created_at, updated_at)
+      fee_bps, fee, carried_from, carried_in, net, created_at, updated_at, counts_as_period)
     select
       app.uuid_v7(p_now), 'STL' || rules.padded(nextval('app.settlement_no_seq'), 10), p_merchant.id, p_mode, p_period_start, p_period_end,
       s.gross, s.refunds, s.cash, s.payment_count, s.refund_count, s.cash_count, p_merchant.fee_bps, f.fee, v_debt.id,
-      coalesce(v_debt.net, 0), s.gross - s.refunds - s.cash - f.fee + coalesce(v_debt.net, 0), p_now, p_now
+      coalesce(v_debt.net, 0), s.gross - s.refunds - s.cash - f.fee + coalesce(v_debt.net, 0), p_now, p_now, p_late_tx_ids is null
     from summed s
     cross join lateral (select rules.settlement_fee(s.gross - s.refunds, p_merchant.fee_bps) as fee) f
     returning *
@@ -4377,9 +5522,9 @@ begin
 end;
 $$;
 
--- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) IS 'Takes what is unsettled before the period''s end and carries the last debt; NULL when there is nothing to take.';
+COMMENT ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]) IS 'Takes what is unsettled before the period''s end, or the late transactions that are named, and carries the last debt; NULL when there is nothing to take.';
 
 -- Name: log(text, text, text, text, jsonb); Type: FUNCTION; Schema: audit; Owner: -
 
@@ -4398,6 +5543,97 @@ $$;
 -- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: COMMENT; Schema: audit; Owner: -
 
 COMMENT ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) IS 'Writes one audit row in the caller''s transaction.';
+
+-- Name: accept_card_invitation(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.accept_card_invitation(p_card_id uuid) RETURNS boolean
+-- Name: acknowledge_clock(text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.acknowledge_clock(p_reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+  v_card app.cards := app.lock_card_of_invitation(p_card_id, v_own.id);
+begin
+  -- Under the lock: members are suspended and cards closed under it.
+  perform app.check_bindable(v_card, sec.own_member());
+  perform app.end_invitation(p_card_id, v_own.id);
+  perform app.set_binding(p_card_id, v_own.id, 'owner');
+  perform audit.log('member', 'card.bound', 'card', v_card.card_no, jsonb_build_object('member_id', v_own.id, 'role', 'owner'));
+  v_now timestamptz;
+  v_finding text;
+  v_cards int;
+  v_settlements int;
+  v_sealed_from uuid;
+begin
+  perform sec.require_admin();
+  perform app.check_reason(p_reason);
+  v_finding := app.clock_finding(clock_timestamp());
+  if v_finding is null then
+    return false;
+  end if;
+  v_cards := app.excuse_day_totals(clock_timestamp());
+  perform from app.clock_state s for update;
+  v_now := clock_timestamp();
+  update app.clock_state s
+  set seen_at = v_now, finding = null, found_at = null,
+      excused_id = nullif(greatest(app.newest_transaction_id(), app.uuid_v7_floor(v_now)), app.uuid_v7_floor(v_now));
+  -- No honest settlement was made after now: later ones go by the last that was.
+  update app.settlements s set counts_as_period = false where s.created_at > v_now and s.counts_as_period;
+  get diagnostics v_settlements = row_count;
+  v_sealed_from := app.rewind_seals(v_now);
+  update app.binding_attempts a set locked_until = null where a.locked_until > v_now + interval '15 minutes';
+  perform audit.log('admin', 'clock.acknowledged', 'database', 'clock', jsonb_build_object(
+    'finding', v_finding, 'reason', btrim(p_reason), 'clock', v_now, 'settlements_set_aside', v_settlements, 'cards', v_cards,
+    'sealed_again_from', v_sealed_from));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION accept_card_invitation(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.accept_card_invitation(p_card_id uuid) IS 'The caller becomes an owner of the card that they were asked to own (bind_member_to_card), within seven days and while who asked may still ask. Errors: NOT_AUTHENTICATED, INVITATION_NOT_FOUND, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, CARD_TYPE_NOT_SHAREABLE.';
+-- Name: FUNCTION acknowledge_clock(p_reason text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.acknowledge_clock(p_reason text) IS 'Admin: says that the database''s clock is right now, with a reason for the audit log, after health named it: it is behind what was posted, or jumped. What a wrong clock has reached ahead is set aside: settlements from then are no longer gone by, seals begin again where the last honest one ended, cards'' totals of days to come are today''s. Settling, sealing and purging go on. false: the clock is not in doubt. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
+-- Name: acknowledge_seal_finding(bigint, text, uuid, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform sec.require_admin();
+  if p_table_name is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'table_name'));
+  end if;
+  if p_what is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'what'));
+  end if;
+  perform app.check_reason(p_reason);
+  if not exists (
+    select from (select f.* from app.seal_violations(p_seal_no, p_seal_no) f union all select t.* from app.tip_violations() t) v
+    where v.seal_no is not distinct from p_seal_no and v.table_name = p_table_name and v.row_id is not distinct from p_row_id and v.what = p_what)
+  then
+    return false;
+  end if;
+  insert into app.seal_acknowledgements (id, seal_no, table_name, row_id, what, row_hash, reason, acknowledged_by, acknowledged_at)
+  values (
+    app.uuid_v7(), p_seal_no, p_table_name, p_row_id, p_what, app.finding_hash(p_seal_no, p_table_name, p_row_id), btrim(p_reason),
+    (sec.caller()).user_id, clock_timestamp());
+  perform audit.log('admin', 'seal.finding_acknowledged', 'seal', p_seal_no::text, jsonb_build_object(
+    'table_name', p_table_name, 'row_id', p_row_id, 'what', p_what, 'reason', btrim(p_reason)));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) IS 'Admin: explains one finding of verify_seals, named as that names it (row_id NULL for one about a seal), with a reason of one line and at most 500 characters. It is not found again while the row stays as it is now. false: there is no such finding, or it was acknowledged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: add_admin_user(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4479,8 +5715,11 @@ begin
   v_known_tx_id := app.claim_idempotency_key(
     app.admin_scope(v_admin_id), p_idempotency_key,
     rules.request_fingerprint('adjust_card_balance', p_card_id::text, round(p_amount, 2)::text, p_reason), v_tx_id);
-  if v_known_tx_id is null then
+  if v_known_tx_id is not null then
+    perform sec.require_admin();
+  else
     select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+    perform sec.hold_admin();
     if v_card.id is null then
       perform rules.fail('CARD_NOT_FOUND');
     end if;
@@ -4504,7 +5743,7 @@ $$;
 
 -- Name: FUNCTION adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text) IS 'Admin: credits (positive) or debits (negative) a card against the adjustments account. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, CARD_NOT_ACTIVE, INSUFFICIENT_BALANCE.';
+COMMENT ON FUNCTION public.adjust_card_balance(p_card_id uuid, p_amount numeric, p_reason text, p_idempotency_key text) IS 'Admin: credits (positive) or debits (negative) a card against the adjustments account. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, CARD_NOT_ACTIVE, INSUFFICIENT_BALANCE, BALANCE_OVER_LIMIT.';
 
 -- Name: admin_activate_member(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4605,6 +5844,7 @@ declare
   v_is_admin boolean := sec.is_admin();
   v_card app.cards;
   v_own_role text;
+  v_is_invitation boolean;
 begin
   if p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'role'));
@@ -4621,8 +5861,9 @@ begin
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   -- Again under the lock: roles are taken and members suspended under it.
-  v_own_role := app.card_role(p_card_id, v_own.id);
+  v_is_admin := sec.hold_if_admin();
   v_own := sec.own_member();
+  v_own_role := app.card_role(p_card_id, v_own.id);
   if p_member_id is not distinct from v_own.id and v_own_role is null and not v_is_admin then
     perform app.check_self_binding(p_card_id, v_own, p_member_id, p_role);
     if not app.check_binding_password(v_card, v_own.id, p_binding_password) then
@@ -4631,17 +5872,71 @@ begin
   else
     perform app.check_binding_of_another(v_card, v_own, v_own_role, p_member_id, p_role);
   end if;
-  perform app.set_binding(p_card_id, p_member_id, p_role);
+  -- Who owns a card answers for it: only with their consent.
+  v_is_invitation := p_role = 'owner' and p_member_id is distinct from v_own.id
+    and app.card_role(p_card_id, p_member_id) is distinct from 'owner';
+  if v_is_invitation then
+    perform app.invite_owner(v_card, p_member_id, case when v_own_role is not distinct from 'owner' then v_own.id end);
+  else
+    perform app.end_invitation(p_card_id, p_member_id);
+    perform app.set_binding(p_card_id, p_member_id, p_role);
+  end if;
   perform audit.log(
-    case when v_is_admin then 'admin' else 'member' end, 'card.bound', 'card', v_card.card_no,
-    jsonb_build_object('member_id', p_member_id, 'role', p_role));
+    case when v_is_admin then 'admin' else 'member' end, case when v_is_invitation then 'card.owner_invited' else 'card.bound' end,
+    'card', v_card.card_no, jsonb_build_object('member_id', p_member_id, 'role', p_role));
   return true;
 end;
 $$;
 
 -- Name: FUNCTION bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) IS 'Binds oneself by the card''s password (member or viewer), or others and changes roles as owner, admin of the card or admin of the house. false: the password is wrong, and that is counted. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, BINDING_LOCKED, CANNOT_REMOVE_LAST_OWNER.';
+COMMENT ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) IS 'Binds oneself by the card''s password (member or viewer), or others and changes roles as owner, admin of the card or admin of the system. Making another member owner invites them: they are one once they accept (accept_card_invitation); other roles act at once. false: the password is wrong, and that is counted. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_TYPE_NOT_SHAREABLE, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, BINDING_LOCKED, CANNOT_REMOVE_LAST_OWNER.';
+
+-- Name: cancel_request(text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cancel_request(p_merchant_code text DEFAULT NULL::text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(cancelled boolean, tx_id uuid, tx_no text, tx_type text, final_amount numeric, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_scope text;
+  v_scopes text[];
+  v_result_id uuid;
+  v_was_known boolean;
+begin
+  if p_idempotency_key is null then
+    perform rules.fail('IDEMPOTENCY_KEY_REQUIRED');
+  end if;
+  perform sec.check_idempotency_key(p_idempotency_key);
+  v_scopes := array(select s from sec.scopes_of_caller(p_merchant_code) s);
+  if cardinality(v_scopes) = 0 then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  foreach v_scope in array v_scopes loop
+    v_was_known := exists (
+      select from app.idempotency_keys k where k.scope = v_scope and k.key = p_idempotency_key);
+    v_result_id := app.cancel_idempotency_key(v_scope, p_idempotency_key);
+    exit when v_result_id is not null;
+    if not v_was_known then
+      perform audit.log(split_part(v_scope, ':', 1), 'request.cancelled', 'idempotency_key', p_idempotency_key,
+        jsonb_build_object('scope', v_scope));
+    end if;
+  end loop;
+  if v_result_id is null then
+    return query select true, null::uuid, null::text, null::text, null::numeric, null::timestamptz;
+    return;
+  end if;
+  return query
+    select false, t.id, t.tx_no, t.tx_type, t.final_amount::numeric, t.created_at
+    from (values (v_result_id)) r (id)
+    left join app.transactions t on t.id = r.id;
+end;
+$$;
+
+-- Name: FUNCTION cancel_request(p_merchant_code text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) IS 'Makes sure that a keyed request never happens: cancelled = true, and whatever is still on its way with this key is REQUEST_CANCELLED. Or cancelled = false: it happened, stays as it is, and the transaction that it made is told; the columns are NULL when it made none (a card, an order, points). Waits for one that is running; may be called again. Merchant NULL: the caller''s own requests as admin or member. Amounts in house currency. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, NOT_MERCHANT_USER, PERMISSION_DENIED (neither admin nor member).';
 
 -- Name: close_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4711,7 +6006,7 @@ $_$;
 
 -- Name: FUNCTION complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) IS 'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per order; what does not fit (amount, currency, provider, a second payment, a closed card) is recorded and answered as needs_review, for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, RECHARGE_ORDER_STATUS_CONFLICT (the transaction paid another order).';
+COMMENT ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider text, p_provider_tx_id text, p_amount numeric, p_currency text, p_paid_at timestamp with time zone) IS 'Service: a payment that the provider''s verified notification or query reported. Credits once per provider transaction and once per order; what does not fit (amount, currency, provider, a second payment, a closed card, one that would hold too much) is recorded and answered as needs_review, for an admin. A payment after the order expired is credited and flagged is_late. The same provider transaction again: its record, replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, RECHARGE_ORDER_STATUS_CONFLICT (the transaction paid another order).';
 
 -- Name: create_corporate_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4727,7 +6022,7 @@ $$;
 
 -- Name: FUNCTION create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+COMMENT ON FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
 
 -- Name: create_member_profile(text, text, text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4757,6 +6052,7 @@ begin
     end if;
   end if;
   v_member := app.make_member(v_name, v_phone, v_email, null);
+  perform sec.hold_admin_or_service();
   perform audit.log(sec.acting_role(), 'member.created', 'member', v_member.member_no, '{}');
   if v_binds then
     perform app.bind_identity(v_member, p_binding_user_org, p_binding_org_id, null);
@@ -4791,6 +6087,7 @@ begin
   values (p_code, v_name, v_contact, app.setting('time_zone'))
   on conflict on constraint merchants_code_taken do nothing
   returning * into v_merchant;
+  perform sec.hold_admin();
   if v_merchant.id is null then
     perform rules.fail('MERCHANT_CODE_ALREADY_USED');
   end if;
@@ -4819,7 +6116,7 @@ $$;
 
 -- Name: FUNCTION create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+COMMENT ON FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_idempotency_key text) IS 'Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
 
 -- Name: create_recharge_order(uuid, numeric, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4846,6 +6143,9 @@ begin
   v_known_id := app.claim_idempotency_key(
     'member:' || v_member.id, p_idempotency_key,
     rules.request_fingerprint('create_recharge_order', p_card_id::text, round(p_amount, 2)::text, p_provider), v_id);
+  if (sec.own_member()).id is distinct from v_member.id then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
   if v_known_id is null then
     -- Whoever freezes the card, takes the role or suspends the member locks the card first: what is read after this lock holds. Whom the
     -- card does not know gets no lock.
@@ -4859,6 +6159,7 @@ begin
       perform rules.fail('PERMISSION_DENIED');
     end if;
     perform app.check_rechargeable(v_card, v_member.id);
+    perform app.check_balance_max(v_card, p_amount);
     v_now := clock_timestamp();
     insert into app.recharge_orders (id, card_id, member_id, amount, currency, provider, expires_at, created_at)
     values (
@@ -4875,7 +6176,7 @@ $$;
 
 -- Name: FUNCTION create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text) IS 'A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through wechat or alipay, to be paid within 15 minutes. Nothing is credited until the provider''s payment is verified. The same key and request: the same answer, whatever became of the order since (get_recharge_order tells). Errors: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE.';
+COMMENT ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeric, p_provider text, p_idempotency_key text) IS 'A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through wechat or alipay, to be paid within 15 minutes. Nothing is credited until the provider''s payment is verified. The same key and request: the same answer, whatever became of the order since (get_recharge_order tells). Errors: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, IDEMPOTENCY_KEY_REUSED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, BALANCE_OVER_LIMIT.';
 
 -- Name: create_voucher_card(uuid, text, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4891,7 +6192,7 @@ $$;
 
 -- Name: FUNCTION create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'Admin: a voucher, which pays once. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE.';
+COMMENT ON FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_expires_at timestamp with time zone, p_idempotency_key text) IS 'Admin: a voucher, which pays once. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
 
 -- Name: cron_ensure_partitions(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4900,20 +6201,30 @@ CREATE FUNCTION public.cron_ensure_partitions() RETURNS integer
     SET search_path TO ''
     AS $$
 declare
-  v_made int;
+  v_log app.partitioned_tables;
+  v_step jsonb;
 begin
   perform sec.require_service();
-  v_made := app.ensure_partitions(3);
-  if v_made > 0 then
-    perform audit.log('service', 'partitions.made', 'database', 'partitions', jsonb_build_object('made', v_made));
+  if not app.try_job('partitions') then
+    return 0;
   end if;
-  return v_made;
+  for v_log in select p.* from app.partitioned_tables p order by p.table_name::text loop
+    v_step := app.partition_step(v_log.table_name, v_log.is_append_only, 3, 20000);
+    if v_step is not null then
+      -- Copies are seen by nobody before they move.
+      if not v_step ? 'rows_copied' then
+        perform audit.log('service', 'partitions.made', 'database', 'partitions', v_step);
+      end if;
+      return 1;
+    end if;
+  end loop;
+  return 0;
 end;
 $$;
 
 -- Name: FUNCTION cron_ensure_partitions(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_ensure_partitions() IS 'Service, daily: makes the partitions of this month and the next three where they lack; answers how many it made. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_ensure_partitions() IS 'Service, every hour: one short step towards partitions of this month and the next three for every log, and towards an empty default partition, whose rows move to their months. Answers 1 for a step, 0 when there is none to do now or somebody holds what it needs: call it again while it is not 0, each time in a transaction of its own. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_expire_cards(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4934,7 +6245,7 @@ begin
     limit 500
     for update skip locked
   loop
-    update app.cards c set status = 'expired' where c.id = v_card.id;
+    update app.cards c set status = 'expired', status_before_expiry = v_card.status where c.id = v_card.id;
     perform audit.log('service', 'card.expired', 'card', v_card.card_no, jsonb_build_object('from', v_card.status, 'to', 'expired'));
     v_expired := v_expired + 1;
   end loop;
@@ -4944,7 +6255,7 @@ $$;
 
 -- Name: FUNCTION cron_expire_cards(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_expire_cards() IS 'Service: marks active, frozen and lost cards whose expiry has passed as expired, at most 500 a call; answers how many, 0 when all are done. What a card may do follows from its expiry already before. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_expire_cards() IS 'Service: marks active, frozen and lost cards whose expiry has passed as expired, at most 500 a call; answers how many, 0 when all are done. What a card may do follows from its expiry already before; what it was it is again by a new expiry (set_card_expiry). Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_expire_recharge_orders(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -4956,6 +6267,9 @@ declare
   v_expired int;
 begin
   perform sec.require_service();
+  if not app.try_job('expire_recharge_orders') then
+    return 0;
+  end if;
   -- Whoever is completing an order holds its row: it is left for the next call.
   with due as (
     select o.id from app.recharge_orders o
@@ -4976,12 +6290,43 @@ $$;
 
 COMMENT ON FUNCTION public.cron_expire_recharge_orders() IS 'Service: expires pending recharge orders whose time is over, at most 5000 a call; answers how many. A payment that still comes is credited and flagged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
+-- Name: cron_follow_levels(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.cron_follow_levels() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_state app.level_state;
+  v_running text[];
+  v_moved int;
+  v_left int;
+begin
+  perform sec.require_service();
+  select s.* into strict v_state from app.level_state s;
+  if v_state.is_settled or not app.try_job('levels') then
+    return 0;
+  end if;
+  -- Before the cards are read: who is gone by now can write nothing after it.
+  v_running := app.running_transactions();
+  v_moved := app.relevel_cards(app.level_bounds(), 2000);
+  v_left := app.cards_to_relevel(app.level_bounds());
+  update app.level_state s
+  set readers = coalesce(s.readers, v_running),
+      is_settled = v_moved = 0 and v_left = 0 and not coalesce(s.readers, v_running) && v_running;
+  return v_moved;
+end;
+$$;
+
+-- Name: FUNCTION cron_follow_levels(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.cron_follow_levels() IS 'Service, every minute: after a new table of levels, moves the next 2000 cards to their level; answers how many. Call again while it is not 0. Cards that somebody holds are left for a later call. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
 -- Name: cron_generate_settlements(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.cron_generate_settlements() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    SET lock_timeout TO '500ms'
     AS $$
 declare
   v_stop_at timestamptz := clock_timestamp() + interval '2 seconds';
@@ -4990,8 +6335,7 @@ declare
   v_merchant app.merchants;
 begin
   perform sec.require_service();
-  -- One at a time: two that hold each other's merchants would wait for each other.
-  if not pg_try_advisory_xact_lock(hashtextextended('mps/cron_generate_settlements', 0)) then
+  if not app.try_job('cron_generate_settlements') or not app.trusts_clock() then
     return 0;
   end if;
   insert into app.check_runs (what, ran_at, violations) values ('generate_settlements', clock_timestamp(), 0)
@@ -5009,7 +6353,7 @@ $$;
 
 -- Name: FUNCTION cron_generate_settlements(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_generate_settlements() IS 'Service: settles finished periods, each merchant''s by its own mode and time zone, oldest first; answers how many. It stops after 100 settlements or about two seconds, since its merchants wait with their charges until it commits; call it again until it answers 0. A merchant that fails is left out with a warning in the server''s log. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_generate_settlements() IS 'Service, every hour: settles the finished periods of all merchants, by their mode and time zone, at most 100 or two seconds a call. Answers how many it made; call again while it is not 0. Postings wait for no part of it longer than a tenth of a second: a merchant with one in flight for longer is left for a later call. 0, too, while the clock is in doubt. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_purge(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5023,6 +6367,9 @@ declare
   v_audit_rows bigint;
 begin
   perform sec.require_service();
+  if not app.try_job('purge') or not app.trusts_clock() then
+    return 0;
+  end if;
   v_codes := app.purge_codes(v_now - interval '90 days', 5000);
   v_audit_rows := app.purge_audit_partition(v_now);
   if v_codes > 0 or v_audit_rows > 0 then
@@ -5035,7 +6382,7 @@ $$;
 
 -- Name: FUNCTION cron_purge(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_purge() IS 'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 days past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. The books are never purged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_purge() IS 'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 days past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. 0, too, while the clock is in doubt. The books are never purged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_rotate_qr_tokens(integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5051,6 +6398,9 @@ begin
   if p_ttl_seconds is null or p_ttl_seconds not between 0 and rules.limit_int('code.lifetime_seconds_max') then
     perform rules.fail('INVALID_TTL', jsonb_build_object(
       'seconds_min', 0, 'seconds_max', rules.limit_int('code.lifetime_seconds_max')));
+  end if;
+  if not app.try_job('rotate_qr_tokens') then
+    return 0;
   end if;
   with aged as (
     select p.id
@@ -5092,7 +6442,7 @@ begin
     perform rules.fail('NOT_CONFIGURED', jsonb_build_object('what', 'read committed'));
   end if;
   perform from app.seal_state s for update skip locked;
-  if not found then
+  if not found or not app.trusts_clock() then
     return 0;
   end if;
   return app.seal_rows(app.uuid_v7_floor(app.final_at() - app.seal_margin()), 4000);
@@ -5101,18 +6451,22 @@ $$;
 
 -- Name: FUNCTION cron_seal(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_seal() IS 'Service, every minute: seals the next rows of the ledger, the point ledger and the audit log that no running transaction can add to any more, at most some 20 000. Answers how many items it sealed: 0 when there is nothing to do yet or somebody else is sealing; call again while it is large. No audit row: the seal is its own record. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, NOT_CONFIGURED (not in read committed).';
+COMMENT ON FUNCTION public.cron_seal() IS 'Service, every minute: seals the next rows of the ledger, the point ledger and the audit log that no running transaction can add to any more, at most some 20 000. Answers how many items it sealed: 0 when there is nothing to do yet, somebody else is sealing, or the clock is in doubt; call again while it is large. No audit row: the seal is its own record. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, NOT_CONFIGURED (not in read committed).';
 
 -- Name: cron_verify_ledger(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.cron_verify_ledger() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_violations int;
 begin
   perform sec.require_service();
+  if not app.try_job('verify_ledger') then
+    return 0;
+  end if;
   select count(*) into v_violations from public.verify_ledger();
   insert into app.check_runs (what, ran_at, violations) values ('verify_ledger', clock_timestamp(), v_violations)
   on conflict (what) do update set ran_at = excluded.ran_at, violations = excluded.violations;
@@ -5125,13 +6479,14 @@ $$;
 
 -- Name: FUNCTION cron_verify_ledger(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_verify_ledger() IS 'Service, every night: how many violations verify_ledger() finds; remembered in app.check_runs, and in the audit log when there are any. Reads everything, so it takes longer as the books grow. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_verify_ledger() IS 'Service, every night: how many violations verify_ledger() finds; remembered in app.check_runs, and in the audit log when there are any. Reads everything, so it takes longer as the books grow; 0 when another one is reading. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: cron_verify_seals(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.cron_verify_seals() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_run app.check_runs;
@@ -5140,6 +6495,9 @@ declare
   v_is_round_over boolean;
 begin
   perform sec.require_service();
+  if not app.try_job('verify_seals') then
+    return 0;
+  end if;
   insert into app.check_runs (what, ran_at, violations) values ('verify_seals', clock_timestamp(), 0) on conflict do nothing;
   select r.* into v_run from app.check_runs r where r.what = 'verify_seals' for update;
   v_seal_last := app.seal_step_last(v_run.seal_next, 20000);
@@ -5165,7 +6523,28 @@ $$;
 
 -- Name: FUNCTION cron_verify_seals(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_verify_seals() IS 'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many violations this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_verify_seals() IS 'Service, every few minutes: verifies the next seals of at most 20 000 rows, and begins again after the last. Answers how many violations this round or the last full one found; remembered in app.check_runs, and in the audit log when this step found any. 0 when another one is verifying. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+
+-- Name: decline_card_invitation(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.decline_card_invitation(p_card_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+  v_card app.cards := app.lock_card_of_invitation(p_card_id, v_own.id);
+begin
+  perform app.end_invitation(p_card_id, v_own.id);
+  perform audit.log('member', 'card.invitation_declined', 'card', v_card.card_no, jsonb_build_object('member_id', v_own.id));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION decline_card_invitation(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.decline_card_invitation(p_card_id uuid) IS 'The caller does not become an owner of the card that they were asked to own; a role that they have stays. Errors: NOT_AUTHENTICATED, INVITATION_NOT_FOUND.';
 
 -- Name: delete_member(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5175,11 +6554,12 @@ CREATE FUNCTION public.delete_member(p_member_id uuid) RETURNS boolean
     AS $$
 declare
   v_user_id uuid := sec.require_user();
-  v_is_admin boolean := sec.is_admin();
+  v_is_admin boolean;
   v_member app.member_profiles;
 begin
   perform sec.own_or_any_member(p_member_id);
   v_member := app.lock_member_and_all_cards(p_member_id);
+  v_is_admin := sec.hold_if_admin();
   -- Again under the lock: the caller's other call may have been first.
   if not v_is_admin and v_member.auth_user_id is distinct from v_user_id then
     perform rules.fail('MEMBER_NOT_FOUND');
@@ -5240,6 +6620,50 @@ $$;
 
 COMMENT ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) IS 'Makes the caller''s phone a device that can make offline codes for a card he may pay with; at most 5 live a card. label: 1 to 64 characters. handle: 10 digits; device_key: 64 hex digits, returned once and stored nowhere. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, DEVICE_LIMIT_REACHED, NOT_CONFIGURED.';
 
+-- Name: find_payment(text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.find_payment(p_merchant_code text DEFAULT NULL::text, p_idempotency_key text DEFAULT NULL::text, p_external_order_id text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, payer_no text, payer_name text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_known app.idempotency_keys;
+  v_tx_no text;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  if num_nonnulls(p_idempotency_key, p_external_order_id) <> 1 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'idempotency_key'));
+  end if;
+  if p_external_order_id is not null then
+    select n.tx_no into v_tx_no
+    from app.merchant_orders o
+    join app.transaction_numbers n on n.tx_id = o.tx_id
+    where o.merchant_id = (sec.merchant_of_caller(p_merchant_code)).id and o.external_order_id = p_external_order_id;
+  else
+    -- limit: one look-up for each of the few scopes, however many keys there are.
+    select k.* into v_known
+    from sec.scopes_of_caller(p_merchant_code) s
+    cross join lateral (
+      select i.* from app.idempotency_keys i where i.scope = s and i.key = p_idempotency_key limit 1) k
+    order by k.result_id nulls last
+    limit 1;
+    if v_known.key is not null and v_known.result_id is null then
+      perform rules.fail('REQUEST_CANCELLED');
+    end if;
+    select n.tx_no into v_tx_no from app.transaction_numbers n where n.tx_id = v_known.result_id;
+  end if;
+  if v_tx_no is null then
+    perform rules.fail('TX_NOT_FOUND');
+  end if;
+  return query select d.* from public.get_transaction_detail(v_tx_no) d;
+end;
+$$;
+
+-- Name: FUNCTION find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) IS 'The transaction that a keyed request made, or that holds a merchant''s order, as get_transaction_detail has it; one of the two is given. It does not wait: what is not found may still come, until it is cancelled (cancel_request). Merchant NULL: the caller''s own keys as admin or member. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, MALFORMED_ARGUMENT (none or both given), NOT_MERCHANT_USER, REQUEST_CANCELLED, TX_NOT_FOUND.';
+
 -- Name: freeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.freeze_card(p_card_id uuid) RETURNS boolean
@@ -5283,6 +6707,7 @@ begin
   if p_period_end > clock_timestamp() then
     perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'period_end'));
   end if;
+  perform app.check_clock();
   return (app.make_settlement(
     p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end)).id;
 end;
@@ -5290,7 +6715,7 @@ $$;
 
 -- Name: FUNCTION generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) IS 'Admin, service: settles a merchant up to the end of a half-open period that is over: every payment, refund and cash recharge not settled yet, late ones of earlier periods included. Answers the settlement''s id. mode: realtime, t_plus_1, monthly. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, INVALID_PERIOD, MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS (it overlaps one, whatever the mode), NO_TRANSACTIONS_IN_PERIOD.';
+COMMENT ON FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone) IS 'Admin, service: settles a merchant up to the end of a half-open period that is over: every payment, refund and cash recharge not settled yet, late ones of earlier periods included. Answers the settlement''s id. mode: realtime, t_plus_1, monthly. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, INVALID_PERIOD, CLOCK_IN_DOUBT, MERCHANT_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS (it overlaps one, whatever the mode), NO_TRANSACTIONS_IN_PERIOD.';
 
 -- Name: get_all_cards(integer, integer, text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5346,7 +6771,7 @@ begin
       where p_status is null or m.status = p_status
       order by m.id desc
       limit v_rows offset coalesce(p_offset, 0))
-    select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
+    select m.id, m.member_no, m.name, m.phone, m.email, m.status, app.is_linked(m.auth_user_id), m.created_at
     from page p
     join app.member_profiles m on m.id = p.id
     order by m.id desc;
@@ -5400,7 +6825,7 @@ begin
   end if;
   return query
     select
-      c.id, c.card_no, c.card_type, c.name, v_role, c.status, c.balance::numeric, c.points, c.level, l.name,
+      c.id, c.card_no, c.card_type, c.name, v_role, c.status, c.balance::numeric, c.points, l.level, l.name,
       t.discount::numeric, t.discount_source, c.fixed_discount::numeric,
       case when r.earns_points then (select min(n.points_min) from app.membership_levels n where n.points_min > c.points) end,
       c.expires_at,
@@ -5419,6 +6844,43 @@ $$;
 -- Name: FUNCTION get_card_detail(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.get_card_detail(p_card_id uuid) IS 'One card, for whoever is bound to it and admins: role, discount and pays are the caller''s, role NULL for an admin who is not bound. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND.';
+
+-- Name: get_code_state(uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.get_code_state(p_card_id uuid) RETURNS TABLE(state text, issued_at timestamp with time zone, expires_at timestamp with time zone, amount_max numeric, tx_id uuid, tx_no text, final_amount numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_member app.member_profiles := sec.own_member();
+  v_code app.payment_codes;
+begin
+  if app.card_role(p_card_id, v_member.id) is null then
+    perform rules.fail('CARD_NOT_FOUND');
+  end if;
+  select c.* into v_code
+  from app.payment_codes c
+  where c.card_id = p_card_id and c.member_id = v_member.id
+  order by c.id desc
+  limit 1;
+  return query
+    select
+      case
+        when v_code.id is null then 'none'
+        when v_code.consumed_at is not null then 'spent'
+        when v_code.revoked_at is not null then 'revoked'
+        when v_code.expires_at <= clock_timestamp() then 'expired'
+        else 'live' end,
+      v_code.issued_at, v_code.expires_at, v_code.amount_max::numeric, t.id, t.tx_no, t.final_amount::numeric
+    from (select v_code.consumed_tx_id as tx_id) c
+    left join app.transactions t on t.id = c.tx_id;
+end;
+$$;
+
+-- Name: FUNCTION get_code_state(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.get_code_state(p_card_id uuid) IS 'What became of the caller''s newest online code of a card: live until expires_at, spent with its transaction, revoked, expired; none when there is none or it was purged. The code itself is stored nowhere. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND (unknown, or the caller is not bound to it).';
 
 -- Name: get_latest_seal(); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5455,7 +6917,7 @@ begin
   end if;
   return query
     select
-      c.id, c.card_no, c.card_type, c.name, b.role, c.status, c.balance, c.points, c.level, l.name,
+      c.id, c.card_no, c.card_type, c.name, b.role, c.status, c.balance, c.points, l.level, l.name,
       t.discount, t.discount_source,
       case when r.earns_points then (
         select min(n.points_min) from app.membership_levels n where n.points_min > c.points) end,
@@ -5464,7 +6926,9 @@ begin
     from app.card_bindings b
     join app.cards c on c.id = b.card_id
     join app.card_type_rules r on r.card_type = c.card_type
-    join app.membership_levels l on l.level = c.level
+    -- By its points: a card may be on its way from a level that is gone.
+    cross join lateral (
+      select m.level, m.name from app.membership_levels m where m.points_min <= c.points order by m.points_min desc limit 1) l
     cross join lateral app.payment_terms_for(c, v_member_id, 1.00, now()) t
     where b.member_id = v_member_id
     order by array_position(array['standard', 'prepaid', 'corporate', 'voucher'], c.card_type), c.card_no;
@@ -5487,7 +6951,7 @@ begin
   return query
     select
       v_member.id, v_member.member_no, v_member.name, v_member.phone, v_member.email, v_member.status,
-      v_member.auth_user_id is not null,
+      app.is_linked(v_member.auth_user_id),
       array(select i.provider from app.external_identities i where i.member_id = v_member.id order by i.provider),
       c.id, c.card_no,
       (select count(*)::int from app.card_bindings b where b.member_id = v_member.id),
@@ -5502,7 +6966,7 @@ COMMENT ON FUNCTION public.get_member_detail(p_member_id uuid) IS 'A member with
 
 -- Name: get_member_transactions(uuid, integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_member_transactions(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_member_transactions(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5526,11 +6990,11 @@ $$;
 
 -- Name: FUNCTION get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'A member''s transactions, newest first by id: of every card he is bound to and his own; own (NULL), or any for an admin. p_limit 1 to 200, 50 by default; p_start_date to p_end_date is half-open, by created_at. Columns as get_transaction_detail, and balance_change: what it did to its card''s balance. Deep pages: get_member_transactions_page. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit, offset), INVALID_PERIOD, MEMBER_NOT_FOUND.';
+COMMENT ON FUNCTION public.get_member_transactions(p_member_id uuid, p_limit integer, p_offset integer, p_start_date timestamp with time zone, p_end_date timestamp with time zone) IS 'A member''s transactions, newest first by id: of every card they are bound to and their own; own (NULL), or any for an admin. p_limit 1 to 200, 50 by default; p_start_date to p_end_date is half-open, by created_at. Columns as get_transaction_detail, and balance_change: what it did to its card''s balance; payer_no and payer_name: who paid. Deep pages: get_member_transactions_page. Errors, in this order: NOT_AUTHENTICATED, MALFORMED_ARGUMENT (limit, offset), INVALID_PERIOD, MEMBER_NOT_FOUND.';
 
 -- Name: get_member_transactions_page(uuid, integer, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_member_transactions_page(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_member_transactions_page(p_member_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5589,7 +7053,7 @@ COMMENT ON FUNCTION public.get_merchant_detail(p_merchant_id uuid) IS 'A merchan
 
 -- Name: get_merchant_transactions(uuid, integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5617,7 +7081,7 @@ COMMENT ON FUNCTION public.get_merchant_transactions(p_merchant_id uuid, p_limit
 
 -- Name: get_merchant_transactions_page(uuid, integer, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric)
+CREATE FUNCTION public.get_merchant_transactions_page(p_merchant_id uuid, p_limit integer DEFAULT NULL::integer, p_before_tx_id uuid DEFAULT NULL::uuid, p_start_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_end_date timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, balance_change numeric, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5788,10 +7252,11 @@ COMMENT ON FUNCTION public.get_settlement_detail(p_settlement_id uuid, p_limit i
 CREATE FUNCTION public.get_system_statistics() RETURNS TABLE(topic text, kind text, status text, count bigint, amount numeric)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_user_id uuid := sec.require_user();
-  v_day date := app.card_day(clock_timestamp());
+  v_day_start timestamptz := rules.local_day_start(app.card_day(clock_timestamp()), app.setting('time_zone'));
 begin
   if not sec.is_admin() then
     perform rules.fail('PERMISSION_DENIED');
@@ -5810,8 +7275,7 @@ begin
       union all
       select 'today', t.tx_type, null, count(*), sum(t.final_amount)
       from app.transactions t
-      where t.id >= app.first_tx_id(v_day::timestamp at time zone app.setting('time_zone'))
-        and t.created_at >= v_day::timestamp at time zone app.setting('time_zone')
+      where t.id >= app.first_tx_id(v_day_start) and t.created_at >= v_day_start
       group by t.tx_type
     ) s
     order by s.topic, s.kind, s.status;
@@ -5831,15 +7295,15 @@ CREATE FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) RETURNS T
 declare
   v_user_id uuid := sec.require_user();
   v_merchant app.merchants := sec.visible_merchant(p_merchant_id);
-  v_day date := (clock_timestamp() at time zone v_merchant.time_zone)::date;
+  v_day date := rules.local_day(clock_timestamp(), v_merchant.time_zone);
 begin
   return query
     select
       v_day, v_merchant.time_zone, t.payment_count, t.gross_amount, t.refund_count, t.refund_amount, t.net_amount,
       t.recharge_count, t.recharge_amount, t.points_earned, t.points_taken
     from app.transaction_totals(
-      v_merchant.id, v_day::timestamp at time zone v_merchant.time_zone,
-      (v_day + 1)::timestamp at time zone v_merchant.time_zone, 'day', v_merchant.time_zone) t
+      v_merchant.id, rules.local_day_start(v_day, v_merchant.time_zone), rules.local_day_start(v_day + 1, v_merchant.time_zone), 'day',
+      v_merchant.time_zone) t
     where t.bucket_start = v_day;
 end;
 $$;
@@ -5850,7 +7314,7 @@ COMMENT ON FUNCTION public.get_today_transaction_stats(p_merchant_id uuid) IS 'A
 
 -- Name: get_transaction_detail(text); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_transaction_detail(p_tx_no text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone)
+CREATE FUNCTION public.get_transaction_detail(p_tx_no text) RETURNS TABLE(tx_id uuid, tx_no text, tx_type text, merchant_code text, merchant_name text, card_id uuid, card_no text, raw_amount numeric, discount numeric, discount_source text, final_amount numeric, points_earned bigint, refunded_amount numeric, remaining_amount numeric, tag jsonb, external_order_id text, terminal_code text, created_at timestamp with time zone, payer_no text, payer_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5867,7 +7331,7 @@ begin
       case when t.tx_type = 'payment' then t.final_amount - r.refunded end,
       case when w.works_there or v_is_admin then t.tag end,
       case when w.works_there or v_is_admin then t.external_order_id end,
-      t.terminal_code, t.created_at
+      t.terminal_code, t.created_at, p.member_no, p.name
     from app.transaction_numbers n
     join app.transactions t on t.id = n.tx_id
     left join app.merchants m on m.id = t.merchant_id
@@ -5876,11 +7340,15 @@ begin
     cross join lateral (
       select exists (
         select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id) as works_there) w
+    cross join lateral (
+      select t.member_id = v_member.id
+        or exists (select from app.card_bindings b where b.card_id = t.card_id and b.member_id = v_member.id) as sees_card) s
+    left join app.member_profiles p
+      on (v_is_admin or s.sees_card) and p.id = t.member_id and t.tx_type in ('payment', 'refund')
     where n.tx_no = p_tx_no
       and (v_is_admin
         or (w.works_there and (t.tx_type <> 'settlement' or sec.sees_payouts(t.merchant_id)))
-        or t.member_id = v_member.id
-        or exists (select from app.card_bindings b where b.card_id = t.card_id and b.member_id = v_member.id));
+        or s.sees_card);
   if not found then
     perform rules.fail('TX_NOT_FOUND');
   end if;
@@ -5889,13 +7357,14 @@ $$;
 
 -- Name: FUNCTION get_transaction_detail(p_tx_no text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, NULL unless it is a payment; tag and order are for the merchant and admins. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
+COMMENT ON FUNCTION public.get_transaction_detail(p_tx_no text) IS 'One transaction, for its payer, those who see its card, its merchant''s users and admins. refunded and remaining are of this moment, NULL unless it is a payment; tag and order are for the merchant and admins; payer_no and payer_name, who paid, for those who see the card and admins. Errors: NOT_AUTHENTICATED, TX_NOT_FOUND.';
 
 -- Name: get_transaction_trends(timestamp with time zone, timestamp with time zone, uuid, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.get_transaction_trends(p_start_date timestamp with time zone, p_end_date timestamp with time zone, p_merchant_id uuid DEFAULT NULL::uuid, p_group_by text DEFAULT 'day'::text) RETURNS TABLE(bucket_start date, payment_count bigint, gross_amount numeric, refund_count bigint, refund_amount numeric, net_amount numeric, recharge_count bigint, recharge_amount numeric, points_earned bigint, points_taken bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 declare
   v_user_id uuid := sec.require_user();
@@ -5920,7 +7389,7 @@ COMMENT ON FUNCTION public.get_transaction_trends(p_start_date timestamp with ti
 
 -- Name: get_user_profile(); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.get_user_profile() RETURNS TABLE(user_id uuid, is_admin boolean, member_id uuid, member_no text, name text, phone text, email text, status text, merchants jsonb)
+CREATE FUNCTION public.get_user_profile() RETURNS TABLE(user_id uuid, is_admin boolean, member_id uuid, member_no text, name text, phone text, email text, status text, merchants jsonb, notices jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5936,14 +7405,17 @@ CREATE FUNCTION public.get_user_profile() RETURNS TABLE(user_id uuid, is_admin b
           from app.terminals t where t.merchant_id = s.id and t.status = 'active'), '[]')) order by s.code)
       from app.merchant_users u
       join app.merchants s on s.id = u.merchant_id
-      where u.user_id = w.user_id), '[]')
+      where u.user_id = w.user_id), '[]'),
+    coalesce((
+      select jsonb_agg(jsonb_build_object('kind', n.kind, 'created_at', n.created_at) order by n.id)
+      from app.member_notices n where n.member_id = m.id and n.created_at > now() - interval '30 days'), '[]')
   from (select sec.require_user() as user_id) w
   left join app.member_profiles m on m.auth_user_id = w.user_id and m.status <> 'deleted'
 $$;
 
 -- Name: FUNCTION get_user_profile(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.get_user_profile() IS 'Who the signed-in user is here: member, merchant user, admin. Member columns are NULL for one who is no member. Errors: NOT_AUTHENTICATED.';
+COMMENT ON FUNCTION public.get_user_profile() IS 'Who the signed-in user is here: member, merchant user, admin. Member columns are NULL for one who is no member. notices: what happened to the member''s phone or e-mail in the last 30 days, {kind, created_at}: phone_taken, email_taken, phone_given, email_given. Errors: NOT_AUTHENTICATED.';
 
 -- Name: link_member_auth_user(uuid, uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -5961,26 +7433,52 @@ begin
     perform rules.fail('USER_NOT_FOUND');
   end if;
   v_member := app.lock_member(p_member_id);
+  perform sec.hold_admin_or_service();
   if v_member.status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
   if v_member.auth_user_id = p_auth_user_id then
     return false;
   end if;
-  if v_member.auth_user_id is not null
+  if app.is_linked(v_member.auth_user_id)
      or exists (select from app.member_profiles m where m.auth_user_id = p_auth_user_id)
   then
     perform rules.fail('MEMBER_ALREADY_LINKED');
   end if;
   update app.member_profiles m set auth_user_id = p_auth_user_id, updated_at = clock_timestamp() where m.id = p_member_id;
-  perform audit.log(sec.acting_role(), 'member.linked', 'member', v_member.member_no, jsonb_build_object('user_id', p_auth_user_id));
+  perform audit.log(sec.acting_role(), 'member.linked', 'member', v_member.member_no, 
+    jsonb_strip_nulls(jsonb_build_object('user_id', p_auth_user_id, 'instead_of_user_id', v_member.auth_user_id)));
   return true;
 end;
 $$;
 
 -- Name: FUNCTION link_member_auth_user(p_member_id uuid, p_auth_user_id uuid); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) IS 'Admin, service: links a member to a Supabase Auth user; false: he was linked to this one. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, USER_NOT_FOUND, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), MEMBER_ALREADY_LINKED (the member or the user, to another).';
+COMMENT ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) IS 'Admin, service: links a member to a Supabase Auth user, in place of a link to one who no longer exists if there is such; false: they were linked to this one. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, USER_NOT_FOUND, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), MEMBER_ALREADY_LINKED (the member or the user, to another).';
+
+-- Name: list_card_invitations(); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_card_invitations() RETURNS TABLE(card_id uuid, card_no text, card_type text, name text, invited_by_no text, invited_by_name text, invited_at timestamp with time zone, expires_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_own app.member_profiles := sec.own_member();
+begin
+  return query
+    select c.id, c.card_no, c.card_type, c.name, m.member_no, m.name, i.invited_at, i.expires_at
+    from app.card_invitations i
+    join app.cards c on c.id = i.card_id
+    left join app.member_profiles m on m.id = i.invited_by
+    where i.member_id = v_own.id and app.has_invitation(i.card_id, i.member_id)
+    order by i.expires_at, c.card_no;
+end;
+$$;
+
+-- Name: FUNCTION list_card_invitations(); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_card_invitations() IS 'The cards that the caller was asked to own and may still accept or decline, the one that ends first on top; invited_by is NULL for an admin of the system. Errors: NOT_AUTHENTICATED.';
 
 -- Name: list_devices(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6029,6 +7527,33 @@ $$;
 
 COMMENT ON FUNCTION public.list_membership_levels() IS 'The levels, lowest first: from points_min to points_max, both included, NULL for no end; discount is a multiplier. Errors: NOT_AUTHENTICATED.';
 
+-- Name: list_recharge_events(boolean, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.list_recharge_events(p_with_resolved boolean DEFAULT false, p_limit integer DEFAULT NULL::integer, p_before_id uuid DEFAULT NULL::uuid) RETURNS TABLE(recharge_event_id uuid, order_no text, card_id uuid, provider text, provider_tx_id text, kind text, amount numeric, facts jsonb, recorded_at timestamp with time zone, resolved_at timestamp with time zone, resolution_note text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_rows int;
+begin
+  perform sec.require_admin();
+  v_rows := sec.page_rows(p_limit, 0);
+  return query
+    select
+      e.id, o.order_no, o.card_id, e.provider, e.provider_tx_id, e.kind, e.amount::numeric, e.facts, e.recorded_at, e.resolved_at,
+      e.resolution_note
+    from app.recharge_events e
+    join app.recharge_orders o on o.id = e.order_id
+    where (p_with_resolved is true or e.resolved_at is null) and (p_before_id is null or e.id < p_before_id)
+    order by e.id desc
+    limit v_rows;
+end;
+$$;
+
+-- Name: FUNCTION list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid) IS 'Admin: what providers reported against payments of recharge orders, newest first: those that wait, with p_with_resolved all. The next page: p_before_id = the last row''s id. Pages of 1 to 200, default 50. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+
 -- Name: list_recharge_orders(uuid, text, integer, integer); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.list_recharge_orders(p_card_id uuid DEFAULT NULL::uuid, p_status text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_offset integer DEFAULT 0) RETURNS TABLE(order_no text, card_id uuid, amount numeric, currency text, provider text, status text, is_late boolean, tx_no text, expires_at timestamp with time zone, created_at timestamp with time zone, payments jsonb)
@@ -6039,11 +7564,9 @@ declare
   v_own app.member_profiles := sec.own_member();
   v_is_admin boolean := sec.is_admin();
   v_rows int := sec.page_rows(p_limit, p_offset);
+  v_offset int := coalesce(p_offset, 0);
   v_ids uuid[];
 begin
-  if p_offset is null then
-    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'offset'));
-  end if;
   if p_status is not null and p_status not in ('pending', 'expired', 'completed', 'needs_review', 'refunded_outside') then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
   end if;
@@ -6057,21 +7580,21 @@ begin
       select o.id from app.recharge_orders o
       where o.card_id = p_card_id and (p_status is null or o.status = p_status or (v_is_admin and p_status = 'needs_review' and exists (
         select from app.recharge_payments p where p.order_id = o.id and p.status = 'needs_review')))
-      order by o.id desc limit v_rows offset p_offset);
+      order by o.id desc limit v_rows offset v_offset);
   elsif v_is_admin and p_status is not distinct from 'needs_review' then
     -- Few rows, found by their own index: what an admin has to do.
     v_ids := array(
       select distinct p.order_id from app.recharge_payments p where p.status = 'needs_review'
-      order by p.order_id desc limit v_rows offset p_offset);
+      order by p.order_id desc limit v_rows offset v_offset);
   elsif v_is_admin then
     v_ids := array(
       select o.id from app.recharge_orders o where p_status is null or o.status = p_status
-      order by o.id desc limit v_rows offset p_offset);
+      order by o.id desc limit v_rows offset v_offset);
   else
     v_ids := array(
       select o.id from app.recharge_orders o
       where o.member_id = v_own.id and (p_status is null or o.status = p_status)
-      order by o.id desc limit v_rows offset p_offset);
+      order by o.id desc limit v_rows offset v_offset);
   end if;
   return query select v.* from app.view_recharge_orders(v_ids, v_is_admin) v;
 end;
@@ -6142,6 +7665,8 @@ begin
       round(p_raw_amount, 2)::text, p_external_order_id, p_terminal_code),
     v_tx.id);
   if v_known_tx_id is not null then
+    -- Again: who was dismissed while they waited for the first request hears nothing of it.
+    perform sec.merchant_of_caller(p_merchant_code);
     return query
       select t.id, t.tx_no, t.card_id, t.final_amount, t.discount, t.points_earned, t.discount_source, t.raw_amount,
              t.created_at, true
@@ -6153,7 +7678,10 @@ begin
   perform app.check_merchant_order(v_merchant.id, p_external_order_id);
   v_code := app.find_code(p_qr_plain, p_terminal_code);
   select c.* into strict v_card from app.cards c where c.id = v_code.card_id for no key update;
-  v_tx.created_at := app.lock_active_merchant_for_posting(v_merchant.id);
+  v_tx.created_at := app.lock_merchant_for_posting(v_merchant.id);
+  -- Again under the locks, which hold it from now on: the cashier may have been dismissed meanwhile, the merchant suspended, the terminal retired.
+  v_merchant := sec.merchant_of_caller(p_merchant_code);
+  perform app.check_merchant_can_charge(v_merchant, p_terminal_code);
   perform app.consume_code(v_code, v_tx.id, v_tx.created_at);
   v_terms := app.agree_payment(v_card, v_code, v_merchant, p_raw_amount, v_tx.created_at);
 
@@ -6193,7 +7721,7 @@ $$;
 
 -- Name: FUNCTION merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) IS 'Charges the card behind a payment code, online or offline, once. Amounts in house currency, at most two decimals. The same key and request answers the first payment with replayed = true, for ever; a refusal is forgotten. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, INVALID_QR, TERMINAL_CODE_REQUIRED, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, TERMINAL_NOT_FOUND, EXTERNAL_ORDER_ALREADY_PAID, QR_EXPIRED_OR_INVALID, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, AMOUNT_OVER_LIMIT, CARD_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, OFFLINE_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.';
+COMMENT ON FUNCTION public.merchant_charge_by_qr(p_merchant_code text, p_qr_plain text, p_raw_amount numeric, p_idempotency_key text, p_tag jsonb, p_external_order_id text, p_terminal_code text) IS 'Charges the card behind a payment code, online or offline, once. Amounts in house currency, at most two decimals. The same key and request answers the first payment with replayed = true, for ever; a refusal is forgotten. p_tag is no part of what makes two requests the same: a replay keeps the first one''s. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, INVALID_QR, TERMINAL_CODE_REQUIRED, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, TERMINAL_NOT_FOUND, EXTERNAL_ORDER_ALREADY_PAID, QR_EXPIRED_OR_INVALID, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, AMOUNT_OVER_CODE_LIMIT, AMOUNT_OVER_LIMIT, CARD_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, OFFLINE_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.';
 
 -- Name: merchant_refund_tx(text, text, numeric, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6223,6 +7751,7 @@ begin
     rules.request_fingerprint('merchant_refund_tx', p_merchant_code, p_original_tx_no, round(p_refund_amount, 2)::text),
     v_tx.id);
   if v_known_tx_id is not null then
+    perform sec.merchant_of_caller(p_merchant_code);
     return query select a.* from app.refund_answer(v_known_tx_id, true) a;
     return;
   end if;
@@ -6235,9 +7764,12 @@ begin
   if v_refunded + p_refund_amount > v_payment.final_amount then
     perform rules.fail('REFUND_EXCEEDS_REMAINING', jsonb_build_object('remaining', (v_payment.final_amount - v_refunded)::text));
   end if;
+  if v_card.card_type = 'voucher' and v_refunded + p_refund_amount <> v_payment.final_amount then
+    perform rules.fail('REFUND_WHOLE_ONLY', jsonb_build_object('remaining', (v_payment.final_amount - v_refunded)::text));
+  end if;
   v_tx.points_earned := -app.points_to_take(v_payment, v_refunded + p_refund_amount, v_card);
   if v_card.card_type = 'voucher' then
-    v_card := app.reissue_voucher(v_card, v_tx.created_at);
+    v_card := app.reissue_voucher(v_card, v_payment.created_at);
   elsif v_card.status = 'closed' then
     perform rules.fail('CARD_NOT_ACTIVE');
   end if;
@@ -6263,7 +7795,7 @@ $$;
 
 -- Name: FUNCTION merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher''s refund is a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE (the voucher of a deleted member).';
+COMMENT ON FUNCTION public.merchant_refund_tx(p_merchant_code text, p_original_tx_no text, p_refund_amount numeric, p_tag jsonb, p_idempotency_key text) IS 'Refunds a payment, wholly or in parts, onto its card; a voucher is refunded whole, as a new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals. p_tag is no part of what makes two requests the same: a replay keeps the first one''s. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_REFUND_AMOUNT, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_COMPLETED_PAYMENT_REFUNDABLE, REFUND_NEEDS_MANAGER, REFUND_EXCEEDS_REMAINING, REFUND_WHOLE_ONLY, CARD_NOT_ACTIVE, BALANCE_OVER_LIMIT, MEMBER_NOT_ACTIVE (the voucher of a deleted member).';
 
 -- Name: query_audit_log(text, text, uuid, text, timestamp with time zone, timestamp with time zone, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6345,23 +7877,23 @@ declare
   v_email text;
   v_member app.member_profiles;
   v_created boolean := false;
+  v_taken text[];
 begin
   -- One user's calls follow each other: the second finds the member that the first made or linked.
   perform pg_advisory_xact_lock(hashtextextended('mps/user/' || v_user_id::text, 0));
   select m.* into v_member from app.member_profiles m where m.auth_user_id = v_user_id and m.status <> 'deleted';
   if v_member.id is null then
     v_member := app.link_known_member(v_user_id);
-    if v_member.id is not null then
-      perform audit.log('member', 'member.linked', 'member', v_member.member_no, '{}');
-    end if;
   end if;
   if v_member.id is null then
     select lower(u.email) into v_email from auth.users u where u.id = v_user_id and u.email_confirmed_at is not null and not u.is_sso_user
       and lower(u.email) ~ '^[^@[:space:]]+@[^@[:space:]]+$';
-    -- The phone is only his word: one that Supabase Auth has confirmed for somebody else is not his.
+    v_taken := app.take_claimed_contacts(v_user_id, null);
+    -- The phone is only their word: one that Supabase Auth has confirmed for somebody else is not theirs.
     perform app.check_not_confirmed_by_another(v_user_id, v_phone, null);
     v_member := app.make_member(v_name, v_phone, v_email, v_user_id);
     v_created := true;
+    perform app.tell_given(v_member.id, v_taken);
     perform audit.log('member', 'member.registered', 'member', v_member.member_no, '{}');
   end if;
   return query
@@ -6373,7 +7905,7 @@ $_$;
 
 -- Name: FUNCTION register_member(p_name text, p_phone text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.register_member(p_name text, p_phone text) IS 'Makes the signed-in user a member with one standard card, or links him to the member that has his confirmed phone or e-mail. Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+COMMENT ON FUNCTION public.register_member(p_name text, p_phone text) IS 'Makes the signed-in user a member with one standard card, or links them to the member that has their confirmed phone or e-mail and no link that leads to somebody; a member who only claimed these loses them. Again: the same member. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
 
 -- Name: register_terminal(uuid, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6477,6 +8009,48 @@ $$;
 
 COMMENT ON FUNCTION public.report_card_lost(p_card_id uuid) IS 'Admin, or the card''s owner or admin. Ends everybody''s open codes and devices of the card, for good. Only an admin undoes the loss. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_STATUS_CONFLICT.';
 
+-- Name: report_recharge_event(text, text, text, text, jsonb, text, numeric); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text DEFAULT NULL::text, p_amount numeric DEFAULT NULL::numeric) RETURNS TABLE(order_no text, status text, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_order app.recharge_orders;
+begin
+  perform sec.require_service();
+  perform sec.check_recharge_provider(p_provider);
+  perform sec.check_recharge_event(p_provider_event_id, p_kind, p_provider_tx_id, p_amount, p_facts);
+  -- Whoever completes the order holds it: what is credited is known when its lock is there.
+  select o.* into v_order from app.recharge_orders o where o.order_no = p_order_no for update;
+  if v_order.id is null then
+    perform rules.fail('RECHARGE_ORDER_NOT_FOUND');
+  end if;
+  -- An order that nobody paid is closed in the end: that contradicts nothing.
+  if p_kind = 'closed' and p_amount is null
+     and not exists (select from app.recharge_payments p where p.order_id = v_order.id)
+  then
+    return query select v_order.order_no, 'ignored'::text, false;
+    return;
+  end if;
+  insert into app.recharge_events (id, order_id, provider, provider_event_id, provider_tx_id, kind, amount, facts, recorded_at)
+  values (
+    app.uuid_v7(), v_order.id, p_provider, p_provider_event_id, p_provider_tx_id, p_kind, p_amount, p_facts, clock_timestamp())
+  on conflict on constraint recharge_events_event_taken do nothing;
+  if not found then
+    return query select v_order.order_no, 'needs_review'::text, true;
+    return;
+  end if;
+  perform audit.log('service', 'recharge.contradicted', 'recharge_order', v_order.order_no, jsonb_build_object(
+    'provider', p_provider, 'provider_tx_id', p_provider_tx_id, 'kind', p_kind, 'amount', p_amount::text));
+  return query select v_order.order_no, 'needs_review'::text, false;
+end;
+$$;
+
+-- Name: FUNCTION report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric) IS 'Service: what the provider''s verified notice says against a payment of an order: refunded (p_amount, in whole or in part) or closed. It is recorded once for each provider_event_id with the provider''s own p_facts, and waits for an admin; the card keeps its money until then. ignored: an order closed that nobody paid. The same event again: replayed = true. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND.';
+
 -- Name: report_refusal(text, text, uuid, text, jsonb, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid DEFAULT NULL::uuid, p_merchant_code text DEFAULT NULL::text, p_params jsonb DEFAULT NULL::jsonb, p_request_id text DEFAULT NULL::text) RETURNS boolean
@@ -6516,6 +8090,41 @@ $_$;
 
 COMMENT ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) IS 'Service: records that a call was refused, whose own audit row rolled back with it: action call.refused, object rpc and its name. The code is of the catalogue; p_params, the refusal''s own, are an object of at most 1024 bytes; p_actor_user_id is who had called. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
+-- Name: resolve_recharge_event(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_admin_id uuid := sec.require_admin();
+  v_event app.recharge_events;
+  v_note text := nullif(btrim(p_note), '');
+begin
+  if v_note is null or char_length(v_note) > 500 or v_note ~ '[[:cntrl:]]' then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'note'));
+  end if;
+  select e.* into v_event from app.recharge_events e where e.id = p_recharge_event_id for update;
+  if v_event.id is null then
+    perform rules.fail('RECHARGE_ORDER_NOT_FOUND');
+  end if;
+  if v_event.resolved_at is not null then
+    return false;
+  end if;
+  update app.recharge_events e
+  set resolved_at = clock_timestamp(), resolved_by = v_admin_id, resolution_note = v_note
+  where e.id = v_event.id;
+  perform audit.log('admin', 'recharge.contradiction_resolved', 'recharge_order', (
+    select o.order_no from app.recharge_orders o where o.id = v_event.order_id),
+    jsonb_build_object('recharge_event_id', v_event.id, 'kind', v_event.kind, 'amount', v_event.amount::text));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION resolve_recharge_event(p_recharge_event_id uuid, p_note text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) IS 'Admin: ends the review of what a provider reported against a payment; p_note, 1 to 500 characters, says what was done (the card is set right by adjust_card_balance). false: it had ended already. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND (no such event).';
+
 -- Name: resolve_recharge_order(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text DEFAULT NULL::text) RETURNS TABLE(order_no text, order_status text, payment_status text, amount numeric, tx_no text)
@@ -6546,6 +8155,7 @@ begin
   select o.* into strict v_order from app.recharge_orders o where o.id = v_order.id for update;
   select p.* into strict v_payment from app.recharge_payments p
   where p.provider = v_payment.provider and p.provider_tx_id = v_payment.provider_tx_id;
+  perform sec.hold_admin();
   if v_payment.status <> 'needs_review' then
     perform rules.fail('RECHARGE_ORDER_STATUS_CONFLICT', jsonb_build_object('status', v_payment.status));
   end if;
@@ -6578,7 +8188,7 @@ $$;
 
 -- Name: FUNCTION resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text) IS 'Admin: ends the review of one payment of an order: credit puts what was paid onto the card, refunded_outside says that the provider gave it back; p_note, at most 500 characters, is kept with it. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, CARD_NOT_ACTIVE, RECHARGE_ORDER_STATUS_CONFLICT (already ended, or paid in another currency).';
+COMMENT ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text) IS 'Admin: ends the review of one payment of an order: credit puts what was paid onto the card, refunded_outside says that the provider gave it back; p_note, at most 500 characters, is kept with it. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, RECHARGE_ORDER_NOT_FOUND, CARD_NOT_ACTIVE, BALANCE_OVER_LIMIT, RECHARGE_ORDER_STATUS_CONFLICT (already ended, or paid in another currency).';
 
 -- Name: retire_terminal(text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6594,12 +8204,13 @@ begin
   select t.* into v_terminal
   from app.terminals t
   where t.code = p_terminal_code
-    and (sec.is_admin() or exists (select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id))
-  for no key update of t;
+    and (sec.is_admin() or exists (select from app.merchant_users u where u.merchant_id = t.merchant_id and u.user_id = v_user_id));
   if v_terminal.code is null then
     perform rules.fail('TERMINAL_NOT_FOUND');
   end if;
-  v_actor_role := sec.require_merchant_owner(v_terminal.merchant_id);
+  -- Waits for the charges that the terminal is making. Its merchant never changes.
+  v_actor_role := app.lock_merchant_users(v_terminal.merchant_id);
+  select t.* into strict v_terminal from app.terminals t where t.code = p_terminal_code;
   if v_terminal.status = 'retired' then
     return false;
   end if;
@@ -6612,7 +8223,69 @@ $$;
 
 -- Name: FUNCTION retire_terminal(p_terminal_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.retire_terminal(p_terminal_code text) IS 'Admin or owner of its merchant: the terminal charges no more, and its code is never used again. false: it was retired. Errors: NOT_AUTHENTICATED, TERMINAL_NOT_FOUND, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.retire_terminal(p_terminal_code text) IS 'Admin or owner of its merchant: the terminal charges no more: no charge of it commits after this returned. Its code is never used again. false: it was retired. Errors: NOT_AUTHENTICATED, TERMINAL_NOT_FOUND, PERMISSION_DENIED, MERCHANT_NOT_FOUND (dismissed meanwhile).';
+
+-- Name: reverse_cash_recharge(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(tx_id uuid, tx_no text, original_tx_no text, card_id uuid, amount numeric, merchant_code text, created_at timestamp with time zone, replayed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+  v_merchant app.merchants;
+  v_recharge app.transactions;
+  v_card app.cards;
+  v_tx app.transactions;
+  v_known_tx_id uuid;
+  v_reason text;
+begin
+  perform sec.check_idempotency_key(p_idempotency_key);
+  v_reason := sec.bounded_text(p_reason, 200, 'reason');
+  if v_reason is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
+  end if;
+  v_merchant := sec.merchant_of_caller(p_merchant_code);
+
+  v_tx.id := app.uuid_v7();
+  v_known_tx_id := app.claim_idempotency_key(
+    'merchant:' || v_merchant.id, p_idempotency_key,
+    rules.request_fingerprint('reverse_cash_recharge', p_merchant_code, p_original_tx_no, v_reason), v_tx.id);
+  if v_known_tx_id is not null then
+    perform sec.merchant_of_caller(p_merchant_code);
+    return query select a.* from app.reversal_answer(v_known_tx_id, true) a;
+    return;
+  end if;
+
+  v_recharge := app.find_cash_recharge(v_merchant.id, p_original_tx_no);
+  select c.* into strict v_card from app.cards c where c.id = v_recharge.card_id for no key update;
+  v_tx.created_at := app.lock_merchant_for_reversal(v_merchant.id);
+  perform app.check_reverser(v_recharge, v_user_id, v_tx.created_at);
+  perform app.check_reversible(v_recharge, v_card);
+
+  v_tx.tx_no := app.next_tx_no('REV');
+  v_tx.tx_type := 'reversal';
+  v_tx.card_id := v_card.id;
+  v_tx.member_id := v_recharge.member_id;
+  v_tx.merchant_id := v_merchant.id;
+  v_tx.original_tx_id := v_recharge.id;
+  v_tx.raw_amount := v_recharge.final_amount;
+  v_tx.discount := 1;
+  v_tx.discount_source := 'none';
+  v_tx.final_amount := v_recharge.final_amount;
+  v_tx.points_earned := 0;
+  v_tx.tag := jsonb_build_object('reason', v_reason);
+  v_tx.actor_user_id := v_user_id;
+  perform app.post_reversal(v_tx, v_recharge);
+  perform audit.log('merchant', 'card.recharge_reversed', 'transaction', v_tx.tx_no, jsonb_build_object(
+    'merchant_code', v_merchant.code, 'original_tx_no', v_recharge.tx_no, 'amount', v_tx.final_amount::text));
+  return query select a.* from app.reversal_answer(v_tx.id, false) a;
+end;
+$$;
+
+-- Name: FUNCTION reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text) IS 'Takes cash that was recharged wrongly off the card again, the whole amount, once: the cashier who took it within 30 minutes, a manager or owner of the merchant until it is settled; the card must still hold it. p_reason: 1 to 200 characters. The order that the recharge names stays taken. The same key and request: the first answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, MALFORMED_ARGUMENT, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, ORIGINAL_TX_NOT_FOUND, ONLY_CASH_RECHARGE_REVERSIBLE, REVERSAL_NEEDS_MANAGER, RECHARGE_ALREADY_REVERSED, RECHARGE_ALREADY_SETTLED, INSUFFICIENT_BALANCE.';
 
 -- Name: revoke_card_qr(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6660,7 +8333,8 @@ begin
     perform rules.fail('DEVICE_NOT_FOUND');
   end if;
   perform from app.cards c where c.id = v_device.card_id for no key update;
-  if not app.may_end_device(v_device, v_member.id) then
+  perform sec.hold_if_admin();
+  if not app.may_end_device(v_device, (sec.own_member()).id) then
     perform rules.fail('DEVICE_NOT_FOUND');
   end if;
   update app.payment_devices d set revoked_at = clock_timestamp() where d.handle = p_handle and d.revoked_at is null;
@@ -6677,9 +8351,9 @@ $_$;
 
 COMMENT ON FUNCTION public.revoke_device(p_handle text) IS 'Ends a device: its own member, the card''s owner or admin, or an admin of the house. No charge of its codes commits after this returned. false: it was over. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, DEVICE_NOT_FOUND.';
 
--- Name: rotate_card_qr(uuid, integer); Type: FUNCTION; Schema: public; Owner: -
+-- Name: rotate_card_qr(uuid, integer, numeric); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer DEFAULT 900) RETURNS TABLE(qr_plain text, qr_expires_at timestamp with time zone)
+CREATE FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer DEFAULT 900, p_amount_max numeric DEFAULT NULL::numeric) RETURNS TABLE(qr_plain text, qr_expires_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -6697,6 +8371,9 @@ begin
       'seconds_min', rules.limit_int('code.lifetime_seconds_min'),
       'seconds_max', rules.limit_int('code.lifetime_seconds_max')));
   end if;
+  if p_amount_max is not null and not rules.is_amount(p_amount_max) then
+    perform rules.fail('INVALID_PRICE', jsonb_build_object('field', 'amount_max'));
+  end if;
   v_member := sec.own_member();
   v_card := app.lock_own_card_for_codes(p_card_id, v_member.id);
   v_now := clock_timestamp();
@@ -6706,17 +8383,18 @@ begin
   qr_plain := '70' || app.random_digits(rules.limit_int('code.body_digits'));
   qr_plain := qr_plain || rules.luhn_digit(qr_plain);
   qr_expires_at := v_now + make_interval(secs => p_ttl_seconds);
-  insert into app.payment_codes (code_hash, key_id, card_id, member_id, issued_at, expires_at)
-  select rules.code_hash(sec.secret(k.secret_name), qr_plain), k.key_id, p_card_id, v_member.id, v_now, qr_expires_at
+  insert into app.payment_codes (code_hash, key_id, card_id, member_id, issued_at, expires_at, amount_max)
+  select rules.code_hash(sec.secret(k.secret_name), qr_plain), k.key_id, p_card_id, v_member.id, v_now, qr_expires_at, p_amount_max
   from sec.master_keys k where k.key_id = v_key_id;
-  perform audit.log('member', 'code.issued', 'card', v_card.card_no, jsonb_build_object('ttl_seconds', p_ttl_seconds));
+  perform audit.log('member', 'code.issued', 'card', v_card.card_no,
+    jsonb_strip_nulls(jsonb_build_object('ttl_seconds', p_ttl_seconds, 'amount_max', p_amount_max::text)));
   return next;
 end;
 $$;
 
--- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) IS 'A fresh online payment code of the caller for a card he may pay with; ends his earlier code of that card. Lifetime 60 to 86400 s. The plain code is returned once and stored nowhere. Errors: NOT_AUTHENTICATED, INVALID_TTL, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, NOT_CONFIGURED.';
+COMMENT ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric) IS 'A fresh online payment code of the caller for a card they may pay with; ends their earlier code of that card. Lifetime 60 to 86400 s. p_amount_max: most raw amount that it pays (AMOUNT_OVER_CODE_LIMIT above it, nothing consumed); NULL is no bound of its own. The plain code is returned once and stored nowhere. Errors: NOT_AUTHENTICATED, INVALID_TTL, INVALID_PRICE, CARD_NOT_FOUND, PERMISSION_DENIED, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_PAYMENT, NOT_CONFIGURED.';
 
 -- Name: search_cards(text, integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6777,7 +8455,7 @@ begin
       union
       (select m.id from app.member_profiles m where lower(m.name) like rules.like_prefix(lower(v_keyword))
        order by lower(m.name) using ~<~, m.id limit v_rows))
-    select m.id, m.member_no, m.name, m.phone, m.email, m.status, m.auth_user_id is not null, m.created_at
+    select m.id, m.member_no, m.name, m.phone, m.email, m.status, app.is_linked(m.auth_user_id), m.created_at
     from found f
     join app.member_profiles m on m.id = f.id
     order by m.member_no
@@ -6873,7 +8551,9 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'expires_at'));
   end if;
   update app.cards c
-  set expires_at = p_expires_at, status = case when c.status = 'expired' then 'active' else c.status end
+  set expires_at = p_expires_at,
+      status = case when c.status = 'expired' then coalesce(c.status_before_expiry, 'active') else c.status end,
+      status_before_expiry = null
   where c.id = p_card_id;
   perform audit.log('admin', 'card.expiry_set', 'card', v_card.card_no, jsonb_build_object('expires_at', p_expires_at));
   return true;
@@ -6882,46 +8562,38 @@ $$;
 
 -- Name: FUNCTION set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) IS 'Admin: a new expiry in the future, or NULL for none; an expired card is active again. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, MALFORMED_ARGUMENT.';
+COMMENT ON FUNCTION public.set_card_expiry(p_card_id uuid, p_expires_at timestamp with time zone) IS 'Admin: a new expiry in the future, or NULL for none; an expired card is again what it was before: active, frozen or lost. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, CARD_NOT_FOUND, CARD_STATUS_CONFLICT, MALFORMED_ARGUMENT.';
 
 -- Name: set_membership_levels(jsonb); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.set_membership_levels(p_levels jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    SET statement_timeout TO '10min'
+    SET lock_timeout TO '2s'
     AS $$
 declare
   v_levels app.membership_levels[];
   v_points_min bigint[];
-  v_moved int;
+  v_changed int;
 begin
   perform sec.require_admin();
   v_levels := app.levels_from_json(p_levels);
   v_points_min := array(select l.points_min from unnest(v_levels) l order by l.level);
-  -- One replacement after the other; whoever reads the levels goes on.
-  lock table app.membership_levels in share row exclusive mode;
-  v_moved := app.relevel_cards(v_points_min);
-  for v_attempt in 1 .. 50 loop
-    begin
-      v_moved := v_moved + app.replace_levels(v_levels, v_points_min);
-      exit;
-    exception when lock_not_available then
-      if v_attempt = 50 then
-        raise;
-      end if;
-      perform pg_sleep(0.05);
-    end;
-  end loop;
+  perform app.lock_levels();
+  delete from app.membership_levels;
+  insert into app.membership_levels select l.* from unnest(v_levels) l;
+  update app.level_state s set is_settled = false, readers = null;
+  v_changed := app.relevel_cards(v_points_min, 2000);
+  v_changed := v_changed + app.cards_to_relevel(v_points_min);
   perform audit.log('admin', 'levels.set', 'membership_levels', null,
-    jsonb_build_object('levels', to_jsonb(v_levels), 'cards_moved', v_moved));
-  return v_moved;
+    jsonb_build_object('levels', to_jsonb(v_levels), 'cards_moved', v_changed));
+  return v_changed;
 end;
 $$;
 
 -- Name: FUNCTION set_membership_levels(p_levels jsonb); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.set_membership_levels(p_levels jsonb) IS 'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. Charges go on meanwhile; those of cards whose level changes wait for the end, which at a million of them takes a minute: choose a quiet hour. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps).';
+COMMENT ON FUNCTION public.set_membership_levels(p_levels jsonb) IS 'Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changes. The next payment has the new discount; the level that is shown with a card is the new one at once or, with many cards, within minutes. Charges go on. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_LEVELS (level: the first row that is malformed, or leaves a gap or overlaps), UNAVAILABLE (another one is being put in place: again in a moment).';
 
 -- Name: set_setting(text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -6935,6 +8607,7 @@ declare
 begin
   perform sec.require_admin();
   select s.* into v_setting from app.settings s where s.key = p_key for no key update;
+  perform sec.hold_admin();
   if v_setting.key is null then
     perform rules.fail('SETTING_NOT_FOUND', jsonb_build_object('setting', left(p_key, 64)));
   end if;
@@ -6959,6 +8632,56 @@ $$;
 
 COMMENT ON FUNCTION public.set_setting(p_key text, p_value text) IS 'Admin: changes a setting from the next call on. Amounts are plain decimals with at most two decimals. The currency stays once there is a transaction. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, INVALID_SETTING, SETTING_NOT_FOUND.';
 
+-- Name: settle_late_transactions(uuid, text[], text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '5s'
+    AS $$
+declare
+  v_merchant app.merchants;
+  v_now timestamptz;
+  v_tx_ids uuid[];
+  v_unknown text;
+  v_start timestamptz;
+  v_end timestamptz;
+  v_settlement app.settlements;
+begin
+  perform sec.require_admin();
+  if p_merchant_id is null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'merchant_id'));
+  end if;
+  if coalesce(cardinality(p_tx_nos), 0) not between 1 and rules.limit_int('page.rows_max') or array_position(p_tx_nos, null) is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'tx_nos'));
+  end if;
+  perform app.check_reason(p_reason);
+  perform app.check_clock();
+  v_merchant := app.lock_settling(p_merchant_id);
+  v_now := app.wait_for_postings(p_merchant_id);
+  select array_agg(t.id), min(t.created_at), max(t.created_at) + interval '1 microsecond', min(n.tx_no) filter (where t.id is null)
+  into v_tx_ids, v_start, v_end, v_unknown
+  from (select distinct unnest(p_tx_nos) as tx_no) n
+  left join app.transaction_numbers x on x.tx_no = n.tx_no
+  left join app.transactions t
+    on t.id = x.tx_id and t.merchant_id = p_merchant_id and t.tx_type in ('payment', 'refund', 'recharge');
+  if v_unknown is not null then
+    perform rules.fail('TX_NOT_FOUND');
+  end if;
+  if exists (select from app.settlement_items i where i.tx_id = any (v_tx_ids)) then
+    perform rules.fail('SETTLEMENT_ALREADY_EXISTS');
+  end if;
+  v_settlement := app.write_settlement(v_merchant, v_merchant.settlement_mode, v_start, v_end, v_now, v_tx_ids);
+  perform audit.log('admin', 'settlement.generated', 'settlement', v_settlement.settlement_no, jsonb_build_object(
+    'merchant_code', v_merchant.code, 'tx_nos', to_jsonb(p_tx_nos), 'reason', btrim(p_reason), 'net', v_settlement.net::text));
+  return v_settlement.id;
+end;
+$$;
+
+-- Name: FUNCTION settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) IS 'Admin: settles named payments, refunds and cash recharges of a merchant that no settlement will take by itself, as verify_ledger names them (transaction_is_found_by_the_next_settlement): 1 to 200, all or none, with a reason for the audit log. Its period runs from the first to the last of them; other settlements do not go by it. Answers its id. Errors, in this order: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT, CLOCK_IN_DOUBT, MERCHANT_NOT_FOUND, TX_NOT_FOUND, SETTLEMENT_ALREADY_EXISTS (one of them is settled).';
+
 -- Name: system_health_check(); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.system_health_check() RETURNS TABLE("check" text, ok boolean, detail text)
@@ -6969,13 +8692,19 @@ declare
   v_default_rows text;
   v_missing text;
   v_admins bigint;
+  v_clock text;
 begin
   perform sec.require_admin_or_service();
   v_default_rows := (select string_agg(d, ', ') from app.logs_with_default_rows() d);
   v_missing := (select string_agg(format('%s of %s', w.month, w.table_name), ', ') from app.logs_without_partition() w);
-  v_admins := (select count(*) from app.admin_users a join auth.users u on u.id = a.user_id);
+  v_admins := (select count(*) from app.admin_users);
+  v_clock := app.clock_finding(clock_timestamp());
   return query values
     ('admin_users', v_admins > 0, format('%s', v_admins)),
+    ('clock', v_clock is null, case v_clock
+      when 'behind' then 'behind what was posted: nothing is settled, sealed or purged until it is right and acknowledged'
+      when 'ahead' then 'more than a day ahead of the last job and posting: nothing is settled, sealed or purged until it is acknowledged'
+      else 'goes on from the last job and posting' end),
     ('default_partitions_empty', v_default_rows is null, coalesce('rows in the default partition of ' || v_default_rows, 'all empty')),
     ('master_key', sec.has_usable_master_key(), coalesce(
       (select format('key %s is current', k.key_id) from sec.master_keys k where k.is_current), 'no current key: set-up draws one')),
@@ -6987,7 +8716,7 @@ $$;
 
 -- Name: FUNCTION system_health_check(); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.system_health_check() IS 'Admin, service: one row for each check, cheap enough for every minute; detail is for an operator to read. The books are verify_ledger''s. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.system_health_check() IS 'Admin, service: one row for each check, cheap enough for every minute; detail is for an operator to read. The books are verify_ledger''s. A clock that is not ok is acknowledged with acknowledge_clock; rows in a default partition move by cron_ensure_partitions. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
 -- Name: take_recharge_orders_to_query(integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7056,6 +8785,9 @@ begin
     perform rules.fail('MEMBER_NOT_FOUND');
   end if;
   v_member := app.lock_member(p_member_id);
+  if not sec.is_service() and p_member_id is distinct from (sec.own_member()).id then
+    perform rules.fail('MEMBER_NOT_FOUND');
+  end if;
   delete from app.external_identities i where i.member_id = p_member_id and i.provider = p_provider;
   if not found then
     perform rules.fail('EXTERNAL_ID_NOT_FOUND', jsonb_build_object('provider', p_provider));
@@ -7082,20 +8814,27 @@ declare
   v_card app.cards;
   v_own_role text;
   v_role text;
+  v_is_invited boolean;
 begin
   -- Whom the card does not know never waits for its lock.
   if v_is_admin or app.card_role(p_card_id, v_own.id) is not null then
     select c.* into v_card from app.cards c where c.id = p_card_id for update;
+    -- Again under the lock: roles are taken, and admins go.
+    v_is_admin := sec.hold_if_admin();
+    v_own := sec.own_member();
     v_own_role := app.card_role(p_card_id, v_own.id);
     v_role := app.card_role(p_card_id, p_member_id);
   end if;
   if v_card.id is null or (v_own_role is null and not v_is_admin) then
     perform rules.fail('CARD_NOT_FOUND');
   end if;
-  if v_role is null then
+  v_is_invited := app.has_invitation(p_card_id, p_member_id);
+  if v_role is null and not v_is_invited then
     return false;
   end if;
-  if not v_is_admin and p_member_id is distinct from v_own.id and not app.may_bind_others(v_own_role, v_role) then
+  if not v_is_admin and p_member_id is distinct from v_own.id
+     and not app.may_bind_others(v_own_role, case when v_is_invited then 'owner' else v_role end)
+  then
     perform rules.fail('PERMISSION_DENIED');
   end if;
   -- Again under the lock: members are suspended under it.
@@ -7103,6 +8842,7 @@ begin
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
   perform app.check_last_owner(p_card_id, p_member_id);
+  perform app.end_invitation(p_card_id, p_member_id);
   perform app.end_payer(p_card_id, p_member_id);
   delete from app.card_bindings b where b.card_id = p_card_id and b.member_id = p_member_id;
   perform audit.log(
@@ -7114,7 +8854,7 @@ $$;
 
 -- Name: FUNCTION unbind_member_from_card(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, MEMBER_NOT_ACTIVE (a suspended member unbinding another), CANNOT_REMOVE_LAST_OWNER.';
+COMMENT ON FUNCTION public.unbind_member_from_card(p_card_id uuid, p_member_id uuid) IS 'Ends a binding with its open code and devices: one''s own, or others'' as bind_member_to_card allows. An invitation ends with it. false: there was none. Errors: NOT_AUTHENTICATED, CARD_NOT_FOUND, PERMISSION_DENIED, MEMBER_NOT_ACTIVE (a suspended member unbinding another), CANNOT_REMOVE_LAST_OWNER.';
 
 -- Name: unfreeze_card(uuid); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7153,7 +8893,12 @@ begin
   v_new.phone := sec.normal_phone(p_phone);
   v_new.email := sec.normal_email(p_email);
   perform sec.own_or_any_member(p_member_id);
+  if not sec.is_admin() then
+    perform app.tell_given(p_member_id, app.take_claimed_contacts(v_user_id, p_member_id));
+  end if;
   v_old := app.lock_member(p_member_id);
+  perform sec.hold_if_admin();
+  perform sec.own_or_any_member(p_member_id);
   if v_old.status = 'deleted' then
     perform rules.fail('MEMBER_NOT_ACTIVE');
   end if;
@@ -7182,7 +8927,7 @@ $$;
 
 -- Name: FUNCTION update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text) IS 'Own, admin: changes name, phone, e-mail; NULL keeps, an empty phone or e-mail is erased. What a member sets himself is unconfirmed and proves nothing: register_member links only members without a user. He cannot take what another user has confirmed. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
+COMMENT ON FUNCTION public.update_member_profile(p_member_id uuid, p_name text, p_phone text, p_email text) IS 'Own, admin: changes name, phone, e-mail; NULL keeps, an empty phone or e-mail is erased. What a member sets is unconfirmed and proves nothing: register_member links only members without a user. They cannot take what another user has confirmed, and get back what another only claimed and they confirmed. Errors: NOT_AUTHENTICATED, MALFORMED_ARGUMENT, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE (deleted), PHONE_ALREADY_REGISTERED, EMAIL_ALREADY_REGISTERED.';
 
 -- Name: update_merchant(uuid, text, text, integer, text, text, numeric, boolean); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7201,6 +8946,7 @@ begin
   v_name := case when p_name is not null then sec.normal_name(p_name) end;
   v_contact := sec.bounded_text(p_contact, 200, 'contact');
   select m.* into v_old from app.merchants m where m.id = p_merchant_id for no key update;
+  perform sec.hold_admin();
   if v_old.id is null then
     perform rules.fail('MERCHANT_NOT_FOUND');
   end if;
@@ -7255,8 +9001,11 @@ begin
   v_known_id := app.claim_idempotency_key(
     app.admin_scope(v_admin_id), p_idempotency_key,
     rules.request_fingerprint('update_points_and_level', p_card_id::text, p_delta_points::text, v_reason), v_ledger_id);
-  if v_known_id is null then
+  if v_known_id is not null then
+    perform sec.require_admin();
+  else
     select c.* into v_card from app.cards c where c.id = p_card_id for no key update;
+    perform sec.hold_admin();
     if v_card.id is null then
       perform rules.fail('CARD_NOT_FOUND');
     end if;
@@ -7301,6 +9050,7 @@ begin
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'status'));
   end if;
   select s.* into v_settlement from app.settlements s where s.id = p_settlement_id for no key update;
+  perform sec.hold_admin();
   if v_settlement.id is null then
     perform rules.fail('SETTLEMENT_NOT_FOUND');
   end if;
@@ -7341,7 +9091,7 @@ declare
   v_card app.cards;
   v_tx app.transactions;
   v_known_tx_id uuid;
-  v_order_scope text := 'house';
+  v_order_scope text;
 begin
   perform sec.check_idempotency_key(p_idempotency_key);
   perform sec.check_recharge_amount(p_amount);
@@ -7349,13 +9099,9 @@ begin
   if p_payment_method is distinct from 'cash' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'payment_method'));
   end if;
-  if p_merchant_code is null then
-    v_scope := app.admin_scope(sec.require_admin());
-  else
-    v_merchant := sec.merchant_of_caller(p_merchant_code);
-    v_scope := 'merchant:' || v_merchant.id;
-    v_order_scope := v_scope;
-  end if;
+  v_merchant := sec.cash_taker(p_merchant_code);
+  v_scope := coalesce('merchant:' || v_merchant.id, app.admin_scope(v_user_id));
+  v_order_scope := coalesce('merchant:' || v_merchant.id, 'house');
 
   v_tx.id := app.uuid_v7();
   v_known_tx_id := app.claim_idempotency_key(
@@ -7364,6 +9110,7 @@ begin
       p_merchant_code),
     v_tx.id);
   if v_known_tx_id is not null then
+    perform sec.cash_taker(p_merchant_code);
     return query select a.* from app.cash_recharge_answer(v_known_tx_id, true) a;
     return;
   end if;
@@ -7377,8 +9124,12 @@ begin
     perform rules.fail('CARD_NOT_FOUND');
   end if;
   perform app.check_rechargeable(v_card, null);
-  v_tx.created_at := case when v_merchant.id is null then clock_timestamp()
-    else app.lock_shop_for_cash(v_merchant, v_user_id, p_amount) end;
+  if v_merchant.id is null then
+    perform sec.hold_admin();
+    v_tx.created_at := clock_timestamp();
+  else
+    v_tx.created_at := app.lock_shop_for_cash(v_merchant, v_user_id, p_amount);
+  end if;
 
   v_tx.card_id := v_card.id;
   v_tx.member_id := v_card.personal_member_id;
@@ -7400,7 +9151,7 @@ $$;
 
 -- Name: FUNCTION user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) IS 'Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant''s user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first answer. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED.';
+COMMENT ON FUNCTION public.user_recharge_card(p_card_id uuid, p_amount numeric, p_payment_method text, p_tag jsonb, p_idempotency_key text, p_external_order_id text, p_merchant_code text) IS 'Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant''s user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. A member can credit no card. The same key and request: the first answer, with the first one''s p_tag. Errors, in this order: NOT_AUTHENTICATED, IDEMPOTENCY_KEY_INVALID, INVALID_RECHARGE_AMOUNT, MALFORMED_ARGUMENT, PERMISSION_DENIED, NOT_MERCHANT_USER, IDEMPOTENCY_KEY_REUSED, MERCHANT_NOT_FOUND_OR_INACTIVE, EXTERNAL_ORDER_ALREADY_PAID, CARD_NOT_FOUND, CARD_EXPIRED, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, UNSUPPORTED_CARD_TYPE_FOR_RECHARGE, CASHIER_DAILY_LIMIT_EXCEEDED, MERCHANT_DAILY_LIMIT_EXCEEDED, BALANCE_OVER_LIMIT.';
 
 -- Name: validate_qr_plain(text, text); Type: FUNCTION; Schema: public; Owner: -
 
@@ -7435,6 +9186,7 @@ COMMENT ON FUNCTION public.validate_qr_plain(p_qr_plain text, p_terminal_code te
 CREATE FUNCTION public.verify_ledger() RETURNS TABLE(rule text, object text, detail text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$
 begin
   perform sec.require_admin_or_service();
@@ -7444,6 +9196,8 @@ begin
     select v.* from app.card_violations() v
     union all
     select v.* from app.payment_violations() v
+    union all
+    select v.* from app.earning_violations() v
     union all
     select v.* from app.device_violations() v
     union all
@@ -7470,10 +9224,14 @@ COMMENT ON FUNCTION public.verify_ledger() IS 'Admin, service: one row for each 
 CREATE FUNCTION public.verify_seals(p_seal_first bigint DEFAULT 1, p_seals_max integer DEFAULT NULL::integer, p_anchor_seal_no bigint DEFAULT NULL::bigint, p_anchor_root text DEFAULT NULL::text) RETURNS TABLE(seal_no bigint, table_name text, row_id uuid, what text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $_$
+declare
+  -- Beyond every seal, and far from where numbers end.
+  v_seal_last constant bigint := 1000000000000000;
 begin
   perform sec.require_admin_or_service();
-  if p_seal_first is null or p_seal_first < 1 then
+  if p_seal_first is null or p_seal_first not between 1 and v_seal_last then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'seal_first'));
   end if;
   if p_seals_max < 1 then
@@ -7493,14 +9251,14 @@ begin
       union all
       select t.* from app.tip_violations() t
       union all
-      select s.* from app.seal_violations(p_seal_first, coalesce(p_seal_first - 1 + p_seals_max, 9223372036854775807)) s
+      select s.* from app.seal_violations(p_seal_first, coalesce(p_seal_first - 1 + p_seals_max, v_seal_last)) s
     ) v limit rules.limit_int('page.rows_max');
 end;
 $_$;
 
 -- Name: FUNCTION verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) IS 'Admin, service: what was changed behind the triggers'' back in these seals, at most 200 rows, none when all is well. what, of a row: changed, removed, added, reordered (it stands under the id of another); of a seal, without row id: seal_changed, seal_removed, items_changed, items_removed, changed (rows that its items no longer name), purged_too_early; anchor_differs when the seal of that number has not the given root (64 hex digits, from get_latest_seal). Rows are named in the table''s name; ledger entries by their transaction. Reads all rows of those seals; with p_seals_max it works in parts. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
+COMMENT ON FUNCTION public.verify_seals(p_seal_first bigint, p_seals_max integer, p_anchor_seal_no bigint, p_anchor_root text) IS 'Admin, service: what was changed behind the triggers'' back in these seals, at most 200 rows, none when all is well. what, of a row: changed, removed, added, reordered (it stands under the id of another); of a seal, without row id: seal_changed, seal_removed, items_changed, items_removed, changed (rows that its items no longer name), purged_too_early; anchor_differs when the seal of that number has not the given root (64 hex digits, from get_latest_seal). Rows are named in the table''s name; ledger entries by their transaction. What acknowledge_seal_finding explained is left out. Reads all rows of those seals; with p_seals_max it works in parts. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: can_card_status_move(text, text); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -7579,6 +9337,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('MALFORMED_BODY', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
+    ('IDEMPOTENCY_KEY_NOT_SUPPORTED', 400),
     ('INVALID_PRICE', 422),
     ('INVALID_REFUND_AMOUNT', 422),
     ('INVALID_RECHARGE_AMOUNT', 422),
@@ -7594,6 +9353,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('PERMISSION_DENIED', 403),
     ('NOT_MERCHANT_USER', 403),
     ('IDEMPOTENCY_KEY_REUSED', 422),
+    ('REQUEST_CANCELLED', 409),
     ('SETTING_NOT_FOUND', 404),
     ('USER_NOT_FOUND', 404),
     ('MERCHANT_NOT_FOUND', 404),
@@ -7603,6 +9363,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('MEMBER_NOT_FOUND', 404),
     ('CARD_NOT_FOUND', 404),
     ('DEVICE_NOT_FOUND', 404),
+    ('INVITATION_NOT_FOUND', 404),
     ('RECHARGE_ORDER_NOT_FOUND', 404),
     ('TX_NOT_FOUND', 404),
     ('ORIGINAL_TX_NOT_FOUND', 404),
@@ -7631,6 +9392,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('DEVICE_LIMIT_REACHED', 409),
     ('RECHARGE_ORDER_STATUS_CONFLICT', 409),
     ('SETTLEMENT_STATUS_CONFLICT', 409),
+    ('AMOUNT_OVER_CODE_LIMIT', 422),
     ('AMOUNT_OVER_LIMIT', 422),
     ('CARD_DAILY_LIMIT_EXCEEDED', 409),
     ('MERCHANT_DAILY_LIMIT_EXCEEDED', 409),
@@ -7638,11 +9400,18 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('CASHIER_DAILY_LIMIT_EXCEEDED', 409),
     ('INSUFFICIENT_BALANCE', 402),
     ('INSUFFICIENT_POINTS', 409),
+    ('BALANCE_OVER_LIMIT', 409),
     ('ONLY_COMPLETED_PAYMENT_REFUNDABLE', 409),
     ('REFUND_EXCEEDS_REMAINING', 409),
+    ('REFUND_WHOLE_ONLY', 422),
     ('REFUND_NEEDS_MANAGER', 403),
+    ('ONLY_CASH_RECHARGE_REVERSIBLE', 409),
+    ('RECHARGE_ALREADY_REVERSED', 409),
+    ('RECHARGE_ALREADY_SETTLED', 409),
+    ('REVERSAL_NEEDS_MANAGER', 403),
     ('SETTLEMENT_ALREADY_EXISTS', 409),
     ('NO_TRANSACTIONS_IN_PERIOD', 409),
+    ('CLOCK_IN_DOUBT', 409),
     ('UNAVAILABLE', 503),
     ('NOT_CONFIGURED', 503),
     ('INTERNAL', 500)
@@ -7771,6 +9540,7 @@ CREATE FUNCTION rules.limits() RETURNS TABLE(name text, value text)
     ('code.otp_step_seconds', '30'),
     ('code.otp_steps_skew_max', '1'),
     ('code.terminal_code_chars', '6'),
+    ('code.amount_max_default', '1000.00'),
     ('payment.amount_max', '50000.00'),
     ('payment.card_day_max', '200000.00'),
     ('payment.offline_amount_max', '500.00'),
@@ -7781,6 +9551,9 @@ CREATE FUNCTION rules.limits() RETURNS TABLE(name text, value text)
     ('recharge.amount_max', '50000.00'),
     ('recharge.cashier_day_max', '50000.00'),
     ('recharge.order_lifetime_seconds', '900'),
+    ('recharge.reversal_seconds_max', '1800'),
+    ('card.balance_max', '10000000.00'),
+    ('invitation.lifetime_seconds', '604800'),
     ('device.live_max', '5'),
     ('device.label_chars_max', '64'),
     ('points.delta_max', '1000000'),
@@ -7796,6 +9569,34 @@ $$;
 -- Name: FUNCTION limits(); Type: COMMENT; Schema: rules; Owner: -
 
 COMMENT ON FUNCTION rules.limits() IS 'Every shared bound as section.name and text; units are in the names.';
+
+-- Name: local_day(timestamp with time zone, text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.local_day(p_at timestamp with time zone, p_time_zone text) RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select (p_at at time zone p_time_zone)::date $$;
+
+-- Name: FUNCTION local_day(p_at timestamp with time zone, p_time_zone text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.local_day(p_at timestamp with time zone, p_time_zone text) IS 'The date that a clock in the time zone shows at a moment.';
+
+-- Name: local_day_start(date, text); Type: FUNCTION; Schema: rules; Owner: -
+
+CREATE FUNCTION rules.local_day_start(p_day date, p_time_zone text) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  -- Read with the time that was in force before, the first of two midnights; a midnight that is left out is the moment of the jump.
+  select case when (d.early at time zone p_time_zone)::date = p_day then least(d.early, d.late) else d.late end
+  from (
+    select m.late, p_day::timestamp at time zone 'UTC' - ((m.before at time zone p_time_zone) at time zone 'UTC' - m.before) as early
+    from (
+      select p_day::timestamp at time zone p_time_zone as late, p_day::timestamp at time zone p_time_zone - interval '4 hours' as before) m
+  ) d
+$$;
+
+-- Name: FUNCTION local_day_start(p_day date, p_time_zone text); Type: COMMENT; Schema: rules; Owner: -
+
+COMMENT ON FUNCTION rules.local_day_start(p_day date, p_time_zone text) IS 'When a day begins in a time zone: the first moment at which a clock there shows its date. It ends where the next one begins.';
 
 -- Name: luhn_digit(text); Type: FUNCTION; Schema: rules; Owner: -
 
@@ -7956,21 +9757,48 @@ COMMENT ON FUNCTION sec.bounded_text(p_text text, p_chars_max integer, p_field t
 
 CREATE FUNCTION sec.caller() RETURNS sec.identity
     LANGUAGE plpgsql STABLE
-    AS $$
+    AS $_$
 declare
-  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  v_claims jsonb;
+  v_sub text;
   v_caller sec.identity;
 begin
+  begin
+    v_claims := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  exception when data_exception then
+    return v_caller;
+  end;
   -- What auth.uid() reads, but user and role from one text: no older claim setting can mix in.
-  v_caller.user_id := nullif(v_claims ->> 'sub', '')::uuid;
+  v_sub := v_claims ->> 'sub';
+  if v_sub ~ '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$' then
+    v_caller.user_id := v_sub::uuid;
+  end if;
   v_caller.role := v_claims ->> 'role';
   return v_caller;
 end;
-$$;
+$_$;
 
 -- Name: FUNCTION caller(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.caller() IS 'The caller''s Supabase Auth user and API role, from the verified claims of this transaction.';
+
+-- Name: cash_taker(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.cash_taker(p_merchant_code text) RETURNS app.merchants
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if p_merchant_code is not null then
+    return sec.merchant_of_caller(p_merchant_code);
+  end if;
+  perform sec.require_admin();
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION cash_taker(p_merchant_code text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.cash_taker(p_merchant_code text) IS 'The merchant, if the caller works for it; NULL for an admin, when none is named.';
 
 -- Name: check_audit_query(text, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -8194,6 +10022,34 @@ $$;
 
 COMMENT ON FUNCTION sec.check_recharge_amount(p_amount numeric) IS 'From 1.00 to 50000.00 with at most two decimals.';
 
+-- Name: check_recharge_event(text, text, text, numeric, jsonb); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  v_field text := case
+    when p_provider_event_id is null or char_length(p_provider_event_id) not between 1 and 200
+      or p_provider_event_id ~ '[[:cntrl:]]' then 'provider_event_id'
+    when p_kind is null or p_kind not in ('refunded', 'closed') then 'kind'
+    when char_length(p_provider_tx_id) not between 1 and 128 or p_provider_tx_id ~ '[[:cntrl:]]' then 'provider_tx_id'
+    when p_facts is null or jsonb_typeof(p_facts) <> 'object'
+      or octet_length(p_facts::text) > rules.limit_int('tag.bytes_max') then 'facts'
+  end;
+begin
+  if p_amount is not null and not rules.is_amount(p_amount) then
+    perform rules.fail('INVALID_RECHARGE_AMOUNT');
+  end if;
+  if v_field is not null then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', v_field));
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb) IS 'An id of at most 200 characters, a known kind, an amount above zero where there is one, facts as an object of at most 4096 bytes.';
+
 -- Name: check_recharge_provider(text); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.check_recharge_provider(p_provider text) RETURNS void
@@ -8322,6 +10178,43 @@ $$;
 
 COMMENT ON FUNCTION sec.has_vault() IS 'Whether Supabase Vault is there for us.';
 
+-- Name: hold_admin(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_admin() RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  -- Waits for a removal that is under way; a removal waits for us. Not before the locks of the call: nobody waits for a removed admin.
+  perform from app.admin_users a where a.user_id = v_user_id for key share;
+  if not found then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
+  return v_user_id;
+end;
+$$;
+
+-- Name: FUNCTION hold_admin(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_admin() IS 'The signed-in admin as sec.require_admin() has it, who stays one until the transaction ends. After the locks that a call waits for.';
+
+-- Name: hold_admin_or_service(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_admin_or_service() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if not sec.is_service() then
+    perform sec.hold_admin();
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION hold_admin_or_service(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_admin_or_service() IS 'As sec.hold_admin(), for calls of the service too, whose right nobody takes away.';
+
 -- Name: hold_against_truncate(regclass); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.hold_against_truncate(p_table regclass) RETURNS void
@@ -8379,6 +10272,38 @@ $$;
 -- Name: FUNCTION hold_existing(p_table regclass); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.hold_existing(p_table regclass) IS 'What logs name: rows change, but none goes and none takes another id.';
+
+-- Name: hold_if_admin(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_if_admin() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform from app.admin_users a
+  where a.user_id = (sec.caller()).user_id and (sec.caller()).role is not distinct from 'authenticated'
+  for key share;
+  return found;
+end;
+$$;
+
+-- Name: FUNCTION hold_if_admin(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_if_admin() IS 'Whether the caller is an admin, who then stays one until the transaction ends: for calls that others may make too. After the locks.';
+-- Name: hold_reference_to_transaction(regclass, name); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+begin
+  execute format(
+    'create trigger names_a_transaction after insert or update of %1$I on %2$s for each row when (new.%1$I is not null) '
+    'execute function sec.refuse_unknown_transaction(%1$L)', p_column, p_table);
+end;
+$_$;
+
+-- Name: FUNCTION hold_reference_to_transaction(p_table regclass, p_column name); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) IS 'What a foreign key to app.transactions would hold; such a key keeps months from being attached while clients call.';
 
 -- Name: is_admin(); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -8652,6 +10577,28 @@ $$;
 
 COMMENT ON FUNCTION sec.refuse_change_of_payment() IS 'Holds what a provider reported, but for the end of its review.';
 
+-- Name: refuse_change_of_recharge_event(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_change_of_recharge_event() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and old.resolved_at is null and new.resolved_at is not null
+     and to_jsonb(new) - '{resolved_at,resolved_by,resolution_note}'::text[]
+       = to_jsonb(old) - '{resolved_at,resolved_by,resolution_note}'::text[]
+  then
+    return new;
+  end if;
+  raise exception '% of % is refused: what a provider reported changes once, when its review ends', tg_op, tg_table_name
+    using errcode = 'object_not_in_prerequisite_state';
+end;
+$$;
+
+-- Name: FUNCTION refuse_change_of_recharge_event(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_change_of_recharge_event() IS 'Holds what a provider reported, but for the end of its review.';
+
 -- Name: refuse_change_unless_purged(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.refuse_change_unless_purged() RETURNS trigger
@@ -8673,14 +10620,59 @@ $$;
 
 COMMENT ON FUNCTION sec.refuse_change_unless_purged() IS 'Holds the items of seals append-only, but for those whose rows were purged.';
 
+-- Name: refuse_unknown_references(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_unknown_references() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if new.original_tx_id is not null and not exists (select from app.transactions t where t.id = new.original_tx_id) then
+    raise exception 'original_tx_id of % names a transaction that is not there', tg_table_name using errcode = 'foreign_key_violation';
+  end if;
+  if new.terminal_code is not null and not exists (select from app.terminals t where t.code = new.terminal_code) then
+    raise exception 'terminal_code of % names a terminal that is not there', tg_table_name using errcode = 'foreign_key_violation';
+  end if;
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION refuse_unknown_references(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_unknown_references() IS 'Refuses a transaction that names a payment or a terminal that is not there.';
+
+-- Name: refuse_unknown_transaction(); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.refuse_unknown_transaction() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- After the statement, so that it may have written the transaction itself.
+  if not exists (select from app.transactions t where t.id = (to_jsonb(new) ->> tg_argv[0])::uuid) then
+    raise exception '% of % names a transaction that is not there', tg_argv[0], tg_table_name using errcode = 'foreign_key_violation';
+  end if;
+  return null;
+end;
+$$;
+
+-- Name: FUNCTION refuse_unknown_transaction(); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.refuse_unknown_transaction() IS 'Refuses a row whose column, the argument, names no transaction.';
+
 -- Name: request_id(); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.request_id() RETURNS text
     LANGUAGE plpgsql STABLE
     AS $_$
 declare
-  v_id text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id';
+  v_id text;
 begin
+  begin
+    v_id := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id';
+  exception when data_exception then
+    return null;
+  end;
   return case when octet_length(v_id) <= 128 and v_id ~ '^[A-Za-z0-9._-]+$' then v_id end;
 end;
 $_$;
@@ -8817,6 +10809,31 @@ CREATE FUNCTION sec.schema_version() RETURNS text
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.schema_version() IS 'The newest migration, by hand: every landing that adds one replaces this function.';
+
+-- Name: scopes_of_caller(text); Type: FUNCTION; Schema: sec; Owner: -
+
+CREATE FUNCTION sec.scopes_of_caller(p_merchant_code text) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_user_id uuid := sec.require_user();
+begin
+  if p_merchant_code is not null then
+    return next 'merchant:' || (sec.merchant_of_caller(p_merchant_code)).id;
+    return;
+  end if;
+  if sec.is_admin() then
+    return next app.admin_scope(v_user_id);
+  end if;
+  if (sec.own_member()).id is not null then
+    return next 'member:' || (sec.own_member()).id;
+  end if;
+end;
+$$;
+
+-- Name: FUNCTION scopes_of_caller(p_merchant_code text); Type: COMMENT; Schema: sec; Owner: -
+
+COMMENT ON FUNCTION sec.scopes_of_caller(p_merchant_code text) IS 'The idempotency scopes in which the caller''s keys are: the merchant''s, if they work for it, else their own as admin and as member.';
 
 -- Name: search_keyword(text); Type: FUNCTION; Schema: sec; Owner: -
 
@@ -8989,6 +11006,21 @@ CREATE TABLE app.card_bindings (
 
 COMMENT ON TABLE app.card_bindings IS 'Who may use a card. The member of a standard card or voucher is its owner here too.';
 
+-- Name: card_invitations; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.card_invitations (
+    card_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    invited_by uuid,
+    invited_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT card_invitations_expire_after_they_begin CHECK ((expires_at > invited_at))
+);
+
+-- Name: TABLE card_invitations; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.card_invitations IS 'Members who were asked to own a card and have not answered; invited_by: the owner who asked, NULL for an admin of the system. The row goes when it is answered or withdrawn; the audit log keeps what happened.';
+
 -- Name: card_no_seq; Type: SEQUENCE; Schema: app; Owner: -
 
 CREATE SEQUENCE app.card_no_seq
@@ -9037,7 +11069,7 @@ CREATE TABLE app.cashier_cash_days (
     user_id uuid NOT NULL,
     day date NOT NULL,
     total numeric(14,2) NOT NULL,
-    CONSTRAINT cashier_cash_days_total_no_number CHECK (((total > (0)::numeric) AND (total <> 'NaN'::numeric)))
+    CONSTRAINT cashier_cash_days_total_no_number CHECK (((total >= (0)::numeric) AND (total <> 'NaN'::numeric)))
 );
 
 -- Name: TABLE cashier_cash_days; Type: COMMENT; Schema: app; Owner: -
@@ -9059,6 +11091,23 @@ CREATE TABLE app.check_runs (
 -- Name: TABLE check_runs; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.check_runs IS 'The last run of each check. verify_seals goes round in steps: seal_next is where it goes on, violations_so_far what it found since seal 1; violations is the larger of that and of what the last full round found.';
+
+-- Name: clock_state; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.clock_state (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    seen_at timestamp with time zone,
+    finding text,
+    found_at timestamp with time zone,
+    excused_id uuid,
+    CONSTRAINT clock_state_finding_has_its_time CHECK (((finding IS NULL) = (found_at IS NULL))),
+    CONSTRAINT clock_state_finding_known CHECK ((finding = ANY (ARRAY['behind'::text, 'ahead'::text]))),
+    CONSTRAINT clock_state_has_one_row CHECK (is_the_only_row)
+);
+
+-- Name: TABLE clock_state; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.clock_state IS 'seen_at: the clock at the last job that trusted it. finding: why it is in doubt since, NULL while it is trusted; found_at: what it showed then. excused_id: the newest transaction when an admin acknowledged; what lies between is known to come from a wrong clock.';
 
 -- Name: device_steps; Type: TABLE; Schema: app; Owner: -
 
@@ -9094,15 +11143,16 @@ COMMENT ON TABLE app.external_identities IS 'Who a member is at WeChat, Alipay o
 CREATE TABLE app.idempotency_keys (
     scope text NOT NULL,
     key text NOT NULL,
-    fingerprint bytea NOT NULL,
-    result_id uuid NOT NULL,
+    fingerprint bytea,
+    result_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_committed_or_cancelled CHECK (((fingerprint IS NULL) = (result_id IS NULL))),
     CONSTRAINT idempotency_keys_key_well_formed CHECK (rules.is_idempotency_key(key))
 );
 
 -- Name: TABLE idempotency_keys; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, kept for ever. The answer is read again from result_id, a row that never changes.';
+COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, and keys that were cancelled (fingerprint and result_id are NULL), kept for ever. The answer of a committed one is read again from result_id, a row that never changes.';
 
 -- Name: ledger_entries; Type: TABLE; Schema: app; Owner: -
 
@@ -9168,13 +11218,39 @@ CREATE TABLE app.level_changes_default (
     created_at timestamp with time zone NOT NULL
 );
 
+-- Name: member_notices; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.member_notices (
+    id uuid DEFAULT app.uuid_v7() NOT NULL,
+    member_id uuid NOT NULL,
+    kind text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT member_notices_kind_known CHECK ((kind = ANY (ARRAY['phone_taken'::text, 'email_taken'::text, 'phone_given'::text, 'email_given'::text])))
+);
+
+-- Name: TABLE member_notices; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.member_notices IS 'What a member is to be told when they next look (get_user_profile): their phone or e-mail went to who had confirmed it, or was freed for them from who had only claimed it. No personal data.';
+-- Name: level_state; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.level_state (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    is_settled boolean DEFAULT true NOT NULL,
+    readers text[],
+    CONSTRAINT level_state_has_one_row CHECK (is_the_only_row)
+);
+
+-- Name: TABLE level_state; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.level_state IS 'is_settled: every card has the level of its points. readers: transactions that may still write a level of the table before, noted by the first run after the replacement; NULL before that.';
+
 -- Name: merchant_cash_days; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.merchant_cash_days (
     merchant_id uuid NOT NULL,
     day date NOT NULL,
     total numeric(14,2) NOT NULL,
-    CONSTRAINT merchant_cash_days_total_no_number CHECK (((total > (0)::numeric) AND (total <> 'NaN'::numeric)))
+    CONSTRAINT merchant_cash_days_total_no_number CHECK (((total >= (0)::numeric) AND (total <> 'NaN'::numeric)))
 );
 
 -- Name: TABLE merchant_cash_days; Type: COMMENT; Schema: app; Owner: -
@@ -9288,6 +11364,35 @@ CREATE TABLE app.purged_ranges (
 
 COMMENT ON TABLE app.purged_ranges IS 'What was purged of a sealed log, with the numbers of its seals and the root of the last. Sealed like a log itself.';
 
+-- Name: recharge_events; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.recharge_events (
+    id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    provider text NOT NULL,
+    provider_event_id text NOT NULL,
+    provider_tx_id text,
+    kind text NOT NULL,
+    amount numeric(14,2),
+    facts jsonb NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by uuid,
+    resolution_note text,
+    CONSTRAINT recharge_events_amount_not_positive CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
+    CONSTRAINT recharge_events_facts_no_object_or_long CHECK (((jsonb_typeof(facts) = 'object'::text) AND (octet_length((facts)::text) <= 4096))),
+    CONSTRAINT recharge_events_kind_known CHECK ((kind = ANY (ARRAY['refunded'::text, 'closed'::text]))),
+    CONSTRAINT recharge_events_provider_event_id_blank_or_long CHECK (((char_length(provider_event_id) >= 1) AND (char_length(provider_event_id) <= 200))),
+    CONSTRAINT recharge_events_provider_known CHECK ((provider = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT recharge_events_provider_tx_id_blank_or_long CHECK (((char_length(provider_tx_id) >= 1) AND (char_length(provider_tx_id) <= 128))),
+    CONSTRAINT recharge_events_resolution_note_blank_or_long CHECK (((char_length(resolution_note) >= 1) AND (char_length(resolution_note) <= 500))),
+    CONSTRAINT recharge_events_resolved_by_somebody CHECK ((((resolved_by IS NOT NULL) = (resolved_at IS NOT NULL)) AND ((resolution_note IS NULL) OR (resolved_at IS NOT NULL))))
+);
+
+-- Name: TABLE recharge_events; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.recharge_events IS 'What a provider''s signed notice says against a payment of a recharge order: given back there in whole or in part, or closed. Each waits for an admin, who sees to the card; the ledger follows no provider by itself. facts: the provider''s own words for it.';
+
 -- Name: recharge_payments; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.recharge_payments (
@@ -9314,13 +11419,32 @@ CREATE TABLE app.recharge_payments (
     CONSTRAINT recharge_payments_resolution_note_blank_or_long CHECK (((char_length(resolution_note) >= 1) AND (char_length(resolution_note) <= 500))),
     CONSTRAINT recharge_payments_resolved_after_a_review CHECK ((((resolved_at IS NOT NULL) = ((status <> 'needs_review'::text) AND (review_reason IS NOT NULL))) AND ((resolved_by IS NOT NULL) = (resolved_at IS NOT NULL)))),
     CONSTRAINT recharge_payments_review_has_its_reason CHECK (((status = 'credited'::text) OR (review_reason IS NOT NULL))),
-    CONSTRAINT recharge_payments_review_reason_known CHECK ((review_reason = ANY (ARRAY['wrong_provider'::text, 'wrong_currency'::text, 'wrong_amount'::text, 'second_payment'::text, 'card_closed'::text]))),
+    CONSTRAINT recharge_payments_review_reason_known CHECK ((review_reason = ANY (ARRAY['wrong_provider'::text, 'wrong_currency'::text, 'wrong_amount'::text, 'second_payment'::text, 'card_closed'::text, 'balance_over_limit'::text]))),
     CONSTRAINT recharge_payments_status_known CHECK ((status = ANY (ARRAY['credited'::text, 'needs_review'::text, 'refunded_outside'::text])))
 );
 
 -- Name: TABLE recharge_payments; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.recharge_payments IS 'Every payment that a provider reported, once each: credited, or waiting for an admin with the reason why. is_late: paid after the order had expired.';
+
+-- Name: seal_acknowledgements; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.seal_acknowledgements (
+    id uuid NOT NULL,
+    seal_no bigint,
+    table_name text NOT NULL,
+    row_id uuid,
+    what text NOT NULL,
+    row_hash bytea,
+    reason text NOT NULL,
+    acknowledged_by uuid,
+    acknowledged_at timestamp with time zone NOT NULL,
+    CONSTRAINT seal_acknowledgements_reason_blank_or_long CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500)))
+);
+
+-- Name: TABLE seal_acknowledgements; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.seal_acknowledgements IS 'Findings of verify_seals that an admin looked at and explained; row_hash: what is there in its place, NULL for nothing. With another hash it is found again.';
 
 -- Name: seal_items; Type: TABLE; Schema: app; Owner: -
 
@@ -9335,6 +11459,19 @@ ALTER TABLE ONLY app.seal_items ALTER COLUMN row_hashes SET STORAGE EXTERNAL;
 -- Name: TABLE seal_items; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.seal_items IS 'Which rows a seal covers, by position, and the SHA-256 of each: so that verify_seals can name the row. Purged with its rows.';
+
+-- Name: seal_rewinds; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.seal_rewinds (
+    id uuid NOT NULL,
+    seal_no bigint NOT NULL,
+    id_from uuid NOT NULL,
+    rewound_at timestamp with time zone NOT NULL
+);
+
+-- Name: TABLE seal_rewinds; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.seal_rewinds IS 'The seal of this number begins at id_from again, before the end of the one before it: that was made by a wrong clock. Sealed like a log.';
 
 -- Name: seal_state; Type: TABLE; Schema: app; Owner: -
 
@@ -9443,9 +11580,9 @@ CREATE TABLE app.transactions_default (
     CONSTRAINT transactions_paid_by_code_and_device CHECK (((payment_code_id IS NULL) OR (device_handle IS NULL))),
     CONSTRAINT transactions_payments_name_their_parties CHECK (((tx_type <> 'payment'::text) OR ((card_id IS NOT NULL) AND (member_id IS NOT NULL) AND (merchant_id IS NOT NULL)))),
     CONSTRAINT transactions_raw_amount_not_positive CHECK ((((raw_amount > (0)::numeric) OR ((raw_amount = (0)::numeric) AND (tx_type = 'settlement'::text))) AND (raw_amount <> 'NaN'::numeric))),
-    CONSTRAINT transactions_refunds_name_their_payment CHECK (((tx_type = 'refund'::text) = (original_tx_id IS NOT NULL))),
-    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|ADJ|STX)[0-9]{10,}$'::text)),
-    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'adjustment'::text, 'settlement'::text])))
+    CONSTRAINT transactions_refunds_and_reversals_name_their_original CHECK (((tx_type = ANY (ARRAY['refund'::text, 'reversal'::text])) = (original_tx_id IS NOT NULL))),
+    CONSTRAINT transactions_tx_no_well_formed CHECK ((tx_no ~ '^(PAY|REF|RCG|REV|ADJ|STX)[0-9]{10,}$'::text)),
+    CONSTRAINT transactions_tx_type_known CHECK ((tx_type = ANY (ARRAY['payment'::text, 'refund'::text, 'recharge'::text, 'reversal'::text, 'adjustment'::text, 'settlement'::text])))
 );
 
 -- Name: event_log; Type: TABLE; Schema: audit; Owner: -
@@ -9546,6 +11683,11 @@ ALTER TABLE ONLY app.binding_attempts
 ALTER TABLE ONLY app.card_bindings
     ADD CONSTRAINT card_bindings_pkey PRIMARY KEY (card_id, member_id);
 
+-- Name: card_invitations card_invitations_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_pkey PRIMARY KEY (card_id, member_id);
+
 -- Name: card_type_rules card_type_rules_number_prefix_key; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.card_type_rules
@@ -9580,6 +11722,11 @@ ALTER TABLE ONLY app.cashier_cash_days
 
 ALTER TABLE ONLY app.check_runs
     ADD CONSTRAINT check_runs_pkey PRIMARY KEY (what);
+
+-- Name: clock_state clock_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.clock_state
+    ADD CONSTRAINT clock_state_pkey PRIMARY KEY (is_the_only_row);
 
 -- Name: device_steps device_steps_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -9620,6 +11767,15 @@ ALTER TABLE ONLY app.level_changes
 
 ALTER TABLE ONLY app.level_changes_default
     ADD CONSTRAINT level_changes_default_pkey PRIMARY KEY (id);
+
+-- Name: member_notices member_notices_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.member_notices
+    ADD CONSTRAINT member_notices_pkey PRIMARY KEY (id);
+-- Name: level_state level_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.level_state
+    ADD CONSTRAINT level_state_pkey PRIMARY KEY (is_the_only_row);
 
 -- Name: member_profiles member_profiles_auth_user_taken; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -9721,6 +11877,16 @@ ALTER TABLE ONLY app.point_ledger_default
 ALTER TABLE ONLY app.purged_ranges
     ADD CONSTRAINT purged_ranges_pkey PRIMARY KEY (id);
 
+-- Name: recharge_events recharge_events_event_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_events
+    ADD CONSTRAINT recharge_events_event_taken UNIQUE (provider, provider_event_id);
+
+-- Name: recharge_events recharge_events_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_events
+    ADD CONSTRAINT recharge_events_pkey PRIMARY KEY (id);
+
 -- Name: recharge_orders recharge_orders_order_no_taken; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.recharge_orders
@@ -9741,10 +11907,25 @@ ALTER TABLE ONLY app.recharge_payments
 ALTER TABLE ONLY app.recharge_payments
     ADD CONSTRAINT recharge_payments_tx_id_taken UNIQUE (tx_id);
 
+-- Name: seal_acknowledgements seal_acknowledgements_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_acknowledgements
+    ADD CONSTRAINT seal_acknowledgements_pkey PRIMARY KEY (id);
+
 -- Name: seal_items seal_items_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.seal_items
     ADD CONSTRAINT seal_items_pkey PRIMARY KEY (seal_no, log);
+
+-- Name: seal_rewinds seal_rewinds_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_rewinds
+    ADD CONSTRAINT seal_rewinds_pkey PRIMARY KEY (id);
+
+-- Name: seal_rewinds seal_rewinds_seal_no_taken; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.seal_rewinds
+    ADD CONSTRAINT seal_rewinds_seal_no_taken UNIQUE (seal_no);
 
 -- Name: seal_state seal_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -9775,16 +11956,6 @@ ALTER TABLE ONLY app.settlements
 
 ALTER TABLE ONLY app.settlements
     ADD CONSTRAINT settlements_payout_tx_id_taken UNIQUE (payout_tx_id);
-
--- Name: settlements settlements_period_end_taken; Type: CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlements
-    ADD CONSTRAINT settlements_period_end_taken UNIQUE (merchant_id, period_end);
-
--- Name: settlements settlements_period_start_taken; Type: CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlements
-    ADD CONSTRAINT settlements_period_start_taken UNIQUE (merchant_id, period_start);
 
 -- Name: settlements settlements_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -9854,6 +12025,14 @@ CREATE INDEX binding_attempts_by_member ON app.binding_attempts USING btree (mem
 
 CREATE INDEX card_bindings_by_member ON app.card_bindings USING btree (member_id);
 
+-- Name: card_invitations_by_inviter; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX card_invitations_by_inviter ON app.card_invitations USING btree (invited_by) WHERE (invited_by IS NOT NULL);
+
+-- Name: card_invitations_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX card_invitations_by_member ON app.card_invitations USING btree (member_id);
+
 -- Name: cards_by_card_no_prefix; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX cards_by_card_no_prefix ON app.cards USING btree (card_no text_pattern_ops);
@@ -9902,6 +12081,10 @@ CREATE INDEX level_changes_by_card ON ONLY app.level_changes USING btree (card_i
 
 CREATE INDEX level_changes_default_card_id_id_idx ON app.level_changes_default USING btree (card_id, id);
 
+-- Name: member_notices_by_member; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX member_notices_by_member ON app.member_notices USING btree (member_id, id);
+
 -- Name: member_profiles_by_email_prefix; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX member_profiles_by_email_prefix ON app.member_profiles USING btree (email text_pattern_ops);
@@ -9925,6 +12108,10 @@ CREATE INDEX member_profiles_by_status ON app.member_profiles USING btree (statu
 -- Name: merchant_users_by_user; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX merchant_users_by_user ON app.merchant_users USING btree (user_id);
+
+-- Name: payment_codes_by_payer; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX payment_codes_by_payer ON app.payment_codes USING btree (card_id, member_id, id);
 
 -- Name: payment_codes_one_open_code_a_payer; Type: INDEX; Schema: app; Owner: -
 
@@ -9954,6 +12141,14 @@ CREATE INDEX point_ledger_by_card ON ONLY app.point_ledger USING btree (card_id,
 
 CREATE INDEX point_ledger_default_card_id_id_idx ON app.point_ledger_default USING btree (card_id, id);
 
+-- Name: recharge_events_by_order; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_events_by_order ON app.recharge_events USING btree (order_id);
+
+-- Name: recharge_events_to_review; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX recharge_events_to_review ON app.recharge_events USING btree (id) WHERE (resolved_at IS NULL);
+
 -- Name: recharge_orders_by_card; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX recharge_orders_by_card ON app.recharge_orders USING btree (card_id, id);
@@ -9978,13 +12173,29 @@ CREATE INDEX recharge_payments_by_order ON app.recharge_payments USING btree (or
 
 CREATE INDEX recharge_payments_to_review ON app.recharge_payments USING btree (order_id) WHERE (status = 'needs_review'::text);
 
+-- Name: seal_acknowledgements_by_finding; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX seal_acknowledgements_by_finding ON app.seal_acknowledgements USING btree (seal_no, table_name, row_id);
+
 -- Name: settlement_items_by_settlement; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX settlement_items_by_settlement ON app.settlement_items USING btree (settlement_id, tx_id);
 
+-- Name: settlements_by_merchant; Type: INDEX; Schema: app; Owner: -
+
+CREATE INDEX settlements_by_merchant ON app.settlements USING btree (merchant_id, period_end);
+
 -- Name: settlements_in_debt; Type: INDEX; Schema: app; Owner: -
 
 CREATE INDEX settlements_in_debt ON app.settlements USING btree (merchant_id) WHERE (net < (0)::numeric);
+
+-- Name: settlements_period_end_taken; Type: INDEX; Schema: app; Owner: -
+
+CREATE UNIQUE INDEX settlements_period_end_taken ON app.settlements USING btree (merchant_id, period_end) WHERE counts_as_period;
+
+-- Name: settlements_period_start_taken; Type: INDEX; Schema: app; Owner: -
+
+CREATE UNIQUE INDEX settlements_period_start_taken ON app.settlements USING btree (merchant_id, period_start) WHERE counts_as_period;
 
 -- Name: terminals_by_merchant; Type: INDEX; Schema: app; Owner: -
 
@@ -10136,9 +12347,21 @@ ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER amounts_are_never_changed;
 
 CREATE TRIGGER cards_password_counted AFTER INSERT OR UPDATE OF binding_password_hash ON app.cards FOR EACH ROW WHEN ((new.binding_password_hash IS NOT NULL)) EXECUTE FUNCTION app.count_password_of_card();
 
+-- Name: terminals codes_never_change; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER codes_never_change BEFORE UPDATE OF code ON app.terminals FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.terminals ENABLE ALWAYS TRIGGER codes_never_change;
+
 -- Name: card_bindings deleted_members_are_not_bound; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER deleted_members_are_not_bound BEFORE INSERT ON app.card_bindings FOR EACH ROW EXECUTE FUNCTION sec.refuse_binding_of_deleted();
+
+-- Name: recharge_events events_only_end_their_review; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER events_only_end_their_review BEFORE DELETE OR UPDATE ON app.recharge_events FOR EACH ROW EXECUTE FUNCTION sec.refuse_change_of_recharge_event();
+
+ALTER TABLE app.recharge_events ENABLE ALWAYS TRIGGER events_only_end_their_review;
 
 -- Name: cards ids_never_change; Type: TRIGGER; Schema: app; Owner: -
 
@@ -10157,6 +12380,30 @@ ALTER TABLE app.member_profiles ENABLE ALWAYS TRIGGER ids_never_change;
 CREATE TRIGGER ids_never_change BEFORE UPDATE OF id ON app.merchants FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.merchants ENABLE ALWAYS TRIGGER ids_never_change;
+
+-- Name: cash_orders names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.cash_orders FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: merchant_orders names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.merchant_orders FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: recharge_payments names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.recharge_payments FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: settlement_items names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF tx_id ON app.settlement_items FOR EACH ROW WHEN ((new.tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('tx_id');
+
+-- Name: settlements names_a_transaction; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_a_transaction AFTER INSERT OR UPDATE OF payout_tx_id ON app.settlements FOR EACH ROW WHEN ((new.payout_tx_id IS NOT NULL)) EXECUTE FUNCTION sec.refuse_unknown_transaction('payout_tx_id');
+
+-- Name: transactions names_what_is_there; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER names_what_is_there AFTER INSERT ON app.transactions FOR EACH ROW WHEN (((new.original_tx_id IS NOT NULL) OR (new.terminal_code IS NOT NULL))) EXECUTE FUNCTION sec.refuse_unknown_references();
 
 -- Name: recharge_payments payments_only_end_their_review; Type: TRIGGER; Schema: app; Owner: -
 
@@ -10200,11 +12447,23 @@ CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.purged_rang
 
 ALTER TABLE app.purged_ranges ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
+-- Name: seal_acknowledgements rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seal_acknowledgements FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_acknowledgements ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
 -- Name: seal_items rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seal_items FOR EACH ROW EXECUTE FUNCTION sec.refuse_change_unless_purged();
 
 ALTER TABLE app.seal_items ENABLE ALWAYS TRIGGER rows_are_never_changed;
+
+-- Name: seal_rewinds rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_changed BEFORE DELETE OR UPDATE ON app.seal_rewinds FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_rewinds ENABLE ALWAYS TRIGGER rows_are_never_changed;
 
 -- Name: seals rows_are_never_changed; Type: TRIGGER; Schema: app; Owner: -
 
@@ -10253,6 +12512,12 @@ ALTER TABLE app.merchants ENABLE ALWAYS TRIGGER rows_are_never_deleted;
 CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.settlements FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER rows_are_never_deleted;
+
+-- Name: terminals rows_are_never_deleted; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER rows_are_never_deleted BEFORE DELETE ON app.terminals FOR EACH ROW EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.terminals ENABLE ALWAYS TRIGGER rows_are_never_deleted;
 
 -- Name: cards table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -10326,17 +12591,35 @@ CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.purged_ranges FOR
 
 ALTER TABLE app.purged_ranges ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
+-- Name: recharge_events table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.recharge_events FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.recharge_events ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: recharge_payments table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.recharge_payments FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.recharge_payments ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
+-- Name: seal_acknowledgements table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seal_acknowledgements FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_acknowledgements ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
 -- Name: seal_items table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seal_items FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.seal_items ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: seal_rewinds table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.seal_rewinds FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.seal_rewinds ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: seals table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -10355,6 +12638,12 @@ ALTER TABLE app.settlement_items ENABLE ALWAYS TRIGGER table_is_never_truncated;
 CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.settlements FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
 
 ALTER TABLE app.settlements ENABLE ALWAYS TRIGGER table_is_never_truncated;
+
+-- Name: terminals table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
+
+CREATE TRIGGER table_is_never_truncated BEFORE TRUNCATE ON app.terminals FOR EACH STATEMENT EXECUTE FUNCTION sec.refuse_change();
+
+ALTER TABLE app.terminals ENABLE ALWAYS TRIGGER table_is_never_truncated;
 
 -- Name: transaction_numbers table_is_never_truncated; Type: TRIGGER; Schema: app; Owner: -
 
@@ -10417,6 +12706,21 @@ ALTER TABLE ONLY app.card_bindings
 ALTER TABLE ONLY app.card_bindings
     ADD CONSTRAINT card_bindings_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
+-- Name: card_invitations card_invitations_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_card_id_fkey FOREIGN KEY (card_id) REFERENCES app.cards(id);
+
+-- Name: card_invitations card_invitations_invited_by_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES app.member_profiles(id);
+
+-- Name: card_invitations card_invitations_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.card_invitations
+    ADD CONSTRAINT card_invitations_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
+
 -- Name: cards cards_card_type_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.cards
@@ -10426,11 +12730,6 @@ ALTER TABLE ONLY app.cards
 
 ALTER TABLE ONLY app.cards
     ADD CONSTRAINT cards_personal_member_id_fkey FOREIGN KEY (personal_member_id) REFERENCES app.member_profiles(id);
-
--- Name: cash_orders cash_orders_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.cash_orders
-    ADD CONSTRAINT cash_orders_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
 
 -- Name: cashier_cash_days cashier_cash_days_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -10447,6 +12746,11 @@ ALTER TABLE ONLY app.device_steps
 ALTER TABLE ONLY app.external_identities
     ADD CONSTRAINT external_identities_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
+-- Name: member_notices member_notices_member_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.member_notices
+    ADD CONSTRAINT member_notices_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
+
 -- Name: merchant_cash_days merchant_cash_days_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.merchant_cash_days
@@ -10461,11 +12765,6 @@ ALTER TABLE ONLY app.merchant_day_totals
 
 ALTER TABLE ONLY app.merchant_orders
     ADD CONSTRAINT merchant_orders_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
-
--- Name: merchant_orders merchant_orders_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.merchant_orders
-    ADD CONSTRAINT merchant_orders_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
 
 -- Name: merchant_users merchant_users_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -10502,6 +12801,11 @@ ALTER TABLE ONLY app.payment_devices
 ALTER TABLE ONLY app.payment_devices
     ADD CONSTRAINT payment_devices_member_id_fkey FOREIGN KEY (member_id) REFERENCES app.member_profiles(id);
 
+-- Name: recharge_events recharge_events_order_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.recharge_events
+    ADD CONSTRAINT recharge_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES app.recharge_orders(id);
+
 -- Name: recharge_orders recharge_orders_card_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.recharge_orders
@@ -10517,20 +12821,10 @@ ALTER TABLE ONLY app.recharge_orders
 ALTER TABLE ONLY app.recharge_payments
     ADD CONSTRAINT recharge_payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES app.recharge_orders(id);
 
--- Name: recharge_payments recharge_payments_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.recharge_payments
-    ADD CONSTRAINT recharge_payments_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
-
 -- Name: settlement_items settlement_items_settlement_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.settlement_items
     ADD CONSTRAINT settlement_items_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES app.settlements(id);
-
--- Name: settlement_items settlement_items_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlement_items
-    ADD CONSTRAINT settlement_items_tx_id_fkey FOREIGN KEY (tx_id) REFERENCES app.transactions(id);
 
 -- Name: settlements settlements_carried_from_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
@@ -10542,25 +12836,10 @@ ALTER TABLE ONLY app.settlements
 ALTER TABLE ONLY app.settlements
     ADD CONSTRAINT settlements_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
 
--- Name: settlements settlements_payout_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.settlements
-    ADD CONSTRAINT settlements_payout_tx_id_fkey FOREIGN KEY (payout_tx_id) REFERENCES app.transactions(id);
-
 -- Name: terminals terminals_merchant_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.terminals
     ADD CONSTRAINT terminals_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES app.merchants(id);
-
--- Name: transactions transactions_original_tx_id_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_original_tx_id_fkey FOREIGN KEY (original_tx_id) REFERENCES app.transactions(id);
-
--- Name: transactions transactions_terminal_code_fkey; Type: FK CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE app.transactions
-    ADD CONSTRAINT transactions_terminal_code_fkey FOREIGN KEY (terminal_code) REFERENCES app.terminals(code);
 
 -- Name: admin_users; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -10577,6 +12856,10 @@ ALTER TABLE app.binding_attempts ENABLE ROW LEVEL SECURITY;
 -- Name: card_bindings; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.card_bindings ENABLE ROW LEVEL SECURITY;
+
+-- Name: card_invitations; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.card_invitations ENABLE ROW LEVEL SECURITY;
 
 -- Name: card_type_rules; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -10597,6 +12880,10 @@ ALTER TABLE app.cashier_cash_days ENABLE ROW LEVEL SECURITY;
 -- Name: check_runs; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.check_runs ENABLE ROW LEVEL SECURITY;
+
+-- Name: clock_state; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.clock_state ENABLE ROW LEVEL SECURITY;
 
 -- Name: device_steps; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -10625,6 +12912,13 @@ ALTER TABLE app.level_changes ENABLE ROW LEVEL SECURITY;
 -- Name: level_changes_default; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.level_changes_default ENABLE ROW LEVEL SECURITY;
+
+-- Name: member_notices; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.member_notices ENABLE ROW LEVEL SECURITY;
+-- Name: level_state; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.level_state ENABLE ROW LEVEL SECURITY;
 
 -- Name: member_profiles; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -10678,6 +12972,10 @@ ALTER TABLE app.point_ledger_default ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.purged_ranges ENABLE ROW LEVEL SECURITY;
 
+-- Name: recharge_events; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.recharge_events ENABLE ROW LEVEL SECURITY;
+
 -- Name: recharge_orders; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.recharge_orders ENABLE ROW LEVEL SECURITY;
@@ -10686,9 +12984,17 @@ ALTER TABLE app.recharge_orders ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.recharge_payments ENABLE ROW LEVEL SECURITY;
 
+-- Name: seal_acknowledgements; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.seal_acknowledgements ENABLE ROW LEVEL SECURITY;
+
 -- Name: seal_items; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.seal_items ENABLE ROW LEVEL SECURITY;
+
+-- Name: seal_rewinds; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.seal_rewinds ENABLE ROW LEVEL SECURITY;
 
 -- Name: seal_state; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -10769,6 +13075,10 @@ REVOKE ALL ON FUNCTION app.agree_payment(p_card app.cards, p_code app.shown_code
 
 REVOKE ALL ON FUNCTION app.audit_kept() FROM PUBLIC;
 
+-- Name: FUNCTION balance_max(p_card app.cards); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.balance_max(p_card app.cards) FROM PUBLIC;
+
 -- Name: FUNCTION padded(p_number bigint, p_digits_min integer); Type: ACL; Schema: rules; Owner: -
 
 REVOKE ALL ON FUNCTION rules.padded(p_number bigint, p_digits_min integer) FROM PUBLIC;
@@ -10785,6 +13095,10 @@ REVOKE ALL ON FUNCTION app.binding_tries_of(p_card_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.booking_violations() FROM PUBLIC;
 
+-- Name: FUNCTION cancel_idempotency_key(p_scope text, p_key text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.cancel_idempotency_key(p_scope text, p_key text) FROM PUBLIC;
+
 -- Name: FUNCTION card_day(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.card_day(p_now timestamp with time zone) FROM PUBLIC;
@@ -10800,6 +13114,10 @@ REVOKE ALL ON FUNCTION app.card_violations() FROM PUBLIC;
 -- Name: FUNCTION cards_of_his_alone(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.cards_of_his_alone(p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION cards_to_relevel(p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.cards_to_relevel(p_points_min bigint[]) FROM PUBLIC;
 
 -- Name: FUNCTION cash_recharge_answer(p_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
 
@@ -10821,6 +13139,10 @@ REVOKE ALL ON FUNCTION app.change_points(p_card_id uuid, p_delta bigint, p_tx_id
 
 REVOKE ALL ON FUNCTION app.changed_fields(p_old jsonb, p_new jsonb) FROM PUBLIC;
 
+-- Name: FUNCTION check_balance_max(p_card app.cards, p_amount numeric); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_balance_max(p_card app.cards, p_amount numeric) FROM PUBLIC;
+
 -- Name: FUNCTION check_bindable(p_card app.cards, p_member app.member_profiles); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_bindable(p_card app.cards, p_member app.member_profiles) FROM PUBLIC;
@@ -10836,6 +13158,10 @@ REVOKE ALL ON FUNCTION app.check_binding_password(p_card app.cards, p_member_id 
 -- Name: FUNCTION check_cash_order(p_scope text, p_external_order_id text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_cash_order(p_scope text, p_external_order_id text) FROM PUBLIC;
+
+-- Name: FUNCTION check_clock(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_clock() FROM PUBLIC;
 
 -- Name: FUNCTION check_last_owner(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -10873,6 +13199,10 @@ REVOKE ALL ON FUNCTION app.check_payer(p_card app.cards, p_member_id uuid, p_now
 
 REVOKE ALL ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.merchants, p_raw_amount numeric, p_now timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION check_reason(p_reason text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_reason(p_reason text) FROM PUBLIC;
+
 -- Name: FUNCTION check_rechargeable(p_card app.cards, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid) FROM PUBLIC;
@@ -10880,6 +13210,18 @@ REVOKE ALL ON FUNCTION app.check_rechargeable(p_card app.cards, p_member_id uuid
 -- Name: FUNCTION check_refunder(p_merchant_id uuid, p_refunded_total numeric); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.check_refunder(p_merchant_id uuid, p_refunded_total numeric) FROM PUBLIC;
+
+-- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_reverser(p_recharge app.transactions, p_user_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION check_reversible(p_recharge app.transactions, p_card app.cards); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.check_reversible(p_recharge app.transactions, p_card app.cards) FROM PUBLIC;
 
 -- Name: FUNCTION check_self_binding(p_card_id uuid, p_own app.member_profiles, p_member_id uuid, p_role text); Type: ACL; Schema: app; Owner: -
 
@@ -10893,9 +13235,28 @@ REVOKE ALL ON FUNCTION app.check_trend(p_start timestamp with time zone, p_end t
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION claimants_of(p_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.claimants_of(p_user_id uuid) FROM PUBLIC;
+-- Name: FUNCTION clock_finding(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.clock_finding(p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION complete_month(p_log regclass, p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.complete_month(p_log regclass, p_month timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.consume_code(p_code app.shown_code, p_tx_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+-- Name: FUNCTION copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.copy_default_month(p_log regclass, p_month timestamp with time zone, p_id_to uuid, p_rows_max integer) FROM PUBLIC;
+
+-- Name: FUNCTION copy_default_rows(p_log regclass, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.copy_default_rows(p_log regclass, p_rows_max integer) FROM PUBLIC;
 
 -- Name: FUNCTION count_binding_try(p_card_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -10929,6 +13290,14 @@ REVOKE ALL ON FUNCTION rules.limit_int(p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.credit_recharge(p_order app.recharge_orders, p_provider text, p_amount numeric, p_provider_tx_id text) FROM PUBLIC;
 
+-- Name: FUNCTION default_months(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.default_months(p_log regclass) FROM PUBLIC;
+
+-- Name: FUNCTION default_table(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.default_table(p_log regclass) FROM PUBLIC;
+
 -- Name: FUNCTION device_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.device_violations() FROM PUBLIC;
@@ -10940,6 +13309,13 @@ REVOKE ALL ON FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_id
 -- Name: FUNCTION draw_terminal_code(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.draw_terminal_code() FROM PUBLIC;
+
+-- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+-- Name: FUNCTION earning_violations(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.earning_violations() FROM PUBLIC;
 
 -- Name: FUNCTION end_member_codes(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -10957,6 +13333,10 @@ REVOKE ALL ON FUNCTION app.end_payers_of_card(p_card_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.end_tx_id(p_until timestamp with time zone) FROM PUBLIC;
 
+-- Name: FUNCTION ensure_month_table(p_log regclass, p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.ensure_month_table(p_log regclass, p_month timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.ensure_partition(p_table regclass, p_month timestamp with time zone, p_is_append_only boolean) FROM PUBLIC;
@@ -10973,9 +13353,17 @@ REVOKE ALL ON FUNCTION app.erase_devices_of_member(p_member_id uuid) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION app.erase_member(p_member app.member_profiles) FROM PUBLIC;
 
+-- Name: FUNCTION excuse_day_totals(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.excuse_day_totals(p_now timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION final_at(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.final_at() FROM PUBLIC;
+
+-- Name: FUNCTION find_cash_recharge(p_merchant_id uuid, p_tx_no text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.find_cash_recharge(p_merchant_id uuid, p_tx_no text) FROM PUBLIC;
 
 -- Name: FUNCTION find_code(p_qr_plain text, p_terminal_code text, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -10989,13 +13377,13 @@ REVOKE ALL ON FUNCTION app.find_device_code(p_qr_plain text, p_terminal_code tex
 
 REVOKE ALL ON FUNCTION app.find_payment_code(p_qr_plain text) FROM PUBLIC;
 
--- Name: FUNCTION uuid_v7_floor(p_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.uuid_v7_floor(p_at timestamp with time zone) FROM PUBLIC;
-
 -- Name: FUNCTION find_refundable_payment(p_merchant_id uuid, p_tx_no text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.find_refundable_payment(p_merchant_id uuid, p_tx_no text) FROM PUBLIC;
+
+-- Name: FUNCTION finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.finding_hash(p_seal_no bigint, p_table_name text, p_row_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION first_tx_id(p_from timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -11013,6 +13401,17 @@ REVOKE ALL ON FUNCTION app.follow_recharge_payments(p_order_id uuid) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) FROM PUBLIC;
 
+-- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+-- Name: FUNCTION has_default_rows(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_default_rows(p_log regclass) FROM PUBLIC;
+
+-- Name: FUNCTION has_jumped(p_from timestamp with time zone, p_to timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_jumped(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION has_prepared_transaction(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.has_prepared_transaction() FROM PUBLIC;
@@ -11025,13 +13424,40 @@ REVOKE ALL ON FUNCTION app.hold_cash_order(p_scope text, p_external_order_id tex
 
 REVOKE ALL ON FUNCTION app.hold_merchant_order(p_merchant_id uuid, p_external_order_id text, p_tx_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION holders_of(p_table text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.holders_of(p_table text) FROM PUBLIC;
+
 -- Name: FUNCTION idempotency_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.idempotency_violations() FROM PUBLIC;
 
+-- Name: FUNCTION invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) FROM PUBLIC;
+
+-- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_linked(p_auth_user_id uuid) FROM PUBLIC;
+-- Name: FUNCTION is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) FROM PUBLIC;
+
+-- Name: FUNCTION is_held_for_long(p_table text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_held_for_long(p_table text) FROM PUBLIC;
+
+-- Name: FUNCTION is_partition(p_log regclass, p_table text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_partition(p_log regclass, p_table text) FROM PUBLIC;
+
 -- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) FROM PUBLIC;
+
+-- Name: FUNCTION is_reversed(p_tx_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_reversed(p_tx_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text); Type: ACL; Schema: app; Owner: -
 
@@ -11040,6 +13466,10 @@ REVOKE ALL ON FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_memb
 -- Name: FUNCTION items_digest(p_row_ids uuid[], p_row_hashes bytea[]); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.items_digest(p_row_ids uuid[], p_row_hashes bytea[]) FROM PUBLIC;
+
+-- Name: FUNCTION level_bounds(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.level_bounds() FROM PUBLIC;
 
 -- Name: FUNCTION level_from_json(p_row jsonb, p_level integer); Type: ACL; Schema: app; Owner: -
 
@@ -11057,10 +13487,6 @@ REVOKE ALL ON FUNCTION app.levels_from_json(p_levels jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.link_known_member(p_user_id uuid) FROM PUBLIC;
 
--- Name: FUNCTION lock_active_merchant_for_posting(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.lock_active_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
-
 -- Name: FUNCTION lock_admin_users(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_admin_users() FROM PUBLIC;
@@ -11068,6 +13494,13 @@ REVOKE ALL ON FUNCTION app.lock_admin_users() FROM PUBLIC;
 -- Name: FUNCTION lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_roles text[]) FROM PUBLIC;
+
+-- Name: FUNCTION lock_card_of_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+-- Name: FUNCTION lock_levels(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_levels() FROM PUBLIC;
 
 -- Name: FUNCTION lock_member(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11085,6 +13518,10 @@ REVOKE ALL ON FUNCTION app.lock_merchant_against_posting(p_merchant_id uuid) FRO
 
 REVOKE ALL ON FUNCTION app.lock_merchant_for_posting(p_merchant_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION lock_merchant_for_reversal(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_merchant_for_reversal(p_merchant_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION lock_merchant_users(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_merchant_users(p_merchant_id uuid) FROM PUBLIC;
@@ -11096,6 +13533,10 @@ REVOKE ALL ON FUNCTION app.lock_own_card_for_codes(p_card_id uuid, p_member_id u
 -- Name: FUNCTION lock_own_card_for_devices(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_own_card_for_devices(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION lock_settling(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.lock_settling(p_merchant_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION lock_shop_for_cash(p_merchant app.merchants, p_user_id uuid, p_amount numeric); Type: ACL; Schema: app; Owner: -
 
@@ -11116,6 +13557,10 @@ REVOKE ALL ON FUNCTION app.logs_with_default_rows() FROM PUBLIC;
 -- Name: FUNCTION logs_without_partition(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.logs_without_partition() FROM PUBLIC;
+
+-- Name: FUNCTION make_default_partition(p_log regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.make_default_partition(p_log regclass, p_is_append_only boolean) FROM PUBLIC;
 
 -- Name: FUNCTION make_member(p_name text, p_phone text, p_email text, p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11153,9 +13598,21 @@ REVOKE ALL ON FUNCTION app.merchant_tx_ids(p_merchant_id uuid, p_start timestamp
 
 REVOKE ALL ON FUNCTION app.merchant_violations() FROM PUBLIC;
 
+-- Name: FUNCTION missing_month(p_log regclass, p_months_ahead integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.missing_month(p_log regclass, p_months_ahead integer) FROM PUBLIC;
+
+-- Name: FUNCTION month_table(p_log regclass, p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.month_table(p_log regclass, p_month timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION move_card_status(p_card app.cards, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.move_card_status(p_card app.cards, p_to text, p_action text) FROM PUBLIC;
+
+-- Name: FUNCTION move_default_rows(p_log regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.move_default_rows(p_log regclass, p_is_append_only boolean) FROM PUBLIC;
 
 -- Name: FUNCTION move_member_status(p_member_id uuid, p_from text, p_to text, p_action text); Type: ACL; Schema: app; Owner: -
 
@@ -11165,9 +13622,17 @@ REVOKE ALL ON FUNCTION app.move_member_status(p_member_id uuid, p_from text, p_t
 
 REVOKE ALL ON FUNCTION app.move_merchant_status(p_merchant_id uuid, p_to text, p_action text) FROM PUBLIC;
 
+-- Name: FUNCTION newest_transaction_id(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.newest_transaction_id() FROM PUBLIC;
+
 -- Name: FUNCTION next_card_no(p_card_type text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.next_card_no(p_card_type text) FROM PUBLIC;
+
+-- Name: FUNCTION next_month(p_month timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.next_month(p_month timestamp with time zone) FROM PUBLIC;
 
 -- Name: FUNCTION next_settlement_period(p_merchant app.merchants, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -11184,6 +13649,14 @@ REVOKE ALL ON FUNCTION app.normal_setting(p_setting app.settings, p_value text) 
 -- Name: FUNCTION partition_by_month(p_table regclass, p_is_append_only boolean); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.partition_by_month(p_table regclass, p_is_append_only boolean) FROM PUBLIC;
+
+-- Name: FUNCTION partition_key(p_log regclass); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.partition_key(p_log regclass) FROM PUBLIC;
+
+-- Name: FUNCTION partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.partition_step(p_log regclass, p_is_append_only boolean, p_months_ahead integer, p_rows_max integer) FROM PUBLIC;
 
 -- Name: FUNCTION payment_terms_for(p_card app.cards, p_member_id uuid, p_raw_amount numeric, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -11216,6 +13689,10 @@ REVOKE ALL ON FUNCTION app.post_recharge(p_tx app.transactions, p_account text) 
 -- Name: FUNCTION post_refund(p_tx app.transactions, p_card app.cards); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.post_refund(p_tx app.transactions, p_card app.cards) FROM PUBLIC;
+
+-- Name: FUNCTION post_reversal(p_tx app.transactions, p_recharge app.transactions); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.post_reversal(p_tx app.transactions, p_recharge app.transactions) FROM PUBLIC;
 
 -- Name: FUNCTION post_transaction(p_tx app.transactions); Type: ACL; Schema: app; Owner: -
 
@@ -11261,17 +13738,21 @@ REVOKE ALL ON FUNCTION app.refund_answer(p_refund_tx_id uuid, p_replayed boolean
 
 REVOKE ALL ON FUNCTION app.refunded_amount(p_tx_id uuid) FROM PUBLIC;
 
--- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.reissue_voucher(p_voucher app.cards, p_paid_at timestamp with time zone) FROM PUBLIC;
 
--- Name: FUNCTION relevel_cards(p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION relevel_cards(p_points_min bigint[], p_cards_max integer); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.relevel_cards(p_points_min bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.relevel_cards(p_points_min bigint[], p_cards_max integer) FROM PUBLIC;
 
--- Name: FUNCTION replace_levels(p_levels app.membership_levels[], p_points_min bigint[]); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION reopened_from(p_seal app.seals); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.replace_levels(p_levels app.membership_levels[], p_points_min bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.reopened_from(p_seal app.seals) FROM PUBLIC;
+
+-- Name: FUNCTION reversal_answer(p_tx_id uuid, p_replayed boolean); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.reversal_answer(p_tx_id uuid, p_replayed boolean) FROM PUBLIC;
 
 -- Name: FUNCTION review_reason_for(p_order app.recharge_orders, p_card app.cards, p_provider text, p_amount numeric, p_currency text); Type: ACL; Schema: app; Owner: -
 
@@ -11281,9 +13762,17 @@ REVOKE ALL ON FUNCTION app.review_reason_for(p_order app.recharge_orders, p_card
 
 REVOKE ALL ON FUNCTION app.revoke_open_code(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
+-- Name: FUNCTION rewind_seals(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.rewind_seals(p_now timestamp with time zone) FROM PUBLIC;
+
 -- Name: FUNCTION row_hash(p_row jsonb, p_without text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.row_hash(p_row jsonb, p_without text) FROM PUBLIC;
+
+-- Name: FUNCTION rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.rows_of_seal(p_seal app.seals, p_log text, p_row_ids uuid[]) FROM PUBLIC;
 
 -- Name: FUNCTION running_transactions(); Type: ACL; Schema: app; Owner: -
 
@@ -11329,6 +13818,10 @@ REVOKE ALL ON FUNCTION app.setting(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.settle_next_period(p_merchant app.merchants) FROM PUBLIC;
 
+-- Name: FUNCTION settled_until(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.settled_until(p_merchant_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.settlement_items_page(p_settlement_id uuid, p_limit integer, p_offset integer) FROM PUBLIC;
@@ -11357,6 +13850,14 @@ REVOKE ALL ON FUNCTION app.settlement_violations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.slice_end(p_first uuid, p_id_to uuid, p_rows_max integer) FROM PUBLIC;
 
+-- Name: FUNCTION take_claimed_contacts(p_user_id uuid, p_own_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.take_claimed_contacts(p_user_id uuid, p_own_member_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION tell_given(p_member_id uuid, p_fields text[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.tell_given(p_member_id uuid, p_fields text[]) FROM PUBLIC;
+
 -- Name: FUNCTION tip_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.tip_violations() FROM PUBLIC;
@@ -11368,6 +13869,14 @@ REVOKE ALL ON FUNCTION app.transaction_rows(p_tx_ids uuid[], p_user_id uuid, p_i
 -- Name: FUNCTION transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.transaction_totals(p_merchant_id uuid, p_start timestamp with time zone, p_end timestamp with time zone, p_group_by text, p_time_zone text) FROM PUBLIC;
+
+-- Name: FUNCTION trusts_clock(); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.trusts_clock() FROM PUBLIC;
+
+-- Name: FUNCTION try_job(p_name text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.try_job(p_name text) FROM PUBLIC;
 
 -- Name: FUNCTION uncarried_debt(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -11389,13 +13898,31 @@ REVOKE ALL ON FUNCTION app.uuid_v7_time(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.view_recharge_orders(p_ids uuid[], p_with_payments boolean) FROM PUBLIC;
 
--- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION wait_for_postings(p_merchant_id uuid); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.wait_for_postings(p_merchant_id uuid) FROM PUBLIC;
+
+-- Name: FUNCTION write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.write_settlement(p_merchant app.merchants, p_mode text, p_period_start timestamp with time zone, p_period_end timestamp with time zone, p_now timestamp with time zone, p_late_tx_ids uuid[]) FROM PUBLIC;
 
 -- Name: FUNCTION log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb); Type: ACL; Schema: audit; Owner: -
 
 REVOKE ALL ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type text, p_object_id text, p_params jsonb) FROM PUBLIC;
+
+-- Name: FUNCTION accept_card_invitation(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) TO authenticated;
+-- Name: FUNCTION acknowledge_clock(p_reason text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.acknowledge_clock(p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.acknowledge_clock(p_reason text) TO authenticated;
+
+-- Name: FUNCTION acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) TO authenticated;
 
 -- Name: FUNCTION add_admin_user(p_user_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -11441,6 +13968,11 @@ GRANT ALL ON FUNCTION public.bind_external_identity(p_member_id uuid, p_provider
 
 REVOKE ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.bind_member_to_card(p_card_id uuid, p_member_id uuid, p_role text, p_binding_password text) TO authenticated;
+
+-- Name: FUNCTION cancel_request(p_merchant_code text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cancel_request(p_merchant_code text, p_idempotency_key text) TO authenticated;
 
 -- Name: FUNCTION close_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -11498,6 +14030,11 @@ GRANT ALL ON FUNCTION public.cron_expire_cards() TO service_role;
 REVOKE ALL ON FUNCTION public.cron_expire_recharge_orders() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.cron_expire_recharge_orders() TO service_role;
 
+-- Name: FUNCTION cron_follow_levels(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.cron_follow_levels() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_follow_levels() TO service_role;
+
 -- Name: FUNCTION cron_generate_settlements(); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.cron_generate_settlements() FROM PUBLIC;
@@ -11528,6 +14065,11 @@ GRANT ALL ON FUNCTION public.cron_verify_ledger() TO service_role;
 REVOKE ALL ON FUNCTION public.cron_verify_seals() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.cron_verify_seals() TO service_role;
 
+-- Name: FUNCTION decline_card_invitation(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.decline_card_invitation(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decline_card_invitation(p_card_id uuid) TO authenticated;
+
 -- Name: FUNCTION delete_member(p_member_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.delete_member(p_member_id uuid) FROM PUBLIC;
@@ -11537,6 +14079,11 @@ GRANT ALL ON FUNCTION public.delete_member(p_member_id uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.enroll_device(p_card_id uuid, p_label text) TO authenticated;
+
+-- Name: FUNCTION find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_payment(p_merchant_code text, p_idempotency_key text, p_external_order_id text) TO authenticated;
 
 -- Name: FUNCTION freeze_card(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
@@ -11568,6 +14115,11 @@ GRANT ALL ON FUNCTION public.get_card_bindings(p_card_id uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.get_card_detail(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.get_card_detail(p_card_id uuid) TO authenticated;
+
+-- Name: FUNCTION get_code_state(p_card_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.get_code_state(p_card_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_code_state(p_card_id uuid) TO authenticated;
 
 -- Name: FUNCTION get_latest_seal(); Type: ACL; Schema: public; Owner: -
 
@@ -11667,6 +14219,11 @@ REVOKE ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_use
 GRANT ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION public.link_member_auth_user(p_member_id uuid, p_auth_user_id uuid) TO service_role;
 
+-- Name: FUNCTION list_card_invitations(); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_card_invitations() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_card_invitations() TO authenticated;
+
 -- Name: FUNCTION list_devices(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.list_devices(p_card_id uuid) FROM PUBLIC;
@@ -11676,6 +14233,11 @@ GRANT ALL ON FUNCTION public.list_devices(p_card_id uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.list_membership_levels() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.list_membership_levels() TO authenticated;
+
+-- Name: FUNCTION list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_recharge_events(p_with_resolved boolean, p_limit integer, p_before_id uuid) TO authenticated;
 
 -- Name: FUNCTION list_recharge_orders(p_card_id uuid, p_status text, p_limit integer, p_offset integer); Type: ACL; Schema: public; Owner: -
 
@@ -11732,10 +14294,20 @@ GRANT ALL ON FUNCTION public.remove_merchant_user(p_merchant_id uuid, p_user_id 
 REVOKE ALL ON FUNCTION public.report_card_lost(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_card_lost(p_card_id uuid) TO authenticated;
 
+-- Name: FUNCTION report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.report_recharge_event(p_order_no text, p_provider text, p_provider_event_id text, p_kind text, p_facts jsonb, p_provider_tx_id text, p_amount numeric) TO service_role;
+
 -- Name: FUNCTION report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.report_refusal(p_rpc text, p_code text, p_actor_user_id uuid, p_merchant_code text, p_params jsonb, p_request_id text) TO service_role;
+
+-- Name: FUNCTION resolve_recharge_event(p_recharge_event_id uuid, p_note text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resolve_recharge_event(p_recharge_event_id uuid, p_note text) TO authenticated;
 
 -- Name: FUNCTION resolve_recharge_order(p_order_no text, p_provider_tx_id text, p_resolution text, p_note text); Type: ACL; Schema: public; Owner: -
 
@@ -11747,6 +14319,11 @@ GRANT ALL ON FUNCTION public.resolve_recharge_order(p_order_no text, p_provider_
 REVOKE ALL ON FUNCTION public.retire_terminal(p_terminal_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.retire_terminal(p_terminal_code text) TO authenticated;
 
+-- Name: FUNCTION reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.reverse_cash_recharge(p_merchant_code text, p_original_tx_no text, p_reason text, p_idempotency_key text) TO authenticated;
+
 -- Name: FUNCTION revoke_card_qr(p_card_id uuid); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.revoke_card_qr(p_card_id uuid) FROM PUBLIC;
@@ -11757,10 +14334,10 @@ GRANT ALL ON FUNCTION public.revoke_card_qr(p_card_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.revoke_device(p_handle text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.revoke_device(p_handle text) TO authenticated;
 
--- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer); Type: ACL; Schema: public; Owner: -
+-- Name: FUNCTION rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric); Type: ACL; Schema: public; Owner: -
 
-REVOKE ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer) TO authenticated;
+REVOKE ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rotate_card_qr(p_card_id uuid, p_ttl_seconds integer, p_amount_max numeric) TO authenticated;
 
 -- Name: FUNCTION search_cards(p_keyword text, p_limit integer); Type: ACL; Schema: public; Owner: -
 
@@ -11796,6 +14373,11 @@ GRANT ALL ON FUNCTION public.set_membership_levels(p_levels jsonb) TO authentica
 
 REVOKE ALL ON FUNCTION public.set_setting(p_key text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_setting(p_key text, p_value text) TO authenticated;
+
+-- Name: FUNCTION settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text); Type: ACL; Schema: public; Owner: -
+
+REVOKE ALL ON FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.settle_late_transactions(p_merchant_id uuid, p_tx_nos text[], p_reason text) TO authenticated;
 
 -- Name: FUNCTION system_health_check(); Type: ACL; Schema: public; Owner: -
 
@@ -11925,6 +14507,14 @@ REVOKE ALL ON FUNCTION rules.limit_amount(p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rules.limits() FROM PUBLIC;
 
+-- Name: FUNCTION local_day(p_at timestamp with time zone, p_time_zone text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.local_day(p_at timestamp with time zone, p_time_zone text) FROM PUBLIC;
+
+-- Name: FUNCTION local_day_start(p_day date, p_time_zone text); Type: ACL; Schema: rules; Owner: -
+
+REVOKE ALL ON FUNCTION rules.local_day_start(p_day date, p_time_zone text) FROM PUBLIC;
+
 -- Name: FUNCTION luhn_digit(p_digits text); Type: ACL; Schema: rules; Owner: -
 
 REVOKE ALL ON FUNCTION rules.luhn_digit(p_digits text) FROM PUBLIC;
@@ -11968,6 +14558,10 @@ REVOKE ALL ON FUNCTION sec.bounded_text(p_text text, p_chars_max integer, p_fiel
 -- Name: FUNCTION caller(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.caller() FROM PUBLIC;
+
+-- Name: FUNCTION cash_taker(p_merchant_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.cash_taker(p_merchant_code text) FROM PUBLIC;
 
 -- Name: FUNCTION check_audit_query(p_object_type text, p_object_id text, p_start_date timestamp with time zone, p_end_date timestamp with time zone); Type: ACL; Schema: sec; Owner: -
 
@@ -12041,6 +14635,14 @@ REVOKE ALL ON FUNCTION sec.has_usable_master_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.has_vault() FROM PUBLIC;
 
+-- Name: FUNCTION hold_admin(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_admin() FROM PUBLIC;
+
+-- Name: FUNCTION hold_admin_or_service(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_admin_or_service() FROM PUBLIC;
+
 -- Name: FUNCTION hold_against_truncate(p_table regclass); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_against_truncate(p_table regclass) FROM PUBLIC;
@@ -12052,6 +14654,13 @@ REVOKE ALL ON FUNCTION sec.hold_append_only(p_table regclass) FROM PUBLIC;
 -- Name: FUNCTION hold_existing(p_table regclass); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_existing(p_table regclass) FROM PUBLIC;
+
+-- Name: FUNCTION hold_if_admin(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_if_admin() FROM PUBLIC;
+-- Name: FUNCTION hold_reference_to_transaction(p_table regclass, p_column name); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) FROM PUBLIC;
 
 -- Name: FUNCTION is_admin(); Type: ACL; Schema: sec; Owner: -
 
@@ -12113,6 +14722,14 @@ REVOKE ALL ON FUNCTION sec.refuse_change_of_payment() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.refuse_change_unless_purged() FROM PUBLIC;
 
+-- Name: FUNCTION refuse_unknown_references(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_unknown_references() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_unknown_transaction(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_unknown_transaction() FROM PUBLIC;
+
 -- Name: FUNCTION request_id(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.request_id() FROM PUBLIC;
@@ -12144,6 +14761,10 @@ REVOKE ALL ON FUNCTION sec.require_user() FROM PUBLIC;
 -- Name: FUNCTION schema_version(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.schema_version() FROM PUBLIC;
+
+-- Name: FUNCTION scopes_of_caller(p_merchant_code text); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.scopes_of_caller(p_merchant_code text) FROM PUBLIC;
 
 -- Name: FUNCTION search_keyword(p_keyword text); Type: ACL; Schema: sec; Owner: -
 

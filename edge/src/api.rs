@@ -208,13 +208,15 @@ fn mount(
 async fn answer(app: App, request: Request, way: Way, rpc: &'static str, handler: Handler) -> Answer {
     let (mut parts, body) = request.into_parts();
     let app = app.of_request(&parts.extensions);
-    let Authenticated { context, subject } = Authenticated::from_request_parts(&mut parts, &app).await?;
+    let authenticated = Authenticated::from_request_parts(&mut parts, &app).await?;
+    let Authenticated { context, subject, place } = authenticated;
     let (request_id, mut merchant_code) = (context.request_id.clone(), None);
     let outcome = match read_input(&mut parts, body, way, &mut merchant_code).await {
         Ok(input) => handler(app.clone(), context, input).await,
         Err(failure) => Err(failure),
     };
-    match outcome {
+    drop(place);
+    match outcome.map_err(Failure::with_token) {
         Ok(done) => Ok(reply(done)),
         Err(failure) if way.is_keyed() => {
             let note = Note { merchant_code: merchant_code.clone(), ..Note::default() };

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
+use axum::http::Extensions;
 use axum::http::header::AUTHORIZATION;
-use axum::http::{Extensions, HeaderMap};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use mps_client::budget::{Budgeted, RetryBudget};
 use mps_client::retry::{self, Policy};
 use mps_client::{Call, CallContext, Client, RpcError};
 use mps_core::ErrorCode;
@@ -22,6 +24,7 @@ use crate::operator::OperatorTokens;
 use crate::platform::{Host, Patience, on_one_thread};
 use crate::problem::{self, Failure};
 use crate::providers::{Deadline, Providers};
+use crate::readiness::Readiness;
 use crate::refusals::Reports;
 use crate::telemetry::{self, Note, RouteTemplate};
 use crate::{crons, headers, panics, routes};
@@ -42,20 +45,30 @@ pub(crate) struct App(Arc<Shared>, Option<AskedAt>);
 #[derive(Clone, Copy)]
 pub(crate) struct AskedAt(Duration);
 
+/// What comes in and cannot become a request, by the part that is wrong; a request extension.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Malformed(pub(crate) &'static str);
+
 struct Shared {
     client: Client,
     verifier: Verifier,
     host: Arc<dyn Host>,
-    limits: Limits,
+    limits: Arc<Limits>,
     metrics: Arc<Metrics>,
     operator: OperatorTokens,
     reports: Reports,
     providers: Providers,
+    readiness: Readiness,
+    retries: RetryBudget,
 }
 
 impl App {
-    pub(crate) async fn verify_token(&self, token: &str) -> Result<Verified<Claims>, NotVerified> {
-        self.0.verifier.verify(token, self.0.host.unix_time()).await
+    pub(crate) async fn verify_token(
+        &self,
+        token: &str,
+        may_compute: bool,
+    ) -> Result<Verified<Claims>, NotVerified> {
+        self.0.verifier.verify(token, self.0.host.unix_time(), may_compute).await
     }
 
     /// For one request: its calls have what is left of its time.
@@ -88,7 +101,7 @@ impl App {
         context: CallContext,
         call: C,
     ) -> Result<C::Reply, RpcError> {
-        let patience = Patience(self.0.host.clone());
+        let patience = Budgeted { patience: Patience(self.0.host.clone()), retries: &self.0.retries };
         let started_at = self.0.host.unix_time();
         let work = retry::call_repeatedly(&self.0.client, &context, &call, policy, &patience);
         let result = on_one_thread(work).await;
@@ -106,7 +119,7 @@ impl App {
         self.0.host.as_ref()
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
         &self.0.limits
     }
 
@@ -116,6 +129,10 @@ impl App {
 
     pub(crate) fn reports(&self) -> &Reports {
         &self.0.reports
+    }
+
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.0.readiness
     }
 
     pub(crate) fn operator(&self) -> &OperatorTokens {
@@ -165,7 +182,7 @@ impl Front {
             let (keys, transport) = ((config.publishable_key, Some(config.secret_key)), host.transport());
             let client = Client::over(transport, &config.rest_url, keys.0, keys.1);
             let verifier = Verifier::new(&config.tokens, host.clone(), metrics.clone());
-            let limits = Limits::new(config.limits, host.clone(), metrics.clone());
+            let limits = Arc::new(Limits::new(config.limits, host.clone(), metrics.clone()));
             let shared = Shared {
                 client,
                 verifier,
@@ -175,6 +192,8 @@ impl Front {
                 operator: config.operator,
                 reports: Reports::default(),
                 providers: Providers::new(config.providers, &host),
+                readiness: Readiness::default(),
+                retries: RetryBudget::default(),
             };
             let app = App(Arc::new(shared), None);
             let router = routes::all().layer(middleware::from_fn(note_route)).with_state(app.clone());
@@ -186,10 +205,18 @@ impl Front {
         Self { host, metrics, opened }
     }
 
+    /// Answers what cannot become a request.
+    pub(crate) async fn refuse(&self, what: Malformed) -> Response {
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(what);
+        self.answer(request).await
+    }
+
     /// Answers one request, whatever it is.
     pub(crate) async fn answer(&self, mut request: Request) -> Response {
         let started_at = self.host.unix_time();
-        let request_id = headers::request_id(request.headers(), self.host.random_bytes());
+        let request_id = headers::request_id(self.host.random_bytes());
+        let caller_request_id = headers::caller_request_id(request.headers());
         let (method, is_api) = (request.method().clone(), request.uri().path().starts_with("/api/"));
         request.extensions_mut().insert(request_id.clone());
         request.extensions_mut().insert(AskedAt(started_at));
@@ -214,6 +241,7 @@ impl Front {
             ended_at,
             duration: ended_at.checked_sub(started_at).unwrap_or(Duration::ZERO),
             request_id: &request_id,
+            caller_request_id: caller_request_id.as_deref(),
             method: &method,
             route: response.extensions().get::<RouteTemplate>(),
             status: response.status(),
@@ -228,7 +256,7 @@ impl Front {
 
     /// Runs the jobs of one time of wrangler.toml.
     pub(crate) async fn run_schedule(&self, schedule: &str) {
-        let request_id = headers::request_id(&HeaderMap::new(), self.host.random_bytes());
+        let request_id = headers::request_id(self.host.random_bytes());
         let count = match &self.opened {
             Ok(opened) => crons::run_schedule(&opened.app, schedule, &request_id).await,
             Err(_) => 0,
@@ -242,11 +270,14 @@ impl Front {
 
 impl Opened {
     async fn route(&self, request: Request, standings: &Standings) -> Response {
+        if let Some(Malformed(what)) = request.extensions().get() {
+            return Failure::with_param(ErrorCode::MalformedArgument, "field", *what).into_response();
+        }
         if headers::is_preflight(&request) {
             return headers::preflight();
         }
         if is_anonymous(&request)
-            && let Err(failure) = self.app.limits().admit_address(request.headers(), standings).await
+            && let Err(failure) = self.app.limits().admit_address(request.headers(), standings)
         {
             return failure.into_response();
         }

@@ -2,20 +2,21 @@
 
 mod cache;
 mod jwks;
+mod known;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
-use jwt_compact::alg::{Es256, Hs256, Hs256Key, Rsa, StrongAlg};
-use jwt_compact::{Algorithm, AlgorithmExt, TimeOptions, UntrustedToken};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt, TimeOptions, UntrustedToken, ValidationError};
 use mps_client::{AccessToken, Caller};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use self::cache::KeyCache;
 pub(crate) use self::jwks::KeySet;
-use self::jwks::PublicKey;
+use self::known::KnownTokens;
 use crate::config::TokenRules;
 use crate::metrics::Metrics;
 use crate::platform::Host;
@@ -47,21 +48,33 @@ impl Verified<Claims> {
 }
 
 /// Why a token is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NotVerified {
-    /// Malformed, forged, expired, not yet valid or meant for somebody else. Which one is nobody's business.
+    /// Malformed, not yet valid, meant for somebody else, or by no key of ours. Which one is nobody's business.
     Refused,
+    /// The key that it names has not signed it.
+    Forged,
+    /// Rightly signed, and over: whose it was is certain.
+    Expired {
+        /// The user's id.
+        subject: String,
+    },
+    /// Too much was computed already for whoever sent it.
+    NotComputed,
     /// Nobody can say: the keys that it would be held against cannot be had now.
-    KeysUnavailable,
+    KeysUnavailable(KeysUnavailable),
 }
 
-/// The project's public keys did not come; there are none that may still be used.
+/// The project's public keys did not come, or must not be asked for again yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeysUnavailable;
+pub(crate) struct KeysUnavailable {
+    /// When they may be asked for.
+    pub(crate) retry_after_seconds: u64,
+}
 
 impl From<KeysUnavailable> for NotVerified {
-    fn from(_: KeysUnavailable) -> Self {
-        Self::KeysUnavailable
+    fn from(keys: KeysUnavailable) -> Self {
+        Self::KeysUnavailable(keys)
     }
 }
 
@@ -73,14 +86,14 @@ struct Extensions {
 
 type Untrusted<'a> = UntrustedToken<'a, Extensions>;
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Payload {
     sub: String,
     aud: Audience,
     iss: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum Audience {
     One(String),
@@ -96,11 +109,15 @@ impl Audience {
     }
 }
 
+type TokenClaims = jwt_compact::Claims<Payload>;
+
 /// Verifies access tokens against the project's secret, its published keys, or both. Each key knows the one algorithm that it is
 /// for; a token only says which of ours it wants to be held against.
 pub(crate) struct Verifier {
     secret: Option<Hs256Key>,
     keys: Option<KeyCache>,
+    known: KnownTokens,
+    host: Arc<dyn Host>,
     audience: String,
     issuer: Option<String>,
 }
@@ -109,15 +126,23 @@ impl Verifier {
     pub(crate) fn new(rules: &TokenRules, host: Arc<dyn Host>, metrics: Arc<Metrics>) -> Self {
         Self {
             secret: rules.secret.as_ref().map(|secret| Hs256Key::new(secret.as_bytes())),
-            keys: rules.jwks_url.clone().map(|url| KeyCache::new(url, host, metrics)),
+            keys: rules.jwks_url.clone().map(|url| KeyCache::new(url, host.clone(), metrics)),
+            known: KnownTokens::default(),
+            host,
             audience: rules.audience.clone(),
             issuer: rules.issuer.clone(),
         }
     }
 
-    /// Verifies the signature first, then `exp` (required), `nbf`, `aud`, `iss` (where configured) and `sub`, with 30 s
-    /// of leeway. `now` is the time since 1970.
-    pub(crate) async fn verify(&self, token: &str, now: Duration) -> Result<Verified<Claims>, NotVerified> {
+    /// Holds `aud`, `iss` (where configured), `sub`, `nbf` and that there is an `exp` against the rules first, since that costs nothing, then
+    /// the signature, then `exp`, with 30 s of leeway. `now` is the time since 1970. A signature that must be computed with a public
+    /// key is not where `may_compute` is false.
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        now: Duration,
+        may_compute: bool,
+    ) -> Result<Verified<Claims>, NotVerified> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(NotVerified::Refused);
         }
@@ -125,56 +150,80 @@ impl Verifier {
         if untrusted.header().other_fields.crit.is_some() {
             return Err(NotVerified::Refused);
         }
-        let claims = match untrusted.algorithm() {
-            "HS256" => self.secret.as_ref().and_then(|key| signed_claims(&Hs256, key, &untrusted)),
-            algorithm @ ("ES256" | "RS256") => self.published_claims(algorithm, &untrusted).await?,
-            _ => None,
-        };
-        let subject = claims.and_then(|claims| self.subject_of(&claims, now)).ok_or(NotVerified::Refused)?;
+        let claims: TokenClaims =
+            untrusted.deserialize_claims_unchecked().map_err(|_| NotVerified::Refused)?;
+        let is_over = self.is_over(&claims, now).ok_or(NotVerified::Refused)?;
+        match untrusted.algorithm() {
+            "HS256" => self.check_secret(&untrusted)?,
+            algorithm @ ("ES256" | "RS256") => {
+                self.check_published(algorithm, token, &untrusted, may_compute).await?;
+            }
+            _ => return Err(NotVerified::Refused),
+        }
+        let subject = claims.custom.sub;
+        if is_over {
+            return Err(NotVerified::Expired { subject });
+        }
         let token = AccessToken::parse(token).map_err(|_| NotVerified::Refused)?;
         Ok(Verified(Claims { token, subject }))
     }
 
-    /// What one of the published keys has signed; `None` when none of them has.
-    async fn published_claims(
-        &self,
-        algorithm: &str,
-        untrusted: &Untrusted<'_>,
-    ) -> Result<Option<jwt_compact::Claims<Payload>>, KeysUnavailable> {
-        let Some(cache) = &self.keys else { return Ok(None) };
-        let key_id = untrusted.header().key_id.as_deref();
-        let keys = cache.keys(|keys: &KeySet| keys.knows(algorithm, key_id)).await?;
-        let claims = keys.find(algorithm, key_id).into_iter().find_map(|key| match key {
-            PublicKey::Es256(key) => signed_claims(&Es256, key, untrusted),
-            PublicKey::Rs256(key) => signed_claims(&StrongAlg(Rsa::rs256()), key, untrusted),
-        });
-        Ok(claims)
+    fn check_secret(&self, untrusted: &Untrusted<'_>) -> Result<(), NotVerified> {
+        let key = self.secret.as_ref().ok_or(NotVerified::Refused)?;
+        let signed = Hs256.validator::<Payload>(key).validate(untrusted);
+        signed.map(drop).map_err(|_| NotVerified::Forged)
     }
 
-    /// Whose token it is, when it is one for us and for now.
-    fn subject_of(&self, claims: &jwt_compact::Claims<Payload>, now: Duration) -> Option<String> {
+    /// That one of the published keys has signed it.
+    async fn check_published(
+        &self,
+        algorithm: &str,
+        token: &str,
+        untrusted: &Untrusted<'_>,
+        may_compute: bool,
+    ) -> Result<(), NotVerified> {
+        let cache = self.keys.as_ref().ok_or(NotVerified::Refused)?;
+        let key_id = untrusted.header().key_id.as_deref();
+        let keys = cache.keys(|keys: &KeySet| keys.knows(algorithm, key_id)).await?;
+        if self.known.has(token, &keys) {
+            return Ok(());
+        }
+        let candidates = keys.find(algorithm, key_id);
+        if candidates.is_empty() {
+            return Err(NotVerified::Refused);
+        }
+        if !may_compute {
+            return Err(NotVerified::NotComputed);
+        }
+        let (message, _) = token.rsplit_once('.').ok_or(NotVerified::Refused)?;
+        for key in candidates {
+            if self.host.verify(key, message.as_bytes(), untrusted.signature_bytes()).await {
+                self.known.keep(token, &keys);
+                return Ok(());
+            }
+        }
+        Err(NotVerified::Forged)
+    }
+
+    /// Whether its time is over; `None` when it is no token for us, or not yet.
+    fn is_over(&self, claims: &TokenClaims, now: Duration) -> Option<bool> {
         let moment = DateTime::from_timestamp(i64::try_from(now.as_secs()).ok()?, 0)?;
         let clock = TimeOptions::new(TimeDelta::seconds(LEEWAY_SECONDS), || moment);
-        claims.validate_expiration(&clock).ok()?;
         if claims.not_before.is_some() {
             claims.validate_maturity(&clock).ok()?;
         }
         let payload = &claims.custom;
         let is_from_issuer = self.issuer.is_none() || self.issuer == payload.iss;
-        let is_ours = payload.aud.has(&self.audience) && is_from_issuer && !payload.sub.is_empty();
-        is_ours.then(|| payload.sub.clone())
+        if !(payload.aud.has(&self.audience) && is_from_issuer && !payload.sub.is_empty()) {
+            return None;
+        }
+        match claims.validate_expiration(&clock) {
+            Ok(_) => Some(false),
+            Err(ValidationError::Expired) => Some(true),
+            Err(_) => None,
+        }
     }
 }
 
-/// The claims when the key has signed them, with the algorithm of the key.
-fn signed_claims<A: Algorithm>(
-    algorithm: &A,
-    key: &A::VerifyingKey,
-    untrusted: &Untrusted<'_>,
-) -> Option<jwt_compact::Claims<Payload>> {
-    let token = algorithm.validator::<Payload>(key).validate(untrusted).ok()?;
-    Some(token.into_parts().1)
-}
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use axum::http::{HeaderName, Uri};
 use mps_client::ApiKey;
+use rsa::sha2::{Digest, Sha256};
 
 use crate::limits::{LimitRules, Quota};
 use crate::operator::OperatorTokens;
@@ -23,6 +24,10 @@ const REST_PATH: &str = "/rest/v1";
 
 /// Long enough that guessing is hopeless.
 const OPERATOR_TOKEN_BYTES_MIN: usize = 32;
+
+/// More than a busy shop's back office has under way at once, and few enough that others hardly wait behind them.
+const REQUESTS_IN_FLIGHT_DEFAULT: u32 = 32;
+const REQUESTS_IN_FLIGHT_MAX: u32 = 10_000;
 
 const JWT_AUDIENCE_DEFAULT: &str = "authenticated";
 
@@ -89,7 +94,7 @@ impl Config {
             allowed_origins: optional("CORS_ALLOWED_ORIGINS")
                 .map_or(Some(Vec::new()), |list| parse_origins(&list))
                 .ok_or(ConfigError { name: "CORS_ALLOWED_ORIGINS" })?,
-            limits: read_limits(&optional)?,
+            limits: read_limits(&optional, &required("SUPABASE_SECRET_KEY")?)?,
             operator: OperatorTokens {
                 ops: read_operator_token(&optional, "OPS_TOKEN")?,
                 metrics: read_operator_token(&optional, "METRICS_TOKEN")?,
@@ -146,7 +151,10 @@ fn is_web_address(text: &str) -> bool {
     })
 }
 
-fn read_limits(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<LimitRules, ConfigError> {
+fn read_limits(
+    optional: &dyn Fn(&'static str) -> Option<String>,
+    secret_key: &str,
+) -> Result<LimitRules, ConfigError> {
     let quota = |name, default| match optional(name) {
         Some(text) => Quota::parse(&text).ok_or(ConfigError { name }),
         None => Ok(Some(default)),
@@ -158,7 +166,21 @@ fn read_limits(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<Limi
         payment: quota("RATE_LIMIT_PAYMENT", Quota::PAYMENT)?,
         address: quota("RATE_LIMIT_ADDRESS", Quota::ADDRESS)?,
         address_header: header.map_err(|_| ConfigError { name })?,
+        in_flight: read_in_flight(optional)?,
+        key: Sha256::new().chain_update("names of limits").chain_update(secret_key).finalize().into(),
     })
+}
+
+fn read_in_flight(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<Option<u32>, ConfigError> {
+    let name = "REQUESTS_IN_FLIGHT";
+    match optional(name).as_deref() {
+        None => Ok(Some(REQUESTS_IN_FLIGHT_DEFAULT)),
+        Some("off") => Ok(None),
+        Some(text) => {
+            let count = text.parse().ok().filter(|count| (1..=REQUESTS_IN_FLIGHT_MAX).contains(count));
+            count.map(Some).ok_or(ConfigError { name })
+        }
+    }
 }
 
 fn read_operator_token(
@@ -255,6 +277,8 @@ mod tests {
             ("RATE_LIMIT_USER", "1000"),
             ("RATE_LIMIT_PAYMENT", "50 / 10"),
             ("RATE_LIMIT_ADDRESS", "none"),
+            ("REQUESTS_IN_FLIGHT", "0"),
+            ("REQUESTS_IN_FLIGHT", "many"),
             ("TRUSTED_ADDRESS_HEADER", "x real ip"),
             ("OPS_TOKEN", "a-token-of-31-characters-only!!"),
             ("METRICS_TOKEN", "a token of more than 32 characters with spaces"),
@@ -280,6 +304,8 @@ mod tests {
         assert_eq!(config.limits.payment, Some(Quota::PAYMENT));
         assert_eq!(config.limits.address, Some(Quota::ADDRESS));
         assert_eq!(read(&[("RATE_LIMIT_USER", "off")])?.limits.user, None);
+        assert_eq!(config.limits.in_flight, Some(32));
+        assert_eq!(read(&[("REQUESTS_IN_FLIGHT", "off")])?.limits.in_flight, None);
         assert!(config.operator.ops.is_none() && config.operator.metrics.is_none());
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! The jobs that run by the clock: what each calls, when, and how often until it is done.
 
 use mps_client::rpc::{
-    CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronGenerateSettlements, CronPurge,
-    CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
+    CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronFollowLevels,
+    CronGenerateSettlements, CronPurge, CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
 };
 use mps_client::{CallContext, Caller, RequestId};
 use mps_core::ErrorCode;
@@ -25,6 +25,7 @@ enum Job {
     QueryRechargeOrders,
     ExpireRechargeOrders,
     Seal,
+    FollowLevels,
     VerifySeals,
     RotateQrTokens,
     ExpireCards,
@@ -67,11 +68,12 @@ pub(crate) const ALL: &[Cron] = &[
     cron(QUERY_RECHARGE_ORDERS, "* * * * *", false, Job::QueryRechargeOrders),
     cron("expire_recharge_orders", "* * * * *", true, Job::ExpireRechargeOrders),
     cron("seal", "* * * * *", true, Job::Seal),
+    cron("follow_levels", "* * * * *", true, Job::FollowLevels),
     cron("verify_seals", "*/5 * * * *", false, Job::VerifySeals),
     cron("rotate_qr_tokens", "*/5 * * * *", true, Job::RotateQrTokens),
     cron("expire_cards", "7 * * * *", true, Job::ExpireCards),
     cron("generate_settlements", "7 * * * *", true, Job::GenerateSettlements),
-    cron("ensure_partitions", "23 2 * * *", false, Job::EnsurePartitions),
+    cron("ensure_partitions", "7 * * * *", true, Job::EnsurePartitions),
     cron("purge", "23 2 * * *", true, Job::Purge),
     cron("verify_ledger", "23 2 * * *", false, Job::VerifyLedger),
 ];
@@ -130,6 +132,7 @@ async fn call(app: &App, job: Job, request_id: &RequestId) -> Result<u32, Failur
         Job::QueryRechargeOrders => recharging::query_orders(app, request_id).await?,
         Job::ExpireRechargeOrders => app.call_patiently(context, CronExpireRechargeOrders {}).await?,
         Job::Seal => app.call_patiently(context, CronSeal {}).await?,
+        Job::FollowLevels => app.call_patiently(context, CronFollowLevels {}).await?,
         Job::VerifySeals => app.call_patiently(context, CronVerifySeals {}).await?,
         Job::RotateQrTokens => app.call_patiently(context, CronRotateQrTokens {}).await?,
         Job::ExpireCards => app.call_patiently(context, CronExpireCards {}).await?,

@@ -1,28 +1,28 @@
-//! What handlers take from a request: the caller, the body, the idempotency key. Nothing is trusted before it went through here.
+//! What handlers take from a request: the caller, the input, the idempotency key. Nothing is trusted before it went through here.
+
+mod json;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mps_client::{CallContext, RequestId};
 use mps_core::{ErrorCode, IdempotencyKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use serde_path_to_error::Path;
 
+pub(crate) use self::json::{read_body, with_fields};
 use crate::api::Way;
 use crate::app::App;
 use crate::auth::NotVerified;
-use crate::headers::{IDEMPOTENCY_KEY, announced_length};
-use crate::limits::Standings;
+use crate::headers::IDEMPOTENCY_KEY;
+use crate::limits::{Place, Standings};
 use crate::problem::Failure;
 use crate::telemetry;
 
-const BODY_BYTES_MAX: usize = 64 * 1024;
 const FIELD_CHARS_MAX: usize = 64;
 
 /// The request's id, put there before routing.
@@ -35,6 +35,8 @@ pub(crate) struct Authenticated {
     pub(crate) context: CallContext,
     /// The user's id.
     pub(crate) subject: String,
+    /// Kept until the answer is there.
+    pub(crate) place: Place,
 }
 
 impl FromRequestParts<App> for Authenticated {
@@ -47,22 +49,41 @@ impl FromRequestParts<App> for Authenticated {
         // What is no bearer token is verified, and refused, like a wrong one.
         let token = header.to_str().ok().and_then(bearer_token).unwrap_or_default();
         let standings = parts.extensions.get::<Standings>().cloned().unwrap_or_default();
-        let verified = match app.verify_token(token).await {
+        let may_compute = app.limits().may_compute(&parts.headers);
+        let verified = match app.verify_token(token, may_compute).await {
             Ok(verified) => verified,
-            Err(reason) => {
-                // A wrong token is as good as none, and costs more to look at.
-                app.limits().admit_address(&parts.headers, &standings).await?;
-                return Err(match reason {
-                    NotVerified::Refused => Failure::invalid_token(),
-                    NotVerified::KeysUnavailable => ErrorCode::Unavailable.into(),
-                });
-            }
+            Err(reason) => return Err(refuse_token(app, &parts.headers, reason, &standings)),
         };
-        app.limits().admit_user(verified.subject(), parts.uri.path(), &standings).await?;
+        let place = app.limits().admit_user(verified.subject(), parts.uri.path(), &standings)?;
         let subject = verified.subject().to_owned();
         let context = CallContext { caller: verified.into_caller(), request_id: request_id(parts)? };
-        Ok(Self { context, subject })
+        Ok(Self { context, subject, place })
     }
+}
+
+/// What is answered to a token that is not let in, and whom it counts for.
+fn refuse_token(app: &App, headers: &HeaderMap, reason: NotVerified, standings: &Standings) -> Failure {
+    let limits = app.limits();
+    let (admitted, failure) = match reason {
+        // Whose it was is certain: it is theirs that it counts for, and they are told to renew it.
+        NotVerified::Expired { subject } => {
+            (limits.admit_expired(&subject, standings), Failure::invalid_token())
+        }
+        // A wrong token is as good as none.
+        NotVerified::Refused => (limits.admit_address(headers, standings), Failure::invalid_token()),
+        NotVerified::Forged => {
+            limits.count_forgery(headers);
+            (limits.admit_address(headers, standings), Failure::invalid_token())
+        }
+        NotVerified::NotComputed => {
+            let admitted = limits.admit_address(headers, standings);
+            (admitted, Failure::with_param(ErrorCode::RateLimited, "retry_after_seconds", 1))
+        }
+        NotVerified::KeysUnavailable(keys) => {
+            (limits.admit_address(headers, standings), Failure::unavailable_for(keys.retry_after_seconds))
+        }
+    };
+    admitted.err().unwrap_or(failure)
 }
 
 /// The scheme's name is case-insensitive (RFC 9110, 11.1).
@@ -79,7 +100,9 @@ impl KeyHeader {
         let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
         let value = values.next().ok_or(ErrorCode::IdempotencyKeyRequired)?;
         let text = value.to_str().map_err(|_| ErrorCode::IdempotencyKeyInvalid)?;
-        if values.next().is_some() {
+        // Hosts join two header lines with a comma (RFC 9110, 5.3), so that a bare comma may be a second key.
+        let may_be_two = values.next().is_some() || (!text.starts_with('"') && text.contains(','));
+        if may_be_two {
             return Err(ErrorCode::IdempotencyKeyInvalid);
         }
         IdempotencyKey::parse(text)
@@ -106,7 +129,7 @@ impl RawInput {
 
     /// Of a route with one. A body that is none goes before a missing key, a missing key before a value that its type refuses.
     pub(crate) fn parse_json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let parsed = parse_json(&self.text);
+        let parsed = json::parse(&self.text);
         match (parsed, self.key_failure) {
             (Err(failure), _) if failure.code() == ErrorCode::MalformedBody => Err(failure),
             (_, Some(code)) => Err(code.into()),
@@ -132,16 +155,16 @@ pub(crate) async fn read_input(
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(unknown_query(parts.uri.query().unwrap_or_default()));
     }
-    let bytes = read_json(parts, body).await?;
+    let bytes = json::read(parts, body).await?;
     if !way.is_keyed() {
-        return Ok(RawInput { text: with_fields(&given, bytes), key_failure: None });
+        return Ok(RawInput { text: with_fields(&given, bytes)?, key_failure: None });
     }
     *merchant_code = merchant_named_in(&bytes);
     let key = KeyHeader::read(&parts.headers);
     if let Ok(key) = &key {
         given.push(("idempotency_key", key.as_str()));
     }
-    Ok(RawInput { text: with_fields(&given, bytes), key_failure: key.err() })
+    Ok(RawInput { text: with_fields(&given, bytes)?, key_failure: key.err() })
 }
 
 /// Only what looks like a merchant's code.
@@ -185,85 +208,6 @@ fn misread_query(path: &Path, message: &str) -> Failure {
     Failure::with_param(code_in(message).unwrap_or(ErrorCode::MalformedArgument), "field", bounded(&field))
 }
 
-/// The body, and `{}` for none at all: not every POST has something to say.
-async fn read_json(parts: &Parts, body: Body) -> Result<Vec<u8>, Failure> {
-    if announced_length(&parts.headers).is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(too_large());
-    }
-    if is_json(&parts.headers) {
-        return read_body(body).await;
-    }
-    let bytes = if parts.headers.contains_key(CONTENT_TYPE) { None } else { Some(read_body(body).await?) };
-    match bytes {
-        Some(bytes) if bytes.is_empty() => Ok(b"{}".to_vec()),
-        _ => Err(ErrorCode::UnsupportedMediaType.into()),
-    }
-}
-
-/// The object with more fields in front; a field that it has too is then there twice, which is refused.
-pub(crate) fn with_fields(fields: &[(&str, &str)], object: Vec<u8>) -> Vec<u8> {
-    let start = object.iter().position(|byte| !byte.is_ascii_whitespace());
-    let Some(start) = start.filter(|start| object[*start] == b'{' && !fields.is_empty()) else {
-        return object;
-    };
-    let rest = &object[start + 1..];
-    let is_empty = rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'}');
-    let mut text = b"{".to_vec();
-    for (number, (name, value)) in fields.iter().enumerate() {
-        let separator = if number == 0 { "" } else { "," };
-        text.extend(format!("{separator}{}:{}", Value::from(*name), Value::from(*value)).bytes());
-    }
-    text.extend(if is_empty { &b""[..] } else { &b","[..] });
-    text.extend(rest);
-    text
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
-}
-
-fn too_large() -> Failure {
-    Failure::with_param(ErrorCode::BodyTooLarge, "bytes_max", BODY_BYTES_MAX)
-}
-
-pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Failure> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().to_vec()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(ErrorCode::MalformedBody.into()),
-    }
-}
-
-fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    if has_nul(bytes) {
-        return Err(malformed(""));
-    }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| misread_json(error.path(), &error.inner().to_string()))?;
-    deserializer.end().map_err(|_| malformed(""))?;
-    Ok(value)
-}
-
-fn misread_json(path: &Path, message: &str) -> Failure {
-    let path = path.to_string();
-    match code_in(message) {
-        Some(code) => Failure::with_param(code, "field", bounded(&path)),
-        None => malformed(&field_named_in(message).unwrap_or(path)),
-    }
-}
-
-/// Whether a text in it has the character that PostgreSQL cannot keep: `\u0000`, its backslash not escaped itself.
-fn has_nul(json: &[u8]) -> bool {
-    let escape = b"\\u0000";
-    let places = json.windows(escape.len()).enumerate().filter(|(_, window)| window == escape);
-    places
-        .map(|(place, _)| json[..place].iter().rev().take_while(|byte| **byte == b'\\').count())
-        .any(|before| before % 2 == 0)
-}
-
 /// A type that refuses a text does so with a code of the catalogue as its message.
 fn code_in(message: &str) -> Option<ErrorCode> {
     message.split(' ').next()?.parse().ok()
@@ -274,14 +218,6 @@ fn field_named_in(message: &str) -> Option<String> {
     let phrases = ["missing field `", "duplicate field `"];
     let rest = phrases.iter().find_map(|phrase| message.strip_prefix(phrase))?;
     rest.split('`').next().map(str::to_owned)
-}
-
-fn malformed(field: &str) -> Failure {
-    let field = bounded(field);
-    if field.is_empty() || field == "." || field == "?" {
-        return ErrorCode::MalformedBody.into();
-    }
-    Failure::with_param(ErrorCode::MalformedBody, "field", field)
 }
 
 /// An amount as it was written: a JSON string's contents or a JSON number's own text. What it must be says the core.
@@ -298,7 +234,7 @@ impl schemars::JsonSchema for AmountText {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,2})?$"})
+        mps_client::argument::amount_schema(mps_client::argument::PLAIN_AMOUNT, false)
     }
 }
 

@@ -24,15 +24,41 @@ const EXPOSED_HEADERS: &str =
     "date, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";
 const PREFLIGHT_SECONDS: &str = "600";
 
-/// The caller's request id when it is well-formed, else a new one from 16 random bytes.
-pub(crate) fn request_id(headers: &HeaderMap, random_bytes: [u8; 16]) -> RequestId {
-    let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
-    given.and_then(|text| RequestId::parse(text).ok()).unwrap_or_else(|| new_request_id(random_bytes))
-}
+const CALLER_ID_CHARS_MAX: usize = 64;
+const UUID_CHARS: usize = 36;
+/// Hexadecimal may have more in a row than a phone's number has; a payment code has 24.
+const DIGITS_IN_A_ROW_MAX: usize = 17;
 
-fn new_request_id(random_bytes: [u8; 16]) -> RequestId {
+/// A new id of a request, from 16 random bytes. It is always ours: a caller could put anything into one.
+pub(crate) fn request_id(random_bytes: [u8; 16]) -> RequestId {
     let id = uuid::Builder::from_random_bytes(random_bytes).into_uuid().hyphenated().to_string();
     RequestId::parse(&id).unwrap_or_else(|_| unreachable!("a UUID is a request id"))
+}
+
+/// What the caller calls their request, for the log: kept apart from our id, and left out when it looks like anything else than a name.
+pub(crate) fn caller_request_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    is_name_of_a_request(text).then(|| text.to_owned())
+}
+
+/// A UUID; or letters, digits, `.`, `_` and `-`, neither mostly digits, as a payment code, a card's or a phone's number is, nor a token.
+fn is_name_of_a_request(text: &str) -> bool {
+    if text.len() == UUID_CHARS && uuid::Uuid::try_parse(text).is_ok() {
+        return true;
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let letters_and_digits = || text.bytes().filter(u8::is_ascii_alphanumeric);
+    let mut longest = 0;
+    let mut run = 0;
+    for byte in letters_and_digits() {
+        run = if byte.is_ascii_digit() { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    (1..=CALLER_ID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(is_plain)
+        && letters_and_digits().any(|byte| byte.is_ascii_alphabetic())
+        && longest <= DIGITS_IN_A_ROW_MAX
+        && !["eyJ", "sb_", "sk_"].iter().any(|begin| text.starts_with(begin))
 }
 
 /// The length of the body, where it is told ahead.
@@ -111,6 +137,32 @@ pub(crate) fn finish(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_caller_s_name_of_a_request_is_kept_and_what_may_be_a_secret_is_not() {
+        for name in
+            ["till-7.42", "0193b5a0-0000-7000-8000-00000000000a", "A", "4bf92f3577b34da6a3ce929d0e0e4736"]
+        {
+            assert!(is_name_of_a_request(name), "{name}");
+        }
+        for other in [
+            "701234567890123456789017",
+            "70123456-78901234-56789017",
+            "x701234567890123456789017",
+            "7012.3456.7890.1234.5678.9017-a",
+            "886912345678",
+            "+886912345678",
+            "a@b.example",
+            "eyJhbGciOiJIUzI1NiJ9.e30.x",
+            "sb_secret_y",
+            "a b",
+            "a/b",
+            "",
+            &"a".repeat(65),
+        ] {
+            assert!(!is_name_of_a_request(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_date_is_written_as_http_has_it() {

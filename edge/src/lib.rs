@@ -17,6 +17,7 @@ mod panics;
 mod platform;
 mod problem;
 mod providers;
+mod readiness;
 mod recharging;
 mod refusals;
 mod routes;
@@ -41,7 +42,12 @@ fn front(env: &Env) -> &'static Front {
 
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
-    exchange::response(front(&env).answer(exchange::request(request)?).await).await
+    let front = front(&env);
+    let response = match exchange::request(request) {
+        Ok(request) => front.answer(request).await,
+        Err(what) => front.refuse(what).await,
+    };
+    exchange::response(response).await
 }
 
 #[event(scheduled)]

@@ -1,30 +1,40 @@
 //! How much one caller may ask: who counts against which quota, and what the reply says about it.
 //!
-//! A limiter that fails or takes too long lets the request pass: limits protect the service, they must not be what ends it.
+//! No request waits for a limiter. An isolate counts by itself and refuses by what it knows; after the reply it tells the object that adds up
+//! what it counted, and learns what all have taken. So a caller who asks several isolates at once gets at most what each of them lets in before it
+//! has told: isolates × [`PAUSE`]. Where the object cannot be reached, each isolate goes on with what it knows.
 
 pub(crate) mod address;
-mod refused;
+mod in_flight;
 pub(crate) mod window;
-pub(crate) mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use mps_client::retry::Host as _;
 use mps_core::ErrorCode;
+use rsa::sha2::{Digest, Sha256};
 use serde::{Deserialize, Serialize};
 
-use self::refused::Refused;
+use self::in_flight::InFlight;
+pub(crate) use self::in_flight::Place;
+use self::window::{Demand, Taken, Windows};
 use crate::metrics::Metrics;
 use crate::platform::{Host, Patience, Work};
 use crate::problem::Failure;
 use crate::telemetry;
 
-/// A limiter that has not answered by then is taken for broken.
+/// What was counted is told this much later, so that a busy isolate tells it seldom.
+const PAUSE: Duration = Duration::from_millis(500);
+/// An object that has not answered by then is taken for broken.
 const WAIT_MAX: Duration = Duration::from_millis(900);
+/// Cloudflare ends work after a reply at 30 s; until then one request tells for those that follow it.
+const ROUNDS_MAX: u32 = 20;
+const TELLING_MAX: Duration = Duration::from_secs(30);
+/// The names of one table are shared out among so many objects.
+const SHARDS: usize = 4;
 
 const REQUESTS_MAX: u32 = 1_000_000;
 const WINDOW_SECONDS_MAX: u32 = 3600;
@@ -80,15 +90,6 @@ impl Scope {
     }
 }
 
-/// One request against one quota.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Demand {
-    pub(crate) scope: Scope,
-    /// Whose quota.
-    pub(crate) identity: String,
-    pub(crate) quota: Quota,
-}
-
 /// How a quota stands after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Standing {
@@ -99,17 +100,30 @@ pub(crate) struct Standing {
     pub(crate) is_refused: bool,
 }
 
-/// No answer from a limiter.
+/// Whose table it is: what strangers fill is not that of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Users,
+    Strangers,
+}
+
+impl Group {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Strangers => "strangers",
+        }
+    }
+}
+
+/// No answer from the object.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LimiterLost;
+pub(crate) struct ExchangeLost;
 
-/// Who counts. One that cannot tell how a quota stands answers only refusals.
-pub(crate) trait Limiter: Send + Sync {
-    /// Counts against all demands, or against none when one is refused.
-    fn take(&self, demands: Vec<Demand>) -> Work<Result<Vec<Standing>, LimiterLost>>;
-
-    /// Whether what it refuses stays refused until the time that it tells.
-    fn knows_when(&self) -> bool;
+/// Where all isolates' counts are added up.
+pub(crate) trait Exchange: Send + Sync {
+    /// Adds what one isolate took; answers what all have taken under the same names.
+    fn add(&self, group: Group, shard: u64, told: Vec<Taken>) -> Work<Result<Vec<Taken>, ExchangeLost>>;
 }
 
 /// Which quotas there are; `None` is off.
@@ -120,8 +134,12 @@ pub(crate) struct LimitRules {
     pub(crate) payment: Option<Quota>,
     /// `RATE_LIMIT_ADDRESS`.
     pub(crate) address: Option<Quota>,
+    /// `REQUESTS_IN_FLIGHT`: of one user at once.
+    pub(crate) in_flight: Option<u32>,
     /// `TRUSTED_ADDRESS_HEADER`.
     pub(crate) address_header: Option<HeaderName>,
+    /// The same in all isolates, and nobody else's: names in the tables are keyed with it.
+    pub(crate) key: [u8; 32],
 }
 
 /// The quotas of one request as they came to be known; a request extension that the reply's headers are made of.
@@ -133,7 +151,7 @@ impl Standings {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standings;
     }
 
-    /// `RateLimit` and `RateLimit-Policy` as draft-ietf-httpapi-ratelimit-headers has them, `Retry-After` with a refusal.
+    /// `RateLimit` and `RateLimit-Policy` as draft-ietf-httpapi-ratelimit-headers has them.
     pub(crate) fn write(&self, response: &mut Response) {
         let standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if standings.is_empty() {
@@ -149,7 +167,6 @@ impl Standings {
             .iter()
             .map(|at| format!(r#""{}";r={};t={}"#, at.scope.as_str(), at.remaining, at.reset_seconds))
             .collect();
-        let retry_after = retry_after_seconds(&standings).map(|seconds| seconds.to_string());
         let headers = response.headers_mut();
         let mut put = |name, text: String| {
             if let Ok(value) = HeaderValue::from_str(&text) {
@@ -158,9 +175,6 @@ impl Standings {
         };
         put(RATE_LIMIT_POLICY, policies.join(", "));
         put(RATE_LIMIT, rests.join(", "));
-        if let Some(seconds) = retry_after {
-            put(RETRY_AFTER, seconds);
-        }
     }
 }
 
@@ -168,80 +182,194 @@ fn retry_after_seconds(standings: &[Standing]) -> Option<u64> {
     standings.iter().filter(|at| at.is_refused).map(|at| at.reset_seconds).max()
 }
 
+/// What one of the tables of an isolate needs besides its windows.
+#[derive(Default)]
+struct Table {
+    windows: Windows,
+    telling_since: Option<Duration>,
+}
+
 /// The limits of this edge.
 pub(crate) struct Limits {
     rules: LimitRules,
     host: Arc<dyn Host>,
     metrics: Arc<Metrics>,
-    refused: Refused,
+    users: Mutex<Table>,
+    strangers: Mutex<Table>,
+    in_flight: InFlight,
 }
 
 impl Limits {
     pub(crate) fn new(rules: LimitRules, host: Arc<dyn Host>, metrics: Arc<Metrics>) -> Self {
-        Self { rules, host, metrics, refused: Refused::default() }
+        let in_flight = InFlight::new(rules.in_flight);
+        Self { rules, host, metrics, users: Mutex::default(), strangers: Mutex::default(), in_flight }
     }
 
     /// A request that brings no token, or brought a wrong one.
-    pub(crate) async fn admit_address(&self, headers: &HeaderMap, at: &Standings) -> Result<(), Failure> {
-        let Some(quota) = self.rules.address else { return Ok(()) };
-        let identity = address::client(headers, self.rules.address_header.as_ref());
-        self.admit(vec![Demand { scope: Scope::Address, identity, quota }], at).await
+    pub(crate) fn admit_address(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        at: &Standings,
+    ) -> Result<(), Failure> {
+        let identity = self.client(headers);
+        let demand =
+            self.demand(Scope::Address, self.rules.address, identity.as_deref().unwrap_or("unknown"));
+        self.admit(Group::Strangers, demand.as_slice(), at)
+    }
+
+    /// A question whether the edge is ready, of an address that is known: it is asked by those who watch it, and they get no token.
+    pub(crate) fn admit_probe(self: &Arc<Self>, headers: &HeaderMap, at: &Standings) -> Result<(), Failure> {
+        let Some(client) = self.client(headers) else { return Ok(()) };
+        let demand = self.demand(Scope::Address, self.rules.address, &format!("ready/{client}"));
+        self.admit(Group::Strangers, demand.as_slice(), at)
+    }
+
+    /// Whether a signature may be computed for whoever sent this. Many share an address that is not known: they are not held for each other.
+    pub(crate) fn may_compute(&self, headers: &HeaderMap) -> bool {
+        let Some(demand) = self.of_forger(headers) else { return true };
+        let now = millis(self.host.unix_time());
+        let standings = locked(&self.strangers).windows.look(&[demand], now);
+        standings.iter().all(|standing| !standing.is_refused)
+    }
+
+    /// A signature was computed, and it was wrong.
+    pub(crate) fn count_forgery(self: &Arc<Self>, headers: &HeaderMap) {
+        if let Some(demand) = self.of_forger(headers) {
+            locked(&self.strangers).windows.take(&[demand], millis(self.host.unix_time()));
+            self.tell_later(Group::Strangers);
+        }
+    }
+
+    fn of_forger(&self, headers: &HeaderMap) -> Option<Demand> {
+        let client = self.client(headers)?;
+        self.demand(Scope::Address, self.rules.address, &format!("forged/{client}"))
     }
 
     /// A signed-in user's request. Payments count twice: they cost the most, and whoever asks for quotes until one is
     /// refused learns a balance. They count by user and not by terminal: a request only claims its terminal, and a new
-    /// name a request would be a new quota.
-    pub(crate) async fn admit_user(&self, user: &str, path: &str, at: &Standings) -> Result<(), Failure> {
+    /// name a request would be a new quota. It takes its place among those of the user that are under way.
+    pub(crate) fn admit_user(
+        self: &Arc<Self>,
+        user: &str,
+        path: &str,
+        at: &Standings,
+    ) -> Result<Place, Failure> {
         let payment = self.rules.payment.filter(|_| path.starts_with("/api/payment/"));
-        let quotas = [(Scope::User, self.rules.user), (Scope::Payment, payment)];
-        let demands = quotas
-            .into_iter()
-            .filter_map(|(scope, quota)| Some(Demand { scope, identity: user.to_owned(), quota: quota? }));
-        self.admit(demands.collect(), at).await
+        let demands = [(Scope::User, self.rules.user), (Scope::Payment, payment)];
+        let demands: Vec<Demand> =
+            demands.into_iter().filter_map(|(scope, quota)| self.demand(scope, quota, user)).collect();
+        self.admit(Group::Users, &demands, at)?;
+        self.in_flight.enter(self.name(user)).ok_or_else(|| {
+            self.metrics.count("rate_limited_total", &[("scope", "in_flight")]);
+            Failure::with_param(ErrorCode::RateLimited, "retry_after_seconds", 1)
+        })
     }
 
-    async fn admit(&self, demands: Vec<Demand>, at: &Standings) -> Result<(), Failure> {
+    /// A request with a token of the user's that is over. It counts by user, and apart: an old token of theirs must not use up what they have.
+    pub(crate) fn admit_expired(self: &Arc<Self>, user: &str, at: &Standings) -> Result<(), Failure> {
+        let demand = self.demand(Scope::User, self.rules.user, &format!("expired/{user}"));
+        self.admit(Group::Users, demand.as_slice(), at)
+    }
+
+    fn admit(self: &Arc<Self>, group: Group, demands: &[Demand], at: &Standings) -> Result<(), Failure> {
         if demands.is_empty() {
             return Ok(());
         }
-        let known = match self.refused.recall(&demands, self.host.unix_time()) {
-            Some(standings) => standings,
-            None => self.take(&demands).await,
-        };
+        let known = locked(self.table(group)).windows.take(demands, millis(self.host.unix_time()));
         let retry_after = retry_after_seconds(&known);
         for standing in known.iter().filter(|standing| standing.is_refused) {
             self.metrics.count("rate_limited_total", &[("scope", standing.scope.as_str())]);
         }
         at.set(known);
-        match retry_after {
-            Some(seconds) => Err(Failure::with_param(ErrorCode::RateLimited, "retry_after_seconds", seconds)),
-            None => Ok(()),
+        if let Some(seconds) = retry_after {
+            return Err(Failure::with_param(ErrorCode::RateLimited, "retry_after_seconds", seconds));
+        }
+        self.tell_later(group);
+        Ok(())
+    }
+
+    fn client(&self, headers: &HeaderMap) -> Option<String> {
+        address::client(headers, self.rules.address_header.as_ref())
+    }
+
+    fn demand(&self, scope: Scope, quota: Option<Quota>, identity: &str) -> Option<Demand> {
+        let quota = quota?;
+        // A quota of another length counts anew: its slots are others.
+        let name = self.name(&format!("{}/{}/{identity}", scope.as_str(), quota.window_seconds));
+        Some(Demand { name, scope, quota })
+    }
+
+    fn name(&self, identity: &str) -> u64 {
+        let hash = Sha256::new().chain_update(self.rules.key).chain_update(identity).finalize();
+        hash.iter().take(8).fold(0, |name, byte| (name << 8) | u64::from(*byte))
+    }
+
+    fn table(&self, group: Group) -> &Mutex<Table> {
+        match group {
+            Group::Users => &self.users,
+            Group::Strangers => &self.strangers,
         }
     }
 
-    /// Asks one limiter after the other until one refuses.
-    async fn take(&self, demands: &[Demand]) -> Vec<Standing> {
-        let mut known = Vec::new();
-        for limiter in self.host.limiters() {
-            let patience = Patience(self.host.clone());
-            match patience.within(WAIT_MAX, limiter.take(demands.to_vec())).await {
-                Some(Ok(standings)) => known = standings,
-                Some(Err(LimiterLost)) | None => self.let_pass(),
-            }
-            if known.iter().any(|standing| standing.is_refused) {
-                if limiter.knows_when() {
-                    self.refused.keep(demands, &known, self.host.unix_time());
+    /// Sees to it that what was counted is told after the reply: now one request tells for all.
+    fn tell_later(self: &Arc<Self>, group: Group) {
+        let now = self.host.unix_time();
+        let mut table = locked(self.table(group));
+        // Who began long ago was ended by the host.
+        if table.telling_since.is_some_and(|since| now.saturating_sub(since) <= TELLING_MAX) {
+            return;
+        }
+        table.telling_since = Some(now);
+        drop(table);
+        let limits = self.clone();
+        self.host.after_reply(Box::pin(async move {
+            for _ in 0..ROUNDS_MAX {
+                limits.host.sleep(PAUSE).await;
+                if !limits.tell(group).await {
+                    break;
                 }
-                break;
             }
-        }
-        known
+            locked(limits.table(group)).telling_since = None;
+        }));
     }
 
-    fn let_pass(&self) {
+    /// Tells what there is to tell; answers whether there was any.
+    async fn tell(&self, group: Group) -> bool {
+        let mut shards: [Vec<Taken>; SHARDS] = Default::default();
+        for taken in locked(self.table(group)).windows.untold() {
+            let [.., last] = taken.name.to_be_bytes();
+            shards[usize::from(last) % SHARDS].push(taken);
+        }
+        let mut has_told = false;
+        for (shard, told) in (0..).zip(shards).filter(|(_, told)| !told.is_empty()) {
+            has_told = true;
+            let work = self.host.exchange().add(group, shard, told.clone());
+            let answer = Patience(self.host.clone()).within(WAIT_MAX, work).await;
+            let mut table = locked(self.table(group));
+            if let Some(Ok(all)) = answer {
+                table.windows.learn(all, millis(self.host.unix_time()));
+                continue;
+            }
+            table.windows.take_back(told);
+            drop(table);
+            self.note_loss();
+            return false;
+        }
+        has_told
+    }
+
+    fn note_loss(&self) {
         self.metrics.count("rate_limiter_failures_total", &[]);
         self.host.log(&telemetry::line_of_lost_limiter(self.host.unix_time()));
     }
+}
+
+fn locked(table: &Mutex<Table>) -> std::sync::MutexGuard<'_, Table> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn millis(since_1970: Duration) -> u64 {
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -281,6 +409,5 @@ mod tests {
         let headers = response.headers();
         assert_eq!(headers["ratelimit-policy"], r#""user";q=1000;w=60, "payment";q=50;w=10"#);
         assert_eq!(headers["ratelimit"], r#""user";r=9;t=7, "payment";r=0;t=7"#);
-        assert_eq!(headers["retry-after"], "7");
     }
 }

@@ -3,6 +3,8 @@
 
 mod crypto;
 pub(crate) mod exchange;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod native;
 mod objects;
 
 use std::future::{Future, poll_fn};
@@ -22,8 +24,8 @@ use worker::wasm_bindgen::{JsCast as _, JsValue};
 use worker::web_sys::AbortController;
 use worker::{Date, Delay, Env, console_error, console_log, js_sys, web_sys};
 
-use self::objects::{ObjectCollector, ObjectLimiter, ShieldLimiter};
-use crate::limits::Limiter;
+use self::objects::{ObjectCollector, ObjectExchange};
+use crate::limits::Exchange;
 use crate::metrics::Collector;
 use crate::telemetry;
 
@@ -37,6 +39,33 @@ pub(crate) struct FetchLost;
 /// The host does not take the key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotSigned;
+
+/// How something is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signature {
+    /// ECDSA on P-256 with SHA-256; the two numbers one after the other, as RFC 7518, 3.4 has it.
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+/// A public key and the one way to sign that it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublicKey {
+    signature: Signature,
+    spki: Arc<[u8]>,
+}
+
+impl PublicKey {
+    /// Of a `SubjectPublicKeyInfo` in DER.
+    pub(crate) fn new(signature: Signature, spki: Vec<u8>) -> Self {
+        Self { signature, spki: spki.into() }
+    }
+
+    pub(crate) fn signature(&self) -> Signature {
+        self.signature
+    }
+}
 
 /// What only the process that hosts us can do. Time and chance come from here and nowhere else.
 pub(crate) trait Host: Send + Sync + 'static {
@@ -66,11 +95,14 @@ pub(crate) trait Host: Send + Sync + 'static {
     /// computation of ours would tell the key.
     fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Work<Result<Vec<u8>, NotSigned>>;
 
+    /// Whether the key has signed the message. A key that the host does not take has signed nothing.
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Work<bool>;
+
     /// The way to PostgREST.
     fn transport(&self) -> Arc<dyn Transport>;
 
-    /// Who counts requests, in the order they are asked.
-    fn limiters(&self) -> &[Box<dyn Limiter>];
+    /// Where all isolates' counts of requests are added up.
+    fn exchange(&self) -> &dyn Exchange;
 
     /// Where counts and timings are added up.
     fn collector(&self) -> &dyn Collector;
@@ -78,18 +110,13 @@ pub(crate) trait Host: Send + Sync + 'static {
 
 /// Cloudflare Workers and workerd.
 pub(crate) struct WorkerHost {
-    limiters: Vec<Box<dyn Limiter>>,
+    exchange: ObjectExchange,
     collector: ObjectCollector,
 }
 
 impl WorkerHost {
     pub(crate) fn new(env: Env) -> Self {
-        let mut limiters: Vec<Box<dyn Limiter>> = Vec::new();
-        if ShieldLimiter::is_bound(&env) {
-            limiters.push(Box::new(ShieldLimiter(env.clone())));
-        }
-        limiters.push(Box::new(ObjectLimiter(env.clone())));
-        Self { limiters, collector: ObjectCollector(env) }
+        Self { exchange: ObjectExchange(env.clone()), collector: ObjectCollector(env) }
     }
 }
 
@@ -145,12 +172,18 @@ impl Host for WorkerHost {
         Box::pin(SendFuture::new(async move { crypto::sign(&pkcs8, &message).await.map_err(|_| NotSigned) }))
     }
 
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Work<bool> {
+        let (key, message, signature) = (key.clone(), Uint8Array::from(message), Uint8Array::from(signature));
+        let work = async move { crypto::verify(&key, &message, &signature).await.unwrap_or(false) };
+        Box::pin(SendFuture::new(work))
+    }
+
     fn transport(&self) -> Arc<dyn Transport> {
         Arc::new(HostFetch)
     }
 
-    fn limiters(&self) -> &[Box<dyn Limiter>] {
-        &self.limiters
+    fn exchange(&self) -> &dyn Exchange {
+        &self.exchange
     }
 
     fn collector(&self) -> &dyn Collector {

@@ -1,7 +1,7 @@
 //! Every refusal and every failure: what a handler returns, and THE ONE function that makes it an RFC 9457 document.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mps_client::{Params, Refusal, RequestId, RpcError, UpstreamCode};
@@ -14,7 +14,13 @@ pub(crate) struct Failure {
     refusal: Refusal,
     upstream: Option<UpstreamCode>,
     challenge: &'static str,
+    /// When asking again may help, where more is known than the status says.
+    retry_after_seconds: Option<u64>,
 }
+
+/// What an answer of ours lacks passes soon; what the operator must enter does not.
+const UNAVAILABLE_SECONDS: u64 = 1;
+const NOT_CONFIGURED_SECONDS: u64 = 60;
 
 /// RFC 6750, 3: with a reason only when there was a token.
 const CHALLENGE: &str = r#"Bearer realm="mps""#;
@@ -41,6 +47,28 @@ impl Failure {
         Self { challenge: CHALLENGE_INVALID_TOKEN, ..ErrorCode::NotAuthenticated.into() }
     }
 
+    /// Asking again helps no sooner.
+    pub(crate) fn unavailable_for(seconds: u64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..ErrorCode::Unavailable.into() }
+    }
+
+    /// The same where there was an access token: who is not let in learns that it is the token.
+    #[must_use]
+    pub(crate) fn with_token(self) -> Self {
+        Self { challenge: CHALLENGE_INVALID_TOKEN, ..self }
+    }
+
+    /// Of an answer that says when to ask again (RFC 9110, 10.2.3).
+    fn retry_after_seconds(&self) -> Option<u64> {
+        let told = self.refusal.params.get("retry_after_seconds").and_then(Value::as_u64);
+        let by_status = match (self.code(), self.code().status()) {
+            (ErrorCode::NotConfigured, _) => Some(NOT_CONFIGURED_SECONDS),
+            (_, 503) => Some(UNAVAILABLE_SECONDS),
+            _ => None,
+        };
+        self.retry_after_seconds.or(told).or(by_status)
+    }
+
     /// Whatever kept the database from answering: whoever asks whether we are ready shall ask again.
     pub(crate) fn not_ready(error: &RpcError) -> Self {
         Self { upstream: error.upstream().cloned(), ..ErrorCode::Unavailable.into() }
@@ -63,7 +91,7 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, upstream: None, challenge: CHALLENGE }
+        Self { refusal, upstream: None, challenge: CHALLENGE, retry_after_seconds: None }
     }
 }
 
@@ -99,12 +127,13 @@ impl IntoResponse for Failure {
 /// THE ONE function: a response that carries a [`Failure`] becomes its document; any other passes.
 pub(crate) fn write_document(mut response: Response, request_id: &RequestId) -> Response {
     let Some(failure) = response.extensions().get::<Failure>().cloned() else { return response };
-    let code = failure.code();
+    let (code, retry_after_seconds) = (failure.code(), failure.retry_after_seconds());
+    let is_key_cancelled = failure.refusal.is_key_cancelled;
     let mut params = failure.refusal.params;
     if let (ErrorCode::MethodNotAllowed, Some(allow)) = (code, response.headers().get(ALLOW)) {
         params.insert("allow".to_owned(), json!(allow.to_str().unwrap_or_default()));
     }
-    let document = json!({
+    let mut document = json!({
         "type": format!("urn:mps:error:{code}"),
         "title": code.title(),
         "status": code.status(),
@@ -113,9 +142,15 @@ pub(crate) fn write_document(mut response: Response, request_id: &RequestId) -> 
         "params": params,
         "instance": request_id.as_str(),
     });
+    if is_key_cancelled {
+        document["key_cancelled"] = json!(true);
+    }
     *response.body_mut() = Body::from(document.to_string());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = retry_after_seconds {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
     if code == ErrorCode::NotAuthenticated {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(failure.challenge));
     }

@@ -1,6 +1,7 @@
 //! Payment providers: what a recharge asks of one, and what one says of a payment. No routing, no database.
 
 pub(crate) mod alipay;
+mod charset;
 pub(crate) mod keys;
 pub(crate) mod wechat;
 
@@ -120,12 +121,39 @@ pub(crate) struct Payment {
     pub(crate) paid_at: Instant,
 }
 
+/// What a provider's signature vouches for against a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contradiction {
+    pub(crate) provider: Provider,
+    pub(crate) order_no: String,
+    /// Names it at the provider for ever.
+    pub(crate) event_id: String,
+    /// `refunded` or `closed`.
+    pub(crate) kind: &'static str,
+    pub(crate) provider_tx_id: Option<String>,
+    /// What went back.
+    pub(crate) amount: Option<Price>,
+    /// In the provider's own words: a JSON object.
+    pub(crate) facts: String,
+}
+
 /// What a right notification says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     Paid(Payment),
+    /// Something went back, or nobody can pay any more; and what is left of the payment, if any is.
+    Contradicted(Contradiction, Option<Payment>),
     /// Of no payment: nothing is credited.
     Other,
+}
+
+/// Those of the provider's fields that are there, as JSON; each is short.
+fn facts<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    const CHARS_MAX: usize = 128;
+    let all = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    let all =
+        all.map(|(name, value)| (name.to_owned(), value.chars().take(CHARS_MAX).collect::<String>().into()));
+    serde_json::Value::Object(all.collect()).to_string()
 }
 
 /// Why a notification is not believed.
@@ -246,15 +274,15 @@ impl Providers {
     }
 
     /// Verifies a notification and reads it. `body`: its bytes as they came.
-    pub(crate) fn read_notice(
+    pub(crate) async fn read_notice(
         &self,
         provider: Provider,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Result<Notice, Distrust>, Failure> {
         Ok(match provider {
-            Provider::Wechat => self.wechat()?.read_notice(headers, body),
-            Provider::Alipay => self.alipay()?.read_notice(body),
+            Provider::Wechat => self.wechat()?.read_notice(headers, body).await,
+            Provider::Alipay => self.alipay()?.read_notice(body).await,
         })
     }
 

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use mps_client::argument::Tag;
 use mps_client::retry::Policy;
 use mps_client::rpc::{
-    CompleteRechargeOrder, CompletedPayment, RechargeOrderToQuery, TakeRechargeOrdersToQuery,
+    CompleteRechargeOrder, CompletedPayment, RechargeOrderToQuery, ReportRechargeEvent,
+    TakeRechargeOrdersToQuery,
 };
 use mps_client::{CallContext, Caller, RequestId};
 use mps_core::ErrorCode;
 
 use crate::app::App;
 use crate::problem::Failure;
-use crate::providers::{Payment, Provider, Standing};
+use crate::providers::{Contradiction, Payment, Provider, Standing};
 use crate::telemetry::{self, OrderAsked};
 
 /// Providers give up on us after five seconds.
@@ -40,6 +42,25 @@ pub(crate) async fn complete(
         paid_at: payment.paid_at,
     };
     Ok(app.call_under(policy, service(request_id), call).await?)
+}
+
+/// Tells the database what a provider says against a payment; whether an admin must look at it.
+pub(crate) async fn contradict(
+    app: &App,
+    policy: Policy,
+    request_id: &RequestId,
+    contradiction: Contradiction,
+) -> Result<bool, Failure> {
+    let call = ReportRechargeEvent {
+        order_no: contradiction.order_no,
+        provider: contradiction.provider.as_str().to_owned(),
+        provider_event_id: contradiction.event_id,
+        kind: contradiction.kind.to_owned(),
+        facts: Tag::parse(&contradiction.facts)?,
+        provider_tx_id: contradiction.provider_tx_id,
+        amount: contradiction.amount,
+    };
+    Ok(app.call_under(policy, service(request_id), call).await?.status == "needs_review")
 }
 
 /// What became of it; a metrics label.

@@ -19,6 +19,8 @@ use crate::telemetry;
 const OF_ONE_USER_MAX: u32 = 30;
 /// So many of one isolate in all.
 const OF_ALL_MAX: u32 = 300;
+/// After so many only who had none in this minute: a few who are refused all the time must not be all that an auditor sees.
+const OF_THOSE_SEEN_MAX: u32 = 200;
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// Nobody waits for a report, and it cannot be sent twice.
@@ -59,7 +61,8 @@ impl Reports {
             *counts = Counts { since: now, ..Counts::default() };
         }
         let of_one = counts.of_one.get(subject).copied().unwrap_or_default();
-        if counts.of_all >= OF_ALL_MAX || of_one >= OF_ONE_USER_MAX {
+        let of_all_max = if of_one == 0 { OF_ALL_MAX } else { OF_THOSE_SEEN_MAX };
+        if counts.of_all >= of_all_max || of_one >= OF_ONE_USER_MAX {
             return false;
         }
         counts.of_all += 1;
@@ -126,10 +129,22 @@ mod tests {
         let admitted = |subject: &str, now| (0..100).filter(|_| reports.admit(subject, now)).count();
         assert_eq!(admitted("a", now), 30);
         assert_eq!(admitted("b", now), 30);
-        let of_others: usize = (0..20).map(|number| admitted(&format!("c{number}"), now)).sum();
+        let of_others: usize = (0..200).map(|number| admitted(&format!("c{number}"), now)).sum();
         assert_eq!(of_others, 240);
         assert_eq!(admitted("a", now + Duration::from_secs(59)), 0);
         assert_eq!(admitted("a", now + WINDOW), 30);
+    }
+
+    #[test]
+    fn ten_who_are_refused_all_the_time_leave_room_for_who_is_refused_once() {
+        let (reports, now) = (Reports::default(), Duration::from_hours(1));
+        for number in 0..10 {
+            for _ in 0..100 {
+                reports.admit(&format!("loud-{number}"), now);
+            }
+        }
+        let served = (0..1_000).filter(|number| reports.admit(&format!("cashier-{number}"), now)).count();
+        assert_eq!(served, 97, "200 and the first of three more went to the loud ones");
     }
 
     #[test]

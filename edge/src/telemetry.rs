@@ -35,6 +35,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) ended_at: Duration,
     pub(crate) duration: Duration,
     pub(crate) request_id: &'a RequestId,
+    /// What the caller calls it, where that can be written.
+    pub(crate) caller_request_id: Option<&'a str>,
     pub(crate) method: &'a Method,
     pub(crate) route: Option<&'a RouteTemplate>,
     pub(crate) status: StatusCode,
@@ -47,6 +49,8 @@ struct Line<'a> {
     time: String,
     level: &'static str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller_request_id: Option<&'a str>,
     method: &'a str,
     route: &'a str,
     status: u16,
@@ -73,6 +77,7 @@ pub(crate) fn line(request: &Answered<'_>) -> String {
         time: rfc3339(request.ended_at),
         level: request.note.and_then(|note| note.level).unwrap_or_else(|| level(request.status)),
         request_id: request.request_id.as_str(),
+        caller_request_id: request.caller_request_id,
         method: known_method(request.method),
         route,
         status: request.status.as_u16(),
@@ -246,6 +251,7 @@ mod tests {
             ended_at: Duration::from_millis(1_800_000_000_123),
             duration: Duration::from_millis(7),
             request_id: &request_id,
+            caller_request_id: None,
             method: &Method::POST,
             route: Some(&route),
             status: StatusCode::OK,

@@ -35,6 +35,12 @@ export function callOf(name: keyof Routes, input: object): { readonly call: Call
   return { call: { method, path, body: bodyOf(fields), isRead }, isKeyed };
 }
 
+/** The request that cancels the key of another, or tells that it was done. */
+export function cancellationOf(call: Call): Call {
+  const { merchant_code } = JSON.parse(call.body ?? "{}") as { merchant_code?: unknown };
+  return callOf("cancelRequest", { merchant_code, idempotency_key: call.idempotencyKey }).call;
+}
+
 /** A path loses segments that are empty or dots: the request would come to another route. */
 function segmentOf(field: string, value: unknown): string {
   const text = textOf(field, value);

@@ -2,7 +2,7 @@
 
 import { callOf } from "./call.js";
 import type { Routes, routes } from "./generated/routes.js";
-import { type KeptIntent, type Note, forgetIntent, keptIntent, requestText, sendIntent } from "./intents.js";
+import { type KeptIntent, forgetIntent, keptIntent, requestText, sendIntent } from "./intents.js";
 import { keyOrFresh } from "./keys.js";
 import type {
   Charge,
@@ -19,7 +19,7 @@ import type {
   ValidateCodeRequest,
 } from "./routes.js";
 import { type KeyValueStorage, checkedStorage, memoryStorage } from "./storage.js";
-import { type CallOptions, type MpsClientOptions, Transport } from "./transport.js";
+import { type CallOptions, type MpsClientOptions, type Sending, Transport } from "./transport.js";
 import { malformed, plainCopy } from "./thrown.js";
 
 export { type ClockReading, keepClock } from "./clock.js";
@@ -36,7 +36,10 @@ export type { CardType, DiscountSource } from "./types.js";
 
 /** What a caller may say about a call that moves money. */
 export interface KeyedCallOptions extends CallOptions {
-  /** Names this request for ever; a fresh random one when left out. Give the failed call's to try it again. */
+  /**
+   * Names this request for ever; a fresh random one when left out. Give the failed call's to try it again: it then counts as sent before, so
+   * that a refusal comes with the key cancelled (`keyCancelled`).
+   */
   readonly idempotencyKey?: string | undefined;
   /**
    * Names what is wanted, "order-17": its key is kept in the client's `storage` before anything is sent, so that the same
@@ -110,6 +113,19 @@ export class MpsClient {
     return this.#send("charge", request, options);
   }
 
+  /**
+   * Makes sure that a keyed call never happens, or tells what it did: after `cancelled` whatever is still on its way with the key is refused.
+   * Without a merchant it is the caller's own key, as admin or member.
+   */
+  cancelRequest(request: Routes["cancelRequest"]["input"], options: CallOptions = {}): Promise<Routes["cancelRequest"]["output"]> {
+    return this.#send("cancelRequest", request, options);
+  }
+
+  /** What a keyed call made, or the payment of a merchant's order. It does not wait: what is not found may still come, until it is cancelled. */
+  findPayment(request: Routes["findPayment"]["input"], options: CallOptions = {}): Promise<Payment> {
+    return this.#send("findPayment", request, options);
+  }
+
   /** A transaction by its number. */
   payment(txNo: string, options: CallOptions = {}): Promise<Payment> {
     return this.#send("getPayment", { tx_no: txNo }, options);
@@ -132,8 +148,10 @@ export class MpsClient {
       if (intent !== undefined) throw malformed("intent");
       return this.#transport.send(call, options);
     }
-    const send = (key: string, note?: Note): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, options, note);
-    if (idempotencyKey !== undefined || intent === undefined) return send(keyOrFresh(idempotencyKey));
+    const send = (key: string, sending: Sending): Promise<T> => this.#transport.send({ ...call, idempotencyKey: key }, options, sending);
+    if (idempotencyKey !== undefined || intent === undefined) {
+      return send(keyOrFresh(idempotencyKey), { mayBeDone: idempotencyKey !== undefined });
+    }
     return sendIntent(this.#storage, intent, requestText(call.path, call.body), send);
   }
 }

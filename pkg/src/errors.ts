@@ -13,6 +13,7 @@ export interface ErrorDetails {
   readonly params?: Readonly<Record<string, unknown>>;
   readonly requestId?: string;
   readonly idempotencyKey?: string;
+  readonly keyCancelled?: boolean;
   readonly cause?: unknown;
 }
 
@@ -27,6 +28,8 @@ export class MpsError extends Error {
   readonly requestId: string | undefined;
   /** The key the request was sent with: retry with this one when the outcome is unknown. */
   readonly idempotencyKey: string | undefined;
+  /** Whether that key is cancelled: nothing was done with it and nothing ever will be. What is wanted anew takes another one. */
+  readonly keyCancelled: boolean;
 
   /** What the details leave out is the catalogue's. */
   constructor(code: string, details: ErrorDetails = {}) {
@@ -40,6 +43,7 @@ export class MpsError extends Error {
     this.params = told.params ?? {};
     this.requestId = told.requestId;
     this.idempotencyKey = told.idempotencyKey;
+    this.keyCancelled = told.keyCancelled ?? known === "REQUEST_CANCELLED";
   }
 }
 
@@ -80,13 +84,14 @@ export function errorOf(code: string, details: ErrorDetails = {}): MpsError {
 function plainDetails(details: unknown): ErrorDetails {
   if (typeof details !== "object" || details === null) return {};
   try {
-    const { status, retry, params, requestId, idempotencyKey, cause } = details as Record<string, unknown>;
+    const { status, retry, params, requestId, idempotencyKey, keyCancelled, cause } = details as Record<string, unknown>;
     return {
       ...(typeof status === "number" ? { status } : {}),
       ...(isRetry(retry) ? { retry } : {}),
       ...(isRecord(params) ? { params } : {}),
       ...(typeof requestId === "string" ? { requestId } : {}),
       ...(typeof idempotencyKey === "string" ? { idempotencyKey } : {}),
+      ...(typeof keyCancelled === "boolean" ? { keyCancelled } : {}),
       cause,
     };
   } catch {

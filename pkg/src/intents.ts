@@ -1,11 +1,12 @@
-// One key for one intent: "the payment of order 17" is sent with the same key until it is forgotten, over reloads and refusals, so that the
-// database does it once whatever an answer in between says.
+// One key for one intent: "the payment of order 17" is sent with the same key until it is forgotten or cancelled, over reloads and
+// refusals, so that the database does it once whatever an answer in between says.
 
 import { errorOf } from "./errors.js";
-import { freshKey, isAfterReplay, isKey } from "./keys.js";
+import { freshKey, isKey } from "./keys.js";
 import { changeKept } from "./kept.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError, malformed } from "./thrown.js";
+import type { Sending } from "./transport.js";
 
 const prefix = "mps.intent.";
 
@@ -15,6 +16,8 @@ interface Kept {
   readonly request: string;
   /** Nothing was done of it. Else it was done, or may have been, and no other request takes its place. */
   readonly isRefused?: boolean;
+  /** How often it was sent, so that whoever is refused knows whether another tab has sent it meanwhile. */
+  readonly sends?: number;
 }
 
 /** A request that may still be under way. */
@@ -24,9 +27,6 @@ export interface KeptIntent {
   readonly path: string;
   readonly body: unknown;
 }
-
-/** Told of every attempt that was sent and failed: the code, when the server refused it, or nothing, when nobody knows what it did. */
-export type Note = (refusal: string | undefined) => void;
 
 /** The text by which a request is known again. */
 export function requestText(path: string, body: string | undefined): string {
@@ -41,37 +41,47 @@ export async function sendIntent<T>(
   storage: KeyValueStorage,
   intent: string,
   request: string,
-  send: (key: string, note: Note) => Promise<T>,
+  send: (key: string, sending: Sending) => Promise<T>,
 ): Promise<T> {
   const name = nameOf(intent);
-  const begun = await changeKept<{ readonly key: string; readonly mayBeDone: boolean }>(storage, name, (text) => {
-    const kept = parse(text);
-    const mayBeDone = kept !== undefined && kept.isRefused !== true;
-    const key = kept?.key ?? freshKey();
-    if (!mayBeDone) return [JSON.stringify({ key, request } satisfies Kept), { key, mayBeDone }];
-    if (meaningOf(kept.request) !== meaningOf(request)) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: key });
-    return [text, { key, mayBeDone }];
-  });
-  let { mayBeDone } = begun;
-  const note: Note = (refusal) => {
-    if (refusal === undefined) mayBeDone = true;
-    else if (isAfterReplay(refusal)) mayBeDone = false;
-  };
+  const { key, mayBeDone, sends } = await changeKept(storage, name, (text) => begin(text, request));
+  const sending: Sending = { mayBeDone };
   try {
-    return await send(begun.key, note);
+    return await send(key, sending);
   } catch (error) {
-    // Where it cannot be noted, it is as if nobody knew.
-    if (!mayBeDone) await noteRefused(storage, name, begun.key, request).catch(() => undefined);
+    if (sending.isCancelled === true) await end(storage, name, key, undefined);
+    else if (!sending.mayBeDone && !(await end(storage, name, key, sends))) return await send(key, { mayBeDone: true });
     throw error;
   }
 }
 
-function noteRefused(storage: KeyValueStorage, name: string, key: string, request: string): Promise<void> {
-  return changeKept(storage, name, (text) => {
+interface Begun {
+  readonly key: string;
+  readonly mayBeDone: boolean;
+  readonly sends: number;
+}
+
+function begin(text: string | null, request: string): readonly [string, Begun] {
+  const kept = parse(text);
+  const mayBeDone = kept !== undefined && kept.isRefused !== true;
+  const key = kept?.key ?? freshKey();
+  if (mayBeDone && meaningOf(kept.request) !== meaningOf(request)) throw errorOf("IDEMPOTENCY_KEY_REUSED", { idempotencyKey: key });
+  const sends = (kept?.sends ?? 0) + 1;
+  return [JSON.stringify({ key, request: mayBeDone ? kept.request : request, sends } satisfies Kept), { key, mayBeDone, sends }];
+}
+
+/**
+ * Notes that nothing was done with the key: for good when it was cancelled (`sends` undefined), else as long as nobody sends it again.
+ * False when somebody has sent it since, and may be told something else. Where it cannot be noted, it is as if nobody knew.
+ */
+function end(storage: KeyValueStorage, name: string, key: string, sends: number | undefined): Promise<boolean> {
+  const change = changeKept<boolean>(storage, name, (text) => {
     const kept = parse(text);
-    const isStill = kept?.key === key && meaningOf(kept.request) === meaningOf(request);
-    return [isStill ? JSON.stringify({ ...kept, isRefused: true } satisfies Kept) : text, undefined];
+    if (kept?.key !== key) return [text, true];
+    if (sends === undefined) return [null, true];
+    return kept.sends === sends ? [JSON.stringify({ ...kept, isRefused: true } satisfies Kept), true] : [text, false];
   });
+  return change.catch(() => true);
 }
 
 /** What was asked under an intent and may have been done. */

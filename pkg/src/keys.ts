@@ -1,7 +1,6 @@
-// Idempotency keys: drawn, and checked before they become a header or an argument.
+// Idempotency keys: generated, and checked before they become a header or an argument.
 
 import { errorOf } from "./errors.js";
-import { errorCatalogue } from "./generated/errors.js";
 import { limits } from "./generated/limits.js";
 
 /** A key that nobody else has: a UUID of version 4. Throws NOT_CONFIGURED where there are no random bytes. */
@@ -23,19 +22,14 @@ export function isKey(value: unknown): value is string {
   return isText && /^[!-~](?:[ -~]*[!-~])?$/.test(value);
 }
 
+/** A key as its header: in quotes where it has a comma, which without them would be two keys (RFC 9651, 3.3.3). */
+export function headerOf(key: string): string {
+  return key.includes(",") && !key.startsWith('"') ? `"${key.replace(/["\\]/g, "\\$&")}"` : key;
+}
+
 /** The caller's own key; a fresh one when there is none. Throws IDEMPOTENCY_KEY_INVALID. */
 export function keyOrFresh(given: string | undefined): string {
   if (given === undefined) return freshKey();
   if (!isKey(given)) throw errorOf("IDEMPOTENCY_KEY_INVALID");
   return given;
-}
-
-/**
- * Whether the server finds this only after it has looked for the key, so that no earlier attempt was done either. The catalogue is in
- * the order of its checks, but that it must know the member first.
- */
-export function isAfterReplay(code: string): boolean {
-  const codes = Object.entries(errorCatalogue);
-  const at = codes.findIndex(([known, { status }]) => known === code && status < 500);
-  return at > codes.findIndex(([known]) => known === "IDEMPOTENCY_KEY_REUSED") && code !== "MEMBER_NOT_FOUND";
 }

@@ -82,6 +82,8 @@ export interface RotateCodeRequest {
   readonly card_id: string;
   /** 60 to 86400; 900 when left out. */
   readonly ttl_seconds?: number;
+  /** Most raw amount that the code pays, a decimal string; no bound of its own when left out. */
+  readonly amount_max?: string;
 }
 
 /** A fresh payment code: shown once, stored nowhere. */

@@ -4,6 +4,7 @@
 import { type ErrorDetails, MpsError, errorOf, isErrorCode } from "./errors.js";
 import type { Routes } from "./generated/routes.js";
 import { amounts, moments, multipliers, params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
+import { codes, type Meaning, phrases } from "./generated/upstream_codes.js";
 import { keyOrFresh } from "./keys.js";
 import { throwIfAborted, unlessAborted } from "./signals.js";
 import { isOne, jsonOf, malformed, plainCopy } from "./thrown.js";
@@ -104,11 +105,13 @@ async function send(start: () => RpcCall, signal: AbortSignal | undefined, detai
   throw refusalOf(answer, details);
 }
 
-const contention = ["40001", "40P01", "55P03"];
-const unavailableClasses = ["08", "53", "57", "58"];
-/** Supabase Lite answers most SQLSTATEs as `SUP` with PostgreSQL's English message: only that tells them apart. */
-const passing =
-  /could not serialize access|deadlock detected|lock timeout|connection|ECONNREFUSED|ECONNRESET|terminating|statement timeout/;
+/** What an error of PostgREST means: who must act. */
+function meaningOf(code: string, message: string, status: number): Meaning {
+  // Supabase Lite answers most SQLSTATEs as `SUP` with PostgreSQL's English message: only that tells them apart.
+  if (code === "SUP") return phrases.find(([text]) => message.includes(text))?.[1] ?? "bug";
+  const fits = ([prefix]: readonly [string, Meaning]): boolean => code.startsWith(prefix) && (code.length === 5 || prefix.startsWith("PGRST"));
+  return codes.find(fits)?.[1] ?? (status >= 500 ? "unavailable" : "bug");
+}
 
 /** The edge's error for PostgREST's, by the same rules. */
 function refusalOf({ error, status }: RpcAnswer, details: ErrorDetails): MpsError {
@@ -118,17 +121,23 @@ function refusalOf({ error, status }: RpcAnswer, details: ErrorDetails): MpsErro
   if (typeof code !== "string" || code === "") {
     return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500 ? unavailable() : unexpected();
   }
-  const sqlstateClass = code.length === 5 ? code.slice(0, 2) : "";
-  if (sqlstateClass === "PT") return isErrorCode(message) ? errorOf(message, { ...details, params: paramsOf(message, error?.details) }) : unexpected();
-  if (contention.includes(code)) return unavailable();
-  if (code === "42501") return errorOf(status === 401 ? "NOT_AUTHENTICATED" : "PERMISSION_DENIED", details);
-  if (/^PGRST30[123]$/.test(code)) return errorOf("NOT_AUTHENTICATED", details);
-  if (sqlstateClass === "22") return errorOf("MALFORMED_ARGUMENT", details);
-  if (unavailableClasses.includes(sqlstateClass)) return unavailable();
-  if (code === "SUP") return passing.test(message) ? unavailable() : unexpected();
-  if (code.startsWith("PGRST0")) return unavailable();
-  if (code.startsWith("PGRST2")) return unexpected();
-  return status >= 500 ? unavailable() : unexpected();
+  if (code.length === 5 && code.startsWith("PT")) {
+    return isErrorCode(message) ? errorOf(message, { ...details, params: paramsOf(message, error?.details) }) : unexpected();
+  }
+  switch (meaningOf(code, message, status)) {
+    case "contention":
+    case "unavailable":
+      return unavailable();
+    case "malformed":
+      return errorOf("MALFORMED_ARGUMENT", details);
+    case "signed_out":
+      return errorOf("NOT_AUTHENTICATED", details);
+    case "denied":
+      return errorOf(status === 401 ? "NOT_AUTHENTICATED" : "PERMISSION_DENIED", details);
+    case "drift":
+    case "bug":
+      return unexpected();
+  }
 }
 
 /** The params that the catalogue has for the code, and no others. */

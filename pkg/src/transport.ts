@@ -1,10 +1,9 @@
 // One request to the edge: the token, the key, the time allowed, the retries that are safe, and the answer or its error.
 
-import type { Call } from "./call.js";
+import { type Call, cancellationOf } from "./call.js";
 import { type ClockReading, clockReading } from "./clock.js";
-import { type ErrorDetails, type MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
-import type { Note } from "./intents.js";
-import { isAfterReplay } from "./keys.js";
+import { type ErrorDetails, MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
+import { headerOf } from "./keys.js";
 import { Patience } from "./patience.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
@@ -41,6 +40,14 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** What is known of all that was sent with a key. */
+export interface Sending {
+  /** Something was sent that may have been done, or may yet be. */
+  mayBeDone: boolean;
+  /** Nothing was done, and nothing ever will be: the key is cancelled. */
+  isCancelled?: boolean;
+}
+
 const RETRIES_MAX = 3;
 const TIMEOUT_MS = 15_000;
 const RETRY_DELAY_MS = 250;
@@ -56,51 +63,80 @@ export class Transport {
   }
 
   /**
-   * The answer's body. Retries only what is safe: reads and keyed calls, when the outcome is unknown. It stays so when a later attempt of a
-   * keyed call is refused at the door.
+   * The answer's body. Retries only what is safe: reads and keyed calls, when the outcome is unknown. After an attempt of unknown outcome
+   * a refusal of a keyed call is final only once its key is cancelled: until then that attempt may still overtake it.
    */
-  async send<T>(call: Call, options: CallOptions, note?: Note): Promise<T> {
+  async send<T>(call: Call, options: CallOptions, sending: Sending = { mayBeDone: false }): Promise<T> {
     const { signal, timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS } = checkedCallOptions(options);
     const retriesMax = Math.min(this.#options.retriesMax ?? RETRIES_MAX, RETRIES_MAX);
     const isSafe = call.isRead || call.idempotencyKey !== undefined;
-    let lost: MpsError | undefined;
     for (let retries = 0; ; retries += 1) {
-      throwIfAborted(signal);
-      const patience = new Patience(timeoutMs, signal);
-      try {
-        return await this.#attempt<T>(call, patience, note);
-      } catch (cause) {
-        throwIfAborted(signal);
-        const error = mpsErrorOf(cause, "UNAVAILABLE", keyOf(call));
-        if (error.retry !== "same_key" || !isSafe || retries >= retriesMax) throw isFinal(call, error) ? error : (lost ?? error);
-        lost = error;
-      } finally {
-        patience.done();
+      const wasSent = sending.mayBeDone;
+      const error = await this.#attempt<T>(call, timeoutMs, signal, sending);
+      if (!(error instanceof MpsError)) return error.answer;
+      if (error.retry !== "same_key" || !isSafe || retries >= retriesMax) {
+        if (error.retry === "same_key" || call.idempotencyKey === undefined || !wasSent) throw error;
+        return await this.#settle<T>(call, options, timeoutMs, error, sending);
       }
       await pause((this.#options.retryDelayMs ?? RETRY_DELAY_MS) * 2 ** retries * Math.random(), signal);
     }
   }
 
-  /** Throws anything: what is no `MpsError` came from the network, the host or the caller's own functions, and the outcome is unknown. */
-  async #attempt<T>(call: Call, patience: Patience, note: Note | undefined): Promise<T> {
-    const headers = headersOf(call, await patience.within(Promise.resolve(this.#options.accessToken())));
-    let refusal: string | undefined;
-    try {
-      const response = await this.#exchange(call, headers, patience);
-      const answer = parseJson(await patience.within(response.text()));
-      if (!response.ok) {
-        const error = errorFrom(response, answer, call);
-        // A bare status is a proxy's, and says nothing of what the server did.
-        if (isProblem(answer) && error.retry !== "same_key") refusal = error.code;
-        throw error;
+  /** The outcome of a call that was refused while an earlier attempt may still be on its way: cancelled, or done after all. */
+  async #settle<T>(call: Call, options: CallOptions, timeoutMs: number, refusal: MpsError, sending: Sending): Promise<T> {
+    const told = { ...refusal, cause: refusal.cause } as ErrorDetails;
+    if (refusal.code === "IDEMPOTENCY_KEY_REUSED") throw refusal;
+    // Nobody cancels anything without a session: sign in, then send it again with the same key.
+    if (refusal instanceof Unauthenticated) throw errorOf(refusal.code, { ...told, retry: "same_key" });
+    const unknown = new Unavailable("UNAVAILABLE", { ...keyOf(call), cause: refusal });
+    if (!refusal.keyCancelled) {
+      const cancelled = await this.send<{ readonly cancelled: unknown }>(cancellationOf(call), options).then(
+        (answer) => answer.cancelled,
+        () => undefined,
+      );
+      throwIfAborted(options.signal);
+      if (cancelled === false) {
+        const last = await this.#attempt<T>(call, timeoutMs, options.signal, sending);
+        if (last instanceof MpsError) throw unknown;
+        return last.answer;
       }
-      // A body that was cut short: the request may have done its work.
-      if (answer === undefined) throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call) });
-      return answer as T;
-    } catch (error) {
-      note?.(refusal);
+      if (cancelled !== true) throw unknown;
+    }
+    sending.mayBeDone = false;
+    sending.isCancelled = true;
+    throw refusal.keyCancelled ? refusal : errorOf(refusal.code, { ...told, keyCancelled: true });
+  }
+
+  /** One attempt: its answer, or why there is none. Throws the signal's reason only. */
+  async #attempt<T>(call: Call, timeoutMs: number, signal: AbortSignal | undefined, sending: Sending): Promise<{ readonly answer: T } | MpsError> {
+    throwIfAborted(signal);
+    const patience = new Patience(timeoutMs, signal);
+    try {
+      return { answer: await this.#ask<T>(call, patience, sending) };
+    } catch (cause) {
+      throwIfAborted(signal);
+      return mpsErrorOf(cause, "UNAVAILABLE", keyOf(call));
+    } finally {
+      patience.done();
+    }
+  }
+
+  /** Throws anything: what is no `MpsError` came from the network, the host or the caller's own functions, and the outcome is unknown. */
+  async #ask<T>(call: Call, patience: Patience, sending: Sending): Promise<T> {
+    const headers = headersOf(call, await patience.within(Promise.resolve(this.#options.accessToken())));
+    const wasSent = sending.mayBeDone;
+    sending.mayBeDone = true;
+    const response = await this.#exchange(call, headers, patience);
+    const answer = parseJson(await patience.within(response.text()));
+    if (!response.ok) {
+      const error = errorFrom(response, answer, call);
+      // A bare status is a proxy's, and says nothing of what the server did.
+      if (isProblem(answer) && error.retry !== "same_key") sending.mayBeDone = wasSent;
       throw error;
     }
+    // A body that was cut short: the request may have done its work.
+    if (answer === undefined) throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call) });
+    return answer as T;
   }
 
   async #exchange(call: Call, headers: Record<string, string>, patience: Patience): Promise<Response> {
@@ -165,7 +201,7 @@ function headersOf(call: Call, token: unknown): Record<string, string> {
     Accept: "application/json, application/problem+json",
     ...(call.body === undefined ? {} : { "Content-Type": "application/json" }),
     ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
-    ...(call.idempotencyKey === undefined ? {} : { "Idempotency-Key": call.idempotencyKey }),
+    ...(call.idempotencyKey === undefined ? {} : { "Idempotency-Key": headerOf(call.idempotencyKey) }),
   };
 }
 
@@ -178,13 +214,8 @@ function errorFrom(response: Response, answer: unknown, call: Call): MpsError {
     return new Unexpected("INTERNAL", { ...details, status, retry: "never" });
   }
   // What is not as it should be is left out there.
-  const { code, retry, params } = answer as { code: string } & Pick<ErrorDetails, "retry" | "params">;
-  return errorOf(code, { ...details, status, retry, params } as ErrorDetails);
-}
-
-/** Whether it is the call's outcome, attempts that were lost before it included. Who must sign in asks again with the same key. */
-function isFinal(call: Call, error: MpsError): boolean {
-  return call.idempotencyKey === undefined || error.retry === "same_key" || error instanceof Unauthenticated || isAfterReplay(error.code);
+  const { code, retry, params, key_cancelled: keyCancelled } = answer as { code: string; key_cancelled?: boolean } & Pick<ErrorDetails, "retry" | "params">;
+  return errorOf(code, { ...details, status, retry, params, keyCancelled } as ErrorDetails);
 }
 
 function isProblem(answer: unknown): answer is Record<string, unknown> {

@@ -105,14 +105,16 @@ test("nobody signed in sends no token", async () => {
 test("a refusal is thrown with all that the problem says", async () => {
   const refused = problem(409, "EXTERNAL_ORDER_ALREADY_PAID", { retry: "never", params: { tx_no: "PAY0000000009" } });
   await withServer([refused], async (client, seen) => {
-    await assert.rejects(client.charge(CHARGE, { idempotencyKey: "k1" }), {
+    const error: unknown = await client.charge(CHARGE).catch((reason: unknown) => reason);
+    const told = error as MpsError;
+    assert.deepEqual({ name: told.name, code: told.code, status: told.status, retry: told.retry, params: told.params, requestId: told.requestId, idempotencyKey: told.idempotencyKey }, {
       name: "Refused",
       code: "EXTERNAL_ORDER_ALREADY_PAID",
       status: 409,
       retry: "never",
       params: { tx_no: "PAY0000000009" },
       requestId: "req-1",
-      idempotencyKey: "k1",
+      idempotencyKey: seen[0]?.headers["idempotency-key"],
     });
     assert.equal(seen.length, 1, "a refusal is not asked twice");
   });
@@ -135,6 +137,16 @@ test("a charge with an unknown outcome is sent again with the same key", async (
       assert.equal(keys[0], keys[1]);
     });
   }
+});
+
+test("a key with a comma goes in quotes, where it is one key and not two", async () => {
+  await withServer([{ body: {} }], async (client, seen) => {
+    for (const idempotencyKey of ["a, b", 'a"\\,b', "plain", '"a, b"']) await client.charge(CHARGE, { idempotencyKey });
+    assert.deepEqual(
+      seen.map(({ headers }) => headers["idempotency-key"]),
+      ['"a, b"', '"a\\"\\\\,b"', "plain", '"a, b"'],
+    );
+  });
 });
 
 test("an answer that is cut short has an unknown outcome", async () => {
@@ -165,21 +177,78 @@ test("a proxy's answer that is no problem document counts by its status", async 
   }
 });
 
-test("a refusal at the door after an attempt that was lost leaves the outcome unknown; one of the books, or of a read, is final", async () => {
-  const refusals = [
-    [problem(403, "NOT_MERCHANT_USER"), "UNAVAILABLE"],
-    [{ status: 403, text: "<html>" }, "UNAVAILABLE"],
-    [problem(401, "NOT_AUTHENTICATED"), "NOT_AUTHENTICATED"],
-    [problem(409, "QR_EXPIRED_OR_INVALID"), "QR_EXPIRED_OR_INVALID"],
-  ] as const;
-  for (const [refusal, code] of refusals) {
+const cancelled = { body: { cancelled: true } };
+const doneAlready = { body: { cancelled: false, tx_no: "PAY0000000001" } };
+
+test("after an attempt that was lost a refusal is handed on once its key is cancelled", async () => {
+  await withServer(["cut", problem(402, "INSUFFICIENT_BALANCE"), cancelled], async (client, seen) => {
+    const error = await client.charge(CHARGE).catch((reason: unknown) => reason as MpsError);
+    const key = seen[0]?.headers["idempotency-key"];
+    assert.ok(error instanceof MpsError);
+    assert.deepEqual([error.name, error.code, error.keyCancelled, error.requestId, error.idempotencyKey], ["Refused", "INSUFFICIENT_BALANCE", true, "req-1", key]);
+    assert.deepEqual(seen.map(({ url }) => url), ["/api/payment/charge", "/api/payment/charge", "/api/payment/cancel"]);
+    assert.deepEqual(JSON.parse(seen[2]?.body ?? ""), { merchant_code: "SHOP001", idempotency_key: key });
+  });
+});
+
+test("what was done after all is answered, though a later attempt was refused", async () => {
+  await withServer(["cut", problem(402, "INSUFFICIENT_BALANCE"), doneAlready, { body: { tx_no: "PAY0000000001" } }], async (client, seen) => {
+    assert.equal((await client.charge(CHARGE)).tx_no, "PAY0000000001");
+    assert.equal(seen.length, 4);
+  });
+});
+
+test("where the key cannot be cancelled, or its answer not be had, the outcome stays unknown", async () => {
+  const refusal = problem(403, "NOT_MERCHANT_USER");
+  for (const answers of [["cut", refusal, refusal], ["cut", { status: 403, text: "<html>" }, BUSY], ["cut", refusal, doneAlready, refusal], ["cut", refusal, {}]] as const) {
+    await withServer(answers, async (client, seen) => {
+      await assert.rejects(client.charge(CHARGE), (error: MpsError) => error.name === "Unavailable" && error.retry === "same_key" && error.idempotencyKey === seen[0]?.headers["idempotency-key"]);
+    });
+  }
+});
+
+test("a refusal that says that its key is cancelled, or another request's, is final", async () => {
+  for (const [refusal, isCancelled] of [[problem(402, "INSUFFICIENT_BALANCE", { key_cancelled: true }), true], [problem(409, "REQUEST_CANCELLED"), true], [problem(422, "IDEMPOTENCY_KEY_REUSED"), false]] as const) {
     await withServer(["cut", refusal], async (client, seen) => {
-      await assert.rejects(client.charge(CHARGE), (error: MpsError) => error.code === code && error.idempotencyKey === seen[0]?.headers["idempotency-key"]);
+      await assert.rejects(client.charge(CHARGE), { name: "Refused", keyCancelled: isCancelled });
       assert.equal(seen.length, 2);
     });
   }
-  await withServer(["cut", problem(404, "TX_NOT_FOUND")], async (client) => {
+});
+
+test("who must sign in after an attempt that was lost sends it again with the same key", async () => {
+  await withServer(["cut", problem(401, "NOT_AUTHENTICATED")], async (client, seen) => {
+    await assert.rejects(client.charge(CHARGE), (error: MpsError) =>
+      error.name === "Unauthenticated" && error.retry === "same_key" && error.idempotencyKey === seen[0]?.headers["idempotency-key"]);
+    assert.equal(seen.length, 2);
+  });
+});
+
+test("a key that the caller brings may have been sent before: its refusal comes with the key cancelled", async () => {
+  await withServer([problem(402, "INSUFFICIENT_BALANCE"), cancelled], async (client, seen) => {
+    await assert.rejects(client.charge(CHARGE, { idempotencyKey: "k" }), { code: "INSUFFICIENT_BALANCE", keyCancelled: true });
+    assert.equal(seen.length, 2);
+  });
+});
+
+test("a first refusal, and one of a read after an attempt that was lost, cancels nothing", async () => {
+  await withServer([problem(402, "INSUFFICIENT_BALANCE")], async (client, seen) => {
+    await assert.rejects(client.charge(CHARGE), { code: "INSUFFICIENT_BALANCE", keyCancelled: false });
+    assert.equal(seen.length, 1);
+  });
+  await withServer(["cut", problem(404, "TX_NOT_FOUND")], async (client, seen) => {
     await assert.rejects(client.payment("PAY0000000001"), { code: "TX_NOT_FOUND" });
+    assert.equal(seen.length, 2);
+  });
+});
+
+test("a caller who aborts while the key is cancelled gets the own reason", async () => {
+  const abort = new AbortController();
+  await withServer(["cut", problem(402, "INSUFFICIENT_BALANCE"), "silence"], async (client, seen) => {
+    const call = client.charge(CHARGE, { signal: abort.signal });
+    while (seen.length < 3) await new Promise(setImmediate);
+    abort.abort(new Error("enough"));
+    await assert.rejects(call, { message: "enough" });
   });
 });
 

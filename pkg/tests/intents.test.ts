@@ -3,7 +3,6 @@
 import "fake-indexeddb/auto";
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { forceCloseDatabase } from "fake-indexeddb";
@@ -12,9 +11,7 @@ import {
   type KeyValueStorage,
   MpsClient,
   type MpsClientOptions,
-  errorCatalogue,
   indexedDbStorage,
-  isErrorCode,
   memoryStorage,
   webStorage,
 } from "@mps/sdk/client";
@@ -149,7 +146,8 @@ test("after a reload the client says what was asked under an intent, until it is
   await assert.rejects(shop.charge(request, { intent: "order-6" }), { code: "UNAVAILABLE" });
   const kept = await client(storage, [], keys).keptIntent("order-6");
   assert.deepEqual(kept, { idempotencyKey: keys[0], path: "/api/payment/charge", body: request });
-  await assert.rejects(client(storage, [problem("INSUFFICIENT_BALANCE", 402, "after_fix")], keys).charge(request, { intent: "order-6" }));
+  const answers = [problem("INSUFFICIENT_BALANCE", 402, "after_fix"), Response.json({ cancelled: true })];
+  await assert.rejects(client(storage, answers, keys).charge(request, { intent: "order-6" }), { code: "INSUFFICIENT_BALANCE" });
   assert.equal(await shop.keptIntent("order-6"), undefined);
 });
 
@@ -163,25 +161,33 @@ test("an intent is not lent to another request", async () => {
   assert.equal(keys.length, 1, "nothing was sent");
 });
 
-/** What the database does: of one key it moves money once, and answers what it did then. */
+/** What the database does: of one key it moves money once, and answers what it did then; a cancelled one never moves any. */
 class Books {
   readonly keys: string[] = [];
   readonly done = new Map<string, string>();
+  readonly cancelled = new Set<string>();
   /** In place of the answers that are due: before anything is done, or when it is done already. */
   readonly instead: ("lost" | "lost before" | Response)[] = [];
 
-  readonly fetch = (_: unknown, init?: RequestInit): Promise<Response> => {
+  readonly fetch = (url: unknown, init?: RequestInit): Promise<Response> => {
+    const body = typeof init?.body === "string" ? init.body : "";
+    if (String(url).endsWith("/api/payment/cancel")) return Promise.resolve(this.#cancel(JSON.parse(body) as { idempotency_key: string }));
     const key = new Headers(init?.headers).get("Idempotency-Key") ?? "";
     this.keys.push(key);
     const instead = this.instead.shift();
     if (instead === "lost before") return Promise.reject(new TypeError("offline"));
     if (instead !== undefined && instead !== "lost") return Promise.resolve(instead);
-    const body = typeof init?.body === "string" ? init.body : "";
+    if (this.cancelled.has(key)) return Promise.resolve(problem("REQUEST_CANCELLED", 409, "after_fix"));
     const known = this.done.get(key);
     if (known !== undefined && known !== body) return Promise.resolve(problem("IDEMPOTENCY_KEY_REUSED", 422, "never"));
     this.done.set(key, body);
     return instead === "lost" ? Promise.reject(new TypeError("offline")) : Promise.resolve(Response.json({ replayed: known !== undefined }));
   };
+
+  #cancel({ idempotency_key: key }: { idempotency_key: string }): Response {
+    if (!this.done.has(key)) this.cancelled.add(key);
+    return Response.json({ cancelled: this.cancelled.has(key) });
+  }
 
   client(storage = memoryStorage(), options: Partial<MpsClientOptions> = {}): MpsClient {
     const { fetch } = this;
@@ -194,31 +200,25 @@ const refund = { merchant_code: "SHOP001", original_tx_no: "PAY0000000001", refu
 const refunding = { intent: "refund-17" };
 
 test("after an answer that was lost nothing moves money a second time, whatever is answered in between", async () => {
-  const fails = (work: Promise<unknown>): Promise<void> => assert.rejects(work);
-  const between: readonly (readonly [string, (books: Books, shop: MpsClient) => Promise<void>])[] = [
-    ...[400, 403, 404, 408, 413, 425, 500, 520].map((status) => [`bare ${String(status)}`, (books: Books, shop: MpsClient) => {
-      books.instead.push(bare(status));
-      return fails(shop.call("refund", refund, refunding));
-    }] as const),
-    ...([["NOT_CONFIGURED", 503], ["NOT_MERCHANT_USER", 403], ["NOT_FOUND", 404], ["MALFORMED_BODY", 400], ["NOT_AUTHENTICATED", 401], ["RATE_LIMITED", 429], ["A_NEWER_CODE", 409]] as const).map(([code, status]) => [code, (books: Books, shop: MpsClient) => {
-      books.instead.push(problem(code, status, "after_fix"));
-      return fails(shop.call("refund", refund, refunding));
-    }] as const),
-    ["a faulty option", (_, shop) => fails(shop.call("refund", refund, { ...refunding, timeoutMs: NaN }))],
-    ["an aborted signal", (_, shop) => fails(shop.call("refund", refund, { ...refunding, signal: AbortSignal.abort() }))],
+  const between: readonly (readonly [string, Response | undefined, object])[] = [
+    ...[400, 403, 404, 408, 413, 425, 500, 520].map((status) => [`bare ${String(status)}`, bare(status), {}] as const),
+    ...([["NOT_CONFIGURED", 503], ["NOT_MERCHANT_USER", 403], ["NOT_FOUND", 404], ["MALFORMED_BODY", 400], ["NOT_AUTHENTICATED", 401], ["RATE_LIMITED", 429], ["A_NEWER_CODE", 409]] as const).map(([code, status]) => [code, problem(code, status, "after_fix"), {}] as const),
+    ["a faulty option", undefined, { timeoutMs: NaN }],
+    ["an aborted signal", undefined, { signal: AbortSignal.abort() }],
   ];
-  for (const [name, answer] of between) {
+  for (const [name, answer, options] of between) {
     const books = new Books();
     const shop = books.client();
     books.instead.push("lost");
     await assert.rejects(shop.call("refund", refund, refunding), { code: "UNAVAILABLE" });
-    await answer(books, shop);
+    if (answer !== undefined) books.instead.push(answer);
+    // It was done: whoever is told anything else is told that nobody knows.
+    const told = await shop.call("refund", refund, { ...refunding, ...options }).then(() => "done", (error: { name: string; retry?: string }) => error.retry ?? error.name);
+    assert.ok(["done", "same_key", "after_fix", "AbortError"].includes(told), `${name}: ${told}`);
     assert.deepEqual(await shop.keptIntent("refund-17").then((kept) => kept?.body), refund, name);
-    const { refund_amount } = refund;
-    const other = shop.call("refund", { ...refund, refund_amount: "2.00" }, refunding);
-    await assert.rejects(other, { code: "IDEMPOTENCY_KEY_REUSED" }, name);
-    await shop.call("refund", { ...refund, refund_amount }, refunding);
-    assert.equal(books.done.size, 1, name);
+    await assert.rejects(shop.call("refund", { ...refund, refund_amount: "2.00" }, refunding), { code: "IDEMPOTENCY_KEY_REUSED" }, name);
+    await shop.call("refund", refund, refunding);
+    assert.deepEqual([books.done.size, books.cancelled.size], [1, 0], name);
   }
 });
 
@@ -234,27 +234,37 @@ test("a bare status says nothing: another request does not follow it", async () 
   }
 });
 
-test("the same within one call: a lost attempt, then a refusal at the door", async () => {
+test("the same within one call: a lost attempt that did it, then a refusal at the door", async () => {
   const books = new Books();
   const shop = books.client(memoryStorage(), { retriesMax: 3, retryDelayMs: 0 });
   books.instead.push("lost", bare(403));
-  await assert.rejects(shop.call("refund", refund, refunding), { code: "UNAVAILABLE" });
   await shop.call("refund", refund, refunding);
-  assert.deepEqual([books.keys.length, books.done.size], [3, 1]);
+  assert.deepEqual([books.keys.length, new Set(books.keys).size, books.done.size], [3, 1, 1]);
 });
 
-test("a refusal that comes after the server has looked for the key lets another request follow, with the same key", async () => {
-  for (const [code, status] of [["QR_EXPIRED_OR_INVALID", 409], ["INSUFFICIENT_BALANCE", 402], ["CARD_NOT_ACTIVE", 409]] as const) {
+test("once its key is cancelled a refused intent takes another one, and whatever came late with the first moves nothing", async () => {
+  for (const [code, status] of [["QR_EXPIRED_OR_INVALID", 409], ["INSUFFICIENT_BALANCE", 402], ["NOT_MERCHANT_USER", 403]] as const) {
     const books = new Books();
     const shop = books.client();
     books.instead.push("lost before", problem(code, status, "after_fix"));
     const intent = "order-9";
     await assert.rejects(shop.charge(request, { intent }), { code: "UNAVAILABLE" });
-    await assert.rejects(shop.charge(request, { intent }), { code });
+    await assert.rejects(shop.charge(request, { intent }), { code, keyCancelled: true });
     assert.equal(await shop.keptIntent(intent), undefined);
+    const late = await books.fetch("/api/payment/charge", { headers: { "Idempotency-Key": books.keys[0] ?? "" }, body: JSON.stringify(request) });
+    assert.equal(late.status, 409);
     await shop.charge({ ...request, qr_plain: "701234567890123456789025" }, { intent });
-    assert.deepEqual([books.keys.length, new Set(books.keys).size, books.done.size], [3, 1, 1]);
+    assert.deepEqual([new Set(books.keys).size, books.done.size, books.cancelled.size], [2, 1, 1]);
   }
+});
+
+test("a first refusal keeps the intent's key for the next request, and cancels nothing", async () => {
+  const books = new Books();
+  const shop = books.client();
+  books.instead.push(problem("INSUFFICIENT_BALANCE", 402, "after_fix"));
+  await assert.rejects(shop.charge(request, { intent: "order-9" }), { code: "INSUFFICIENT_BALANCE", keyCancelled: false });
+  await shop.charge({ ...request, raw_amount: "1.00" }, { intent: "order-9" });
+  assert.deepEqual([books.keys.length, new Set(books.keys).size, books.cancelled.size], [2, 1, 0]);
 });
 
 test("an attempt of which nothing was done, or which was never sent, holds nobody to its request", async () => {
@@ -288,50 +298,26 @@ test("what the server takes for the same request is the same here: any order of 
   assert.deepEqual([books.keys.length, new Set(books.keys).size], [2, 1]);
 });
 
-test("a late refusal takes nothing from the request that followed", async () => {
+test("whoever is refused while another tab sends the same intent does not say so before the key is cancelled", async () => {
+  const books = new Books();
+  const held: (() => void)[] = [];
+  // The other tab's request is on its way while the first one is refused.
+  const fetch = async (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    if (!String(url).endsWith("/cancel") && held.length < 2) await new Promise<void>((resolve) => void held.push(resolve));
+    return books.fetch(url, init);
+  };
   const storage = memoryStorage();
-  const held: { resolve: (answer: Response) => void; reject: (error: Error) => void }[] = [];
-  const keys: (string | null)[] = [];
-  const fetch = (_: unknown, init?: RequestInit): Promise<Response> => {
-    keys.push(new Headers(init?.headers).get("Idempotency-Key"));
-    return new Promise((resolve, reject) => void held.push({ resolve, reject }));
-  };
-  const shop = new MpsClient({ baseUrl: "http://127.0.0.1:9", accessToken: () => "t", retriesMax: 0, fetch, storage });
-  /** Under way when it comes back; what it ends with is in the list. */
-  const send = async (body: typeof request): Promise<readonly Promise<unknown>[]> => {
-    const sent = held.length;
-    const call = shop.charge(body, { intent: "order-11" }).catch(() => undefined);
-    while (held.length === sent) await new Promise(setImmediate);
-    return [call];
-  };
-  const refusal = (): Response => problem("INSUFFICIENT_BALANCE", 402, "after_fix");
-  const [one] = await send(request);
-  const [other] = await send(request);
-  held[0]?.resolve(refusal());
-  await one;
-  const next = { ...request, raw_amount: "1.00" };
-  const [last] = await send(next);
-  held[1]?.resolve(refusal());
-  await other;
-  held[2]?.reject(new TypeError("offline"));
-  await last;
-  assert.deepEqual(await shop.keptIntent("order-11").then((kept) => kept?.body), next);
-  assert.equal(new Set(keys).size, 1);
-});
-
-test("no code that the server may answer before it looks for the key lets another request follow", async () => {
-  const documents = readFileSync(new URL("../../docs/rpcs.md", import.meta.url), "utf8");
-  const lists = [...documents.matchAll(/Errors[^:\n]*: ([^|\n]*IDEMPOTENCY_KEY_REUSED[^|\n]*)/g)].map(([, list = ""]) => list.match(/[A-Z]+(?:_[A-Z]+)+/g) ?? []);
-  assert.ok(lists.length >= 8, `${String(lists.length)} functions take a key`);
-  const before = new Set<string>(lists.flatMap((codes: readonly string[]) => codes.slice(0, codes.indexOf("IDEMPOTENCY_KEY_REUSED") + 1)));
-  for (const code of before) {
-    const books = new Books();
-    const shop = books.client();
-    books.instead.push("lost", problem(code, isErrorCode(code) ? errorCatalogue[code].status : 0, "after_fix"));
-    await assert.rejects(shop.charge(request, { intent: "order-12" }), { code: "UNAVAILABLE" });
-    await assert.rejects(shop.charge(request, { intent: "order-12" }), { code });
-    assert.notEqual(await shop.keptIntent("order-12"), undefined, code);
-  }
+  const tab = (): Promise<unknown> => books.client(storage, { fetch }).charge(request, { intent: "order-11" }).catch((error: unknown) => error);
+  books.instead.push(problem("INSUFFICIENT_BALANCE", 402, "after_fix"), problem("INSUFFICIENT_BALANCE", 402, "after_fix"));
+  const first = tab();
+  while (held.length < 1) await new Promise(setImmediate);
+  const other = tab();
+  while (held.length < 2) await new Promise(setImmediate);
+  held[0]?.();
+  assert.deepEqual(await first.then((told) => (told as { keyCancelled?: unknown }).keyCancelled), true);
+  held[1]?.();
+  assert.deepEqual(await other.then((told) => (told as { code?: unknown }).code), "REQUEST_CANCELLED");
+  assert.equal(books.done.size, 0);
 });
 
 test("a forgotten intent is a new one", async () => {

@@ -57,7 +57,7 @@ create function pg_temp.rpcs() returns setof pg_proc language sql as $$
   select p.* from pg_proc p
   where p.pronamespace = 'public'::regnamespace and has_function_privilege('authenticated', p.oid, 'execute')
     -- What only tells the caller of himself, or everybody the same.
-    and p.proname not in ('get_user_profile', 'get_my_merchants', 'list_membership_levels', 'test_connection', 'register_member')
+    and p.proname not in ('get_user_profile', 'get_my_merchants', 'list_card_invitations', 'list_membership_levels', 'test_connection', 'register_member')
 $$;
 
 -- Every RPC, by whom it does not concern.

@@ -100,7 +100,10 @@ select fx.code(:'guest', :'card') as code \gset
 select is(pg_temp.unbind_as(:'manager', :'guest'), 'true', 'an admin unbinds a member');
 select is(pg_temp.unbind_as(:'manager', :'guest'), 'false', 'once');
 select is(fx.refusal(format('select app.find_payment_code(%L)', :'code')), 'PT409 QR_EXPIRED_OR_INVALID', 'and his code is dead');
-select is(pg_temp.bind_as(:'owner', :'friend', 'owner'), 'true', 'with a second owner');
+select is(pg_temp.bind_as(:'owner', :'friend', 'owner'), 'true', 'who asks a friend to own it too');
+select is(pg_temp.unbind_as(:'owner', :'owner'), 'PT409 CANNOT_REMOVE_LAST_OWNER', 'which is an invitation and no owner yet');
+select fx.act_as(:'friend') \g /dev/null
+select is(public.accept_card_invitation(:'card'), true, 'until the friend accepts');
 select is(pg_temp.unbind_as(:'owner', :'owner'), 'true', 'the first may go');
 select is(pg_temp.roles(), 'friend owner, manager admin', 'in the end');
 

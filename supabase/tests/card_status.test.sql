@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(45);
+select plan(47);
 
 select fx.make_member('owner@fixture.example', 100) as owner \gset
 select fx.make_member('stranger@fixture.example') as stranger \gset
@@ -77,6 +77,10 @@ select is(pg_temp.expire(:'admin', :'shared', 'now() + interval ''1 day'''), 'no
 select is((select c.status from app.cards c where c.id = :'shared'), 'active', 'and the expired card is active again');
 select is(pg_temp.expire(:'admin', :'shared', 'null'), 'no refusal', 'or none');
 select is((select c.expires_at from app.cards c where c.id = :'shared'), null, 'which is for ever');
+update app.cards set status = 'expired', status_before_expiry = w.status, expires_at = now() - interval '1 day'
+from (values ('lost')) as w (status) where id = :'shared';
+select is(pg_temp.expire(:'admin', :'shared', 'now() + interval ''1 day'''), 'no refusal', 'a card that was lost when it expired gets an expiry');
+select is((select c.status from app.cards c where c.id = :'shared'), 'lost', 'and is lost again');
 update app.cards set status = 'frozen' where id = :'shared';
 select is(pg_temp.expire(:'admin', :'shared', 'now() + interval ''1 day'''), 'no refusal', 'a frozen card gets one');
 select is((select c.status from app.cards c where c.id = :'shared'), 'frozen', 'and stays frozen');

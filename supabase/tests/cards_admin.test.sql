@@ -160,6 +160,7 @@ select is((select string_agg(c.status, ' ' order by c.card_no) from app.cards c)
 select is(pg_temp.end_of('service', 'public.cron_expire_cards()'), '0', 'once');
 select is((select string_agg(e.actor_role || ' ' || (e.params ->> 'from'), ', ' order by e.params ->> 'from') from audit.event_log e where e.action = 'card.expired'),
   'service active, service frozen, service lost', 'each is audited');
+select is((select string_agg(c.status_before_expiry, ' ' order by c.status_before_expiry) from app.cards c where c.status = 'expired'), 'active frozen lost', 'and keeps what it was before');
 insert into app.cards (card_no, card_type, expires_at) select app.next_card_no('prepaid'), 'prepaid', now() - interval '1 day' from generate_series(1, 501);
 select is(pg_temp.end_of('service', 'public.cron_expire_cards()'), '500', 'in bounded steps');
 select is(pg_temp.end_of('service', 'public.cron_expire_cards()'), '1', 'that go on where the last ended');

@@ -214,7 +214,7 @@ from (values
 ) as a (skew, after, expected);
 select is((app.find_code(fx.offline_code(:'second_handle', :'second_device_key', 1001), null, to_timestamp(30000))).device_step, 1001::bigint,
   'it is the shown step that is found');
-select is(fx.refusal(format('select app.consume_code(row(%L, %L, null, %L, %s), gen_random_uuid(), %L)', :'card', fx.member_id(:'payer'), :'second_handle',
+select is(fx.refusal(format('select app.consume_code(row(%L, %L, null, %L, %s, null), gen_random_uuid(), %L)', :'card', fx.member_id(:'payer'), :'second_handle',
   1000 + a.skew, to_timestamp(30000))), a.expected, format('after the locks, step %s beside the clock', a.skew))
 from (values (-2, 'PT409 QR_EXPIRED_OR_INVALID'), (-1, 'no refusal'), (0, 'no refusal'), (1, 'no refusal'), (2, 'PT409 QR_EXPIRED_OR_INVALID'),
   (0, 'PT409 QR_EXPIRED_OR_INVALID')) as a (skew, expected);

@@ -61,7 +61,7 @@ select is(pg_temp.violated_after(format('update app.cards set balance = balance 
 select is(pg_temp.violated_after(format('update app.cards set points = points + 1 where id = %L', :'card')),
   'points_equal_point_ledger', 'points changed');
 select is(pg_temp.violated_after(format('update app.cards set level = 2 where id = %L', :'card')),
-  'level_follows_points', 'a level changed');
+  'level_equals_its_changes level_follows_points', 'a level changed');
 select is(pg_temp.violated_after(format('delete from app.point_ledger where tx_id = %L', :'tx_id')),
   'points_equal_point_ledger transaction_has_its_points', 'points unrecorded');
 select is(pg_temp.violated_after(format('delete from app.transaction_numbers where tx_id = %L', :'tx_id')),

@@ -186,10 +186,10 @@ from (values
   (:'admin', format('public.update_member_profile(%L, null, %L)', :'ming_id', '+886900000001'), 'PT409 PHONE_ALREADY_REGISTERED')) as c (caller, call, expected);
 select is(pg_temp.end_of(:'ming', format($$ (email) from public.update_member_profile(%L, null, null, 'someone@fixture.example') $$, :'ming_id')), 'someone@fixture.example', 'an e-mail of nobody may be named');
 select fx.make_user('someone@fixture.example') as someone \gset
-select is(pg_temp.end_of(:'someone', $$ public.register_member('S') $$), 'PT409 EMAIL_ALREADY_REGISTERED', 'whose owner is not thereby this member');
-select is((pg_temp.member(:'ming_id')).auth_user_id, :'ming'::uuid, 'who stays who he was');
+select is(left(pg_temp.end_of(:'someone', $$ (name, email) from public.register_member('S') $$), 25), '(S,someone@fixture.exampl', 'until its owner registers, who has confirmed it');
+select is((pg_temp.member(:'ming_id')).auth_user_id, :'ming'::uuid, 'and is not thereby this member');
+select is((pg_temp.member(:'ming_id')).email, null, 'who has it no more');
 select is(pg_temp.end_of(:'admin', format($$ (email) from public.update_member_profile(%L, null, null, 'ming@fixture.example') $$, :'ming_id')), 'ming@fixture.example', 'an admin sets it right');
-select is(left(pg_temp.end_of(:'someone', $$ (name, email) from public.register_member('S') $$), 25), '(S,someone@fixture.exampl', 'and the owner registers');
 
 select fx.make_user('slow@fixture.example') as slow \gset
 update auth.users set phone = '886900000010', email_confirmed_at = null where id = :'slow';
@@ -306,7 +306,7 @@ begin
 end;
 $$;
 select is(pg_temp.tables_that_know('forgetme|gone@|886900000077'), '', 'no table knows his name, phone, e-mail or identity any more');
-select is(pg_temp.tables_that_know(:'ming_id'), 'app.card_bindings app.cards app.external_identities app.member_profiles ', 'which such a search would find');
+select is(pg_temp.tables_that_know(:'ming_id'), 'app.card_bindings app.cards app.external_identities app.member_notices app.member_profiles ', 'which such a search would find');
 select results_eq(format('select c.status, c.points, c.level, c.balance, c.name from app.cards c where c.id in (%L, %L, %L) order by c.card_no', :'gone_card', :'lonely', :'voucher'),
   $$ values ('closed', 0::bigint, 0, 0.00, null::text), ('closed', 1200::bigint, 1, 0.00, null), ('closed', 0::bigint, 0, 0.00, null) $$,
   'the cards that were his alone are closed, points and all');

@@ -58,9 +58,9 @@ select pg_temp.state() as before \gset
 select is(fx.refusal_as('authenticated', :'cashier', format('select public.merchant_charge_by_qr(%L, %L, 1)', 'S1', c.code)), c.expected, c.why)
 from (values (:'code', 'PT409 QR_EXPIRED_OR_INVALID', 'his code pays nothing'), (:'family_code', 'PT409 QR_EXPIRED_OR_INVALID', 'nor for a card of others'),
   (:'offline', 'PT409 QR_EXPIRED_OR_INVALID', 'nor does his device')) as c (code, expected, why);
-select is(fx.refusal_as('authenticated', :'cashier', format('select public.merchant_refund_tx(%L, %L, 1)', 'S1', c.tx_no)), c.expected, c.why)
-from (values (:'own_tx', 'PT409 CARD_NOT_ACTIVE', 'nothing is refunded onto his closed card'),
-  (:'voucher_tx', 'PT409 MEMBER_NOT_ACTIVE', 'nor as a new voucher of his')) as c (tx_no, expected, why);
+select is(fx.refusal_as('authenticated', :'cashier', format('select public.merchant_refund_tx(%L, %L, %s)', 'S1', c.tx_no, c.amount)), c.expected, c.why)
+from (values (:'own_tx', 1, 'PT409 CARD_NOT_ACTIVE', 'nothing is refunded onto his closed card'),
+  (:'voucher_tx', 20, 'PT409 MEMBER_NOT_ACTIVE', 'nor as a new voucher of his')) as c (tx_no, amount, expected, why);
 select is(pg_temp.state(), :'before', 'and none of this left a trace');
 select fx.act_as(:'cashier') \g /dev/null
 select is((select r.refunded_amount from public.merchant_refund_tx('S1', :'family_tx', 10) r), 10.00::numeric, 'what he paid with a card of others goes back onto it');

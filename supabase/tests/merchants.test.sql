@@ -210,8 +210,7 @@ select is(pg_temp.last_audit(), 'admin merchant.suspended merchant SHOP1 {}', 'w
 select is(pg_temp.call_as(:'admin', format('public.admin_suspend_merchant(%L)', :'shop')), 'false', 'once');
 select fx.code(:'member') as code \gset
 select is(pg_temp.refused(:'clerk', format('public.merchant_charge_by_qr(%L, %L, 10)', 'SHOP1', :'code')), 'PT409 MERCHANT_NOT_FOUND_OR_INACTIVE', 'a suspended merchant does not charge');
-select is(fx.refusal(format('select app.lock_active_merchant_for_posting(%L)', :'shop')), 'PT409 MERCHANT_NOT_FOUND_OR_INACTIVE', 'nor posts what it may not');
-select is(fx.refusal('select app.lock_active_merchant_for_posting(null)'), 'PT409 MERCHANT_NOT_FOUND_OR_INACTIVE', 'nor does none');
+select is(pg_temp.refused(:'clerk', format('public.user_recharge_card(%L, 10, p_merchant_code => %L)', fx.standard_card(:'member'), 'SHOP1')), 'PT409 MERCHANT_NOT_FOUND_OR_INACTIVE', 'nor takes cash');
 select is(pg_temp.call_as(:'clerk', format('(r.refunded_amount) from public.merchant_refund_tx(%L, %L, 4) r', 'SHOP1', :'tx_no')), '4.00', 'but it refunds');
 select is(pg_temp.call_as(:'admin', format('public.admin_activate_merchant(%L)', :'shop')), 'true', 'an admin activates');
 select is(pg_temp.last_audit(), 'admin merchant.activated merchant SHOP1 {}', 'which is recorded');

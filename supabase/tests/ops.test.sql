@@ -211,7 +211,7 @@ update app.seal_state set final_at = now() - interval '61 minutes';
 select is(regexp_replace(pg_temp.unhealthy(), '[0-9][0-9: -]+UTC', 'then', 'g'), 'ledger_verified: then, 0 violations; sealed_until: then; seals_verified: then, 0 violations; settlements_generated: then, 0 violations', 'work that is overdue');
 update app.check_runs set ran_at = now() + interval '1 s';
 update app.seal_state set final_at = now();
-select bag_eq('select h."check" from public.system_health_check() h', $$ values ('admin_users'), ('default_partitions_empty'), ('master_key'), ('partitions_ahead'),
+select bag_eq('select h."check" from public.system_health_check() h', $$ values ('admin_users'), ('clock'), ('default_partitions_empty'), ('master_key'), ('partitions_ahead'),
   ('ledger_verified'), ('seals_verified'), ('sealed_until'), ('settlements_generated') $$, 'this is looked at');
 select is(fx.refusal_as('service_role', null, 'select public.system_health_check()'), 'no refusal', 'the service may ask too');
 select fx.act_as_service();
@@ -224,10 +224,11 @@ select format('alter table app.transactions detach partition %s', pg_temp.partit
 select format('drop table %s cascade', pg_temp.partition(1)) \gexec
 select matches(pg_temp.unhealthy(), '^default_partitions_empty: .*; partitions_ahead: missing: [0-9]{6} of app.transactions$', 'a partition that is missing next month');
 select is(pg_temp.as_service('public.cron_ensure_partitions()'), '1', 'cron makes it');
-select is((select (e.actor_role, e.action, e.params)::text from audit.event_log e where e.action = 'partitions.made'), '(service,partitions.made,"{""made"": 1}")', 'which is recorded');
+select is((select (e.actor_role, e.action, e.params - 'month')::text from audit.event_log e where e.action = 'partitions.made'), '(service,partitions.made,"{""log"": ""app.transactions""}")', 'which is recorded');
+select is(pg_temp.as_service('public.cron_ensure_partitions()'), '1', 'then it moves the row to its month');
 select is(pg_temp.as_service('public.cron_ensure_partitions()'), '0', 'once');
-select is((select count(*)::int from audit.event_log e where e.action = 'partitions.made'), 1, 'and nothing to do is not recorded');
-select is(pg_temp.unhealthy(), 'default_partitions_empty: rows in the default partition of audit.event_log', 'then it is there');
+select is((select count(*)::int from audit.event_log e where e.action = 'partitions.made'), 2, 'and nothing to do is not recorded');
+select is(pg_temp.unhealthy(), 'all is well', 'then all is well again');
 select format('alter table app.transactions detach partition %s', pg_temp.partition(0)) \gexec
 select matches(pg_temp.unhealthy(), 'partitions_ahead: missing: [0-9]{6} of app.transactions$', 'one that is there but no part of its log is missing');
 rollback to savepoint whole;

@@ -24,7 +24,7 @@ select pg_temp.age(c, interval '89 days 23 hours') from unnest(array[:'consumed'
 select fx.act_as_service();
 create temporary table state as select * from fx.state();
 select is(public.cron_purge(), 0, 'what ended less than 90 days ago stays');
-select set_eq('select * from fx.state()', 'select * from state', 'and nothing is written');
+select set_eq($$ select s::text from fx.state() s where s::text not like '(app.clock_state,%' $$, $$ select s::text from state s where s::text not like '(app.clock_state,%' $$, 'and nothing but what the clock showed is written');
 select pg_temp.age(:'revoked', interval '90 days 1 second');
 select is(public.cron_purge(), 1, 'a code that was revoked 90 days ago goes');
 select is((select count(*)::int from app.payment_codes where revoked_at is not null), 0, 'that one');

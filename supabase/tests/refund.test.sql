@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(40);
+select plan(53);
 
 select fx.make_merchant('S1');
 select fx.make_merchant('S2');
@@ -95,10 +95,32 @@ update app.settings set value = 'clawback' where key = 'refund_points';
 select fx.make_card('voucher', 100, null, :'payer') as voucher \gset
 update app.cards set expires_at = now() + interval '5 days' where id = :'voucher';
 select pg_temp.pay(:'payer', :'voucher', :'cashier', 60) as tx_no \gset
+select * from pg_temp.refuses('PT422 REFUND_WHOLE_ONLY', 'a voucher is not refunded in parts', :'cashier', :'tx_no', '59.99');
+select * from pg_temp.refuses('PT409 REFUND_EXCEEDS_REMAINING', 'nor above what it paid', :'cashier', :'tx_no', '60.01');
 select is(pg_temp.refund(:'cashier', :'tx_no', 60), '60.00 0.00 0 f', 'a voucher''s refund');
+select * from pg_temp.refuses('PT409 REFUND_EXCEEDS_REMAINING', 'and once', :'cashier', :'tx_no', '60');
 select is((select count(*)::int from app.cards c join app.cards o on o.id = :'voucher'
-           where c.card_type = 'voucher' and c.status = 'active' and c.balance = 60 and c.expires_at = o.expires_at
-             and c.personal_member_id = o.personal_member_id), 1, 'is a new voucher of the same owner and expiry');
+           where c.card_type = 'voucher' and c.status = 'active' and c.balance = 60
+             and c.personal_member_id = o.personal_member_id), 1, 'is a new voucher of the same owner');
+create function pg_temp.voucher_of(p_tx_no text) returns uuid language sql as $$
+  select r.card_id from app.transactions r join app.transactions t on t.id = r.original_tx_id where t.tx_no = p_tx_no $$;
+create function pg_temp.expiry(p_card uuid) returns timestamptz language sql as $$ select c.expires_at from app.cards c where c.id = p_card $$;
+select created_at as paid_at from app.transactions where tx_no = :'tx_no' \gset
+select pg_temp.voucher_of(:'tx_no') as reissued \gset
+select is(pg_temp.expiry(:'reissued'), :'paid_at'::timestamptz + interval '30 days', 'it lives 30 days from the payment when the first one lived no longer');
+update app.cards set expires_at = now() + interval '3 days' where id = :'reissued';
+select pg_temp.pay(:'payer', :'reissued', :'cashier', 50) as again \gset
+select is(pg_temp.refund(:'cashier', :'again', 50), '50.00 0.00 0 f', 'what it pays is refunded too');
+select is(pg_temp.expiry(pg_temp.voucher_of(:'again')), pg_temp.expiry(:'reissued'), 'by one that lives no longer for it');
+select fx.make_card('voucher', 10, null, :'payer') as lasting \gset
+update app.cards set expires_at = now() + interval '90 days' where id = :'lasting';
+select pg_temp.pay(:'payer', :'lasting', :'cashier', 10) as tx_of_lasting \gset
+select is(pg_temp.refund(:'cashier', :'tx_of_lasting', 10), '10.00 0.00 0 f', 'a lasting voucher is refunded');
+select is(pg_temp.expiry(pg_temp.voucher_of(:'tx_of_lasting')), pg_temp.expiry(:'lasting'), 'by one of the same expiry');
+select fx.make_card('voucher', 10, null, :'payer') as endless \gset
+select pg_temp.pay(:'payer', :'endless', :'cashier', 10) as tx_of_endless \gset
+select is(pg_temp.refund(:'cashier', :'tx_of_endless', 10), '10.00 0.00 0 f', 'one without expiry is refunded');
+select is(pg_temp.expiry(pg_temp.voucher_of(:'tx_of_endless')), null, 'by one without');
 select is(pg_temp.card(:'voucher'), '0.00 0 0', 'the spent one stays spent');
 select fx.make_card('prepaid', 100) as prepaid \gset
 select fx.bind(:'prepaid', :'payer', 'owner');

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::cache::{compiled, outputs};
 use crate::files;
 use crate::process;
 use crate::report::{self, Outcome};
@@ -20,7 +21,7 @@ use crate::setup::{self, Need, tools};
 #[command(after_help = "Example: cargo xtask build")]
 pub(crate) struct Options {}
 
-/// What one step reads and writes, from the root.
+/// What one step reads and writes, from the root. The outputs are all that it leaves: files, and folders as a whole.
 struct Step {
     name: &'static str,
     inputs: &'static [&'static str],
@@ -41,7 +42,7 @@ const PACKAGE: Step = Step {
         "pkg/tsconfig.json",
         "package-lock.json",
     ],
-    outputs: &["pkg/dist"],
+    outputs: &["pkg/dist", "pkg/LICENSE-APACHE", "pkg/LICENSE-MIT"],
 };
 
 const EDGE: Step = Step {
@@ -54,12 +55,18 @@ const EDGE: Step = Step {
         "edge/wrangler.toml",
         "package-lock.json",
     ],
-    outputs: &["edge/build/index.js"],
+    outputs: &["edge/build"],
 };
 
 /// The same with the route that panics, beside the one that is deployed.
 const EDGE_PANICKING: Step =
-    Step { name: "edge that panics", inputs: EDGE.inputs, outputs: &["edge/build-panic/index.js"] };
+    Step { name: "edge that panics", inputs: EDGE.inputs, outputs: &["edge/build-panic"] };
+
+/// The same as it is developed.
+const EDGE_DEV: Step = Step { name: "edge for development", inputs: EDGE.inputs, outputs: &[DEV_FOLDER] };
+
+/// Where it is built.
+pub(crate) const DEV_FOLDER: &str = "edge/build-dev";
 
 /// The site contains the package, so its stamp does too.
 const WWW: Step = Step {
@@ -74,14 +81,16 @@ const WWW: Step = Step {
         "pkg/package.json",
         "package-lock.json",
     ],
-    outputs: &["www/dist/index.html"],
+    outputs: &["www/dist"],
 };
 
 pub(crate) fn run(repository: &Repository, _options: &Options) -> Result<()> {
     setup::ensure(repository, Need::BUILD)?;
+    report::step("compiled dependencies", || compiled::restore(repository))?;
     package(repository)?;
     edge(repository)?;
-    www(repository)
+    www(repository)?;
+    report::step("compiled dependencies, for the next checkout", || compiled::keep(repository))
 }
 
 /// Builds the npm package, the core in it as wasm.
@@ -117,6 +126,11 @@ pub(crate) fn edge(repository: &Repository) -> Result<()> {
     worker(repository, &EDGE, &["--release", "--panic-unwind"])
 }
 
+/// Builds a Worker soon: with the standard library as it comes, where a panic ends all requests of the isolate, and larger and slower.
+pub(crate) fn dev_edge(repository: &Repository) -> Result<()> {
+    worker(repository, &EDGE_DEV, &["--profile", "worker-dev", "--no-opt", "--out-dir", "build-dev"])
+}
+
 /// Builds a Worker for the tests that can be made to panic; beyond the first it compiles the edge's own crate only. It need not be
 /// small, so that the minutes of wasm-opt are spared.
 pub(crate) fn panicking_edge(repository: &Repository) -> Result<()> {
@@ -131,7 +145,9 @@ fn worker(repository: &Repository, step: &Step, options: &[&str]) -> Result<()> 
         let mut command = Command::new(tools::WORKER_BUILD.program(repository)?);
         command.args(options).current_dir(repository.join("edge")).env("PATH", path(repository)?);
         with_wasm_tools(repository, &toolchain, &mut command)?;
-        toolchain.pose_as_nightly(repository, &mut command)?;
+        if options.contains(&"--panic-unwind") {
+            toolchain.pose_as_nightly(repository, &mut command)?;
+        }
         Ok(command)
     })
 }
@@ -181,26 +197,41 @@ impl Step {
             let wanted = self.hash(repository, tools)?;
             let stamp = self.stamp(repository);
             let is_same = fs::read_to_string(&stamp).is_ok_and(|found| found == wanted);
-            if is_same && self.outputs.iter().all(|output| repository.join(output).exists()) {
+            if is_same && self.missing(repository).is_none() {
                 return Ok(Outcome::Cached("unchanged".to_owned()));
             }
             let _ = fs::remove_file(&stamp);
-            process::must(&mut command()?).with_context(|| format!("cannot build the {}", self.name))?;
-            if let Some(missing) = self.outputs.iter().find(|output| !repository.join(output).exists()) {
-                bail!("the build of the {} made no {missing}", self.name);
-            }
+            let outcome = if outputs::restore(repository, self.name, &wanted, self.outputs)? {
+                Outcome::Cached("as another checkout built it".to_owned())
+            } else {
+                process::must(&mut command()?).with_context(|| format!("cannot build the {}", self.name))?;
+                if let Some(missing) = self.missing(repository) {
+                    bail!("the build of the {} made no {missing}", self.name);
+                }
+                // What changed while it was built may or may not be in it.
+                if self.hash(repository, tools)? == wanted {
+                    outputs::keep(repository, self.name, &wanted, self.outputs)?;
+                }
+                Outcome::Done(String::new())
+            };
             if let Some(folder) = stamp.parent() {
                 fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
             }
             // What changed while it was built is built again next time.
             fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
-            Ok(Outcome::Done(String::new()))
+            Ok(outcome)
         })
+    }
+
+    fn missing(&self, repository: &Repository) -> Option<&str> {
+        self.outputs.iter().copied().find(|output| !repository.join(output).exists())
     }
 
     fn hash(&self, repository: &Repository, tools: &str) -> Result<String> {
         let inputs: Vec<&str> = RUST_INPUTS.iter().chain(self.inputs).copied().collect();
-        files::hash(repository.root(), &inputs, tools)
+        // Flags change what comes out, and other checkouts may have others.
+        let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].map(|name| format!("{:?}", env::var_os(name)));
+        files::hash(repository.root(), &inputs, &format!("{tools}\n{flags:?}"))
     }
 
     fn stamp(&self, repository: &Repository) -> PathBuf {

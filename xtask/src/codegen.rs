@@ -1,4 +1,4 @@
-//! Writes every copy of spec/errors.toml and spec/limits.toml that is not SQL by hand, or checks that none is stale.
+//! Writes every copy of spec/*.toml that is not SQL by hand, or checks that none is stale.
 
 mod pgtap;
 mod routes;
@@ -75,6 +75,11 @@ fn copies(root: &Path, spec: &Spec) -> Result<Vec<Copy>> {
             text: rust::format(root, &rust::error_code(spec))?,
         },
         Copy { path: "crates/core/src/generated/limits.rs", text: rust::format(root, &rust::limits(spec))? },
+        Copy {
+            path: "crates/client/src/generated/upstream_codes.rs",
+            text: rust::format(root, &rust::upstream_codes(spec))?,
+        },
+        Copy { path: "pkg/src/generated/upstream_codes.ts", text: typescript::upstream_codes(spec) },
         Copy { path: "pkg/src/generated/errors.ts", text: typescript::errors(spec) },
         Copy { path: "pkg/src/generated/limits.ts", text: typescript::limits(spec) },
         Copy { path: "pkg/src/generated/routes.ts", text: routes::typescript(&openapi)? },
@@ -100,7 +105,8 @@ mod tests {
         let root = env::temp_dir().join(format!("mps-codegen-{}", process::id()));
         fs::create_dir_all(root.join("spec"))?;
         fs::create_dir_all(root.join("edge"))?;
-        for path in ["rustfmt.toml", "spec/errors.toml", "spec/limits.toml", super::OPENAPI] {
+        let specs = ["spec/errors.toml", "spec/limits.toml", "spec/upstream_codes.toml"];
+        for path in specs.into_iter().chain(["rustfmt.toml", super::OPENAPI]) {
             fs::copy(repository.join(path), root.join(path))?;
         }
         assert!(codegen(&root, true).is_err(), "missing copies are stale");

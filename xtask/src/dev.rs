@@ -10,6 +10,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::build;
+use crate::cache::compiled;
+use crate::forecast::{Forecast, Plan};
+use crate::lanes;
 use crate::process;
 use crate::report;
 use crate::repository::Repository;
@@ -30,6 +33,12 @@ const DEMO_USERS: &[(&str, &str, &str)] = &[
     ("hua@demo.example", "member, owns a shared card", "李小華 · 會員"),
     ("cashier@demo.example", "cashier of SHOP001, terminal K7Q2ZD", "示範咖啡 · 收銀員"),
     ("admin@demo.example", "administrator", "管理者"),
+];
+
+/// The steps of a first start, by their names elsewhere.
+const PLAN: Plan = &[
+    &[&[("wasm-bindgen", 80), ("worker-build", 140)], &[("wasm32 target", 10), ("npm packages", 40)]],
+    &[&[("edge for development", 140)], &[("npm package", 80), ("web site", 10)]],
 ];
 
 /// Run Supabase, the edge and the web site here, with demo data, until Ctrl-C
@@ -55,10 +64,7 @@ pub(crate) struct Options {
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let start = Instant::now();
     let mut lock = lock(repository)?;
-    setup::ensure(repository, Need::BUILD)?;
-    build::package(repository)?;
-    build::edge(repository)?;
-    build::www(repository)?;
+    build_all(repository)?;
 
     let www_port = choose_port("the web site", options.port_www)?;
     let edge_port = choose_port("the edge", options.port_edge)?;
@@ -74,7 +80,8 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let www_url = format!("http://127.0.0.1:{www_port}");
     let origins = format!("{www_url},http://localhost:{www_port}");
     let settings = Settings { port: edge_port, supabase_url: &lite.url(), keys: &keys, origins: &origins };
-    let mut edge = Edge::start(repository, &settings, logs.join("edge.log"))?;
+    let folder = repository.join(build::DEV_FOLDER);
+    let mut edge = Edge::start_build(repository, &folder, &settings, &[], logs.join("edge.log"))?;
     // Minus signs, as `kill` wants the numbers of process groups.
     write!(lock, " -{} -{}", lite.service().id(), edge.service().id())?;
     let config = www::config(&edge.url(), &keys.publishable, &demo_logins());
@@ -84,6 +91,21 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
 
     show(&www_url, &edge, &lite, start.elapsed());
     watch(&mut edge, &mut lite)
+}
+
+/// Builds everything, the edge beside the pages, and tells how long that will still take.
+fn build_all(repository: &Repository) -> Result<()> {
+    let _forecast = Forecast::of(PLAN);
+    setup::ensure(repository, Need::BUILD)?;
+    report::step("compiled dependencies", || compiled::restore(repository))?;
+    lanes::beside(
+        || build::dev_edge(repository),
+        || {
+            build::package(repository)?;
+            build::www(repository)
+        },
+    )?;
+    report::step("compiled dependencies, for the next checkout", || compiled::keep(repository))
 }
 
 fn demo_logins() -> Vec<DemoLogin<'static>> {

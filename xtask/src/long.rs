@@ -8,8 +8,6 @@ use crate::setup::{self, Need};
 use crate::test::database::TestCluster;
 use crate::test::runner;
 
-const PACKAGE: &str = "mps-db-tests";
-
 /// Call every money RPC from 16 connections that hang up at random, then hold answers and books against each other
 #[derive(Args)]
 #[command(
@@ -60,7 +58,7 @@ fn run(repository: &Repository, files: &[&str], asked: &[(&str, u64)]) -> Result
     let cluster = TestCluster::start(repository)?;
     let mut environment = vec![("MPS_TEST_PG_URL", cluster.cluster().url("postgres"))];
     environment.extend(asked.iter().map(|(name, number)| (*name, number.to_string())));
-    let tally = runner::rust_files(repository, PACKAGE, files, &environment)?;
+    let tally = runner::rust_files(repository, files, &environment)?;
     if tally.failed > 0 || tally.passed == 0 {
         bail!("{tally}; the logs of the database are in {}", repository.logs()?.display());
     }

@@ -2,11 +2,14 @@
 
 mod bench;
 mod build;
+mod cache;
 mod codegen;
 mod dev;
 mod docs;
 mod files;
+mod forecast;
 mod fuzz;
+mod lanes;
 mod long;
 mod process;
 mod report;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use anstream::{eprintln, println};
 use anyhow::{Error, Result};
 
+use crate::forecast;
+
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const GREEN: &str = "\x1b[32m";
@@ -22,7 +24,11 @@ pub(crate) enum Outcome {
 /// Runs one step and shows its one line.
 pub(crate) fn step(name: &str, work: impl FnOnce() -> Result<Outcome>) -> Result<()> {
     let start = Instant::now();
-    match work() {
+    forecast::begin(name);
+    let result = work();
+    let took = matches!(result, Ok(Outcome::Done(_))).then(|| start.elapsed());
+    forecast::end(name, took);
+    match result {
         Ok(Outcome::Cached(how)) => println!("{GREEN}✓{RESET} {name} {DIM}({}cached){RESET}", before(&how)),
         Ok(Outcome::Done(how)) => {
             println!("{GREEN}✓{RESET} {name} {DIM}({}{}){RESET}", before(&how), seconds(start.elapsed()));
@@ -65,7 +71,8 @@ fn before(how: &str) -> String {
     if how.is_empty() { String::new() } else { format!("{how}, ") }
 }
 
-fn seconds(elapsed: Duration) -> String {
+/// A time as a person reads it.
+pub(crate) fn seconds(elapsed: Duration) -> String {
     if elapsed.as_secs() >= 60 {
         format!("{} min {} s", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
     } else {

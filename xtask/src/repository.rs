@@ -57,15 +57,20 @@ impl Repository {
     }
 }
 
-/// The folder of one tool of one version, outside the checkout so that a fresh clone finds it.
-pub(crate) fn tool_folder(name: &str, version: &str) -> Result<PathBuf> {
+/// What outlives a checkout, so that a fresh clone finds it.
+pub(crate) fn cache_folder() -> Result<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(cache) => PathBuf::from(cache),
         None => env::home_dir()
             .context("no home folder: set XDG_CACHE_HOME to a folder for tools")?
             .join(".cache"),
     };
-    Ok(cache.join("mps/tools").join(format!("{name}-{version}")))
+    Ok(cache.join("mps"))
+}
+
+/// The folder of one tool of one version.
+pub(crate) fn tool_folder(name: &str, version: &str) -> Result<PathBuf> {
+    Ok(cache_folder()?.join("tools").join(format!("{name}-{version}")))
 }
 
 /// The first program of that name on PATH.

@@ -12,6 +12,7 @@ pub(crate) mod wasm_target;
 use anyhow::Result;
 use clap::Args;
 
+use crate::lanes;
 use crate::report;
 use crate::repository::Repository;
 
@@ -50,11 +51,19 @@ impl Need {
     /// What `build` and `dev` need.
     pub(crate) const BUILD: &[Self] = &[Self::WasmTarget, Self::WasmTools, Self::Npm];
 
+    /// By `cargo install`, one after the other: they share what they are made of.
+    fn is_compiled(self) -> bool {
+        matches!(self, Self::WasmTools | Self::Postrust)
+    }
+
     fn ensure(self, repository: &Repository) -> Result<()> {
         match self {
             Self::WasmTarget => report::step("wasm32 target", || wasm_target::ensure(repository)),
             Self::WasmTools => {
-                tools::TOOLS.iter().try_for_each(|tool| report::step(tool.name, || tool.ensure(repository)))
+                let target = tools::target()?;
+                tools::TOOLS
+                    .iter()
+                    .try_for_each(|tool| report::step(tool.name, || tool.ensure(repository, &target)))
             }
             Self::Npm => report::step("npm packages", || npm::ensure(repository)),
             Self::Postgres => report::step("PostgreSQL with pgTAP and plpgsql_check", postgres::ensure),
@@ -69,7 +78,13 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     ensure(repository, if options.tests { Need::ALL } else { Need::BUILD })
 }
 
-/// Sees to each need; the first that cannot be met stops with what to do.
+/// Sees to each need: compiles programs beside everything else, which mostly waits for downloads. The first need that cannot be met stops
+/// all with what to do.
 pub(crate) fn ensure(repository: &Repository, needs: &[Need]) -> Result<()> {
-    Need::ALL.iter().filter(|need| needs.contains(need)).try_for_each(|need| need.ensure(repository))
+    let wanted = Need::ALL.iter().filter(|need| needs.contains(need));
+    let (compiled, other): (Vec<&Need>, Vec<&Need>) = wanted.partition(|need| need.is_compiled());
+    lanes::beside(
+        || compiled.iter().try_for_each(|need| need.ensure(repository)),
+        || other.iter().try_for_each(|need| need.ensure(repository)),
+    )
 }

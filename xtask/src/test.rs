@@ -1,16 +1,18 @@
-//! `cargo xtask test`: every stage in turn, going on after a failed one, and one line at the end.
+//! `cargo xtask test`: every stage, going on after a failed one; what each cost, and one line at the end.
 
 mod checks;
+mod costs;
 pub(crate) mod database;
 pub(crate) mod deploy;
-mod fuzz;
+mod lane;
 mod load;
 pub(crate) mod runner;
+mod schemathesis;
 mod secrets;
 mod tally;
 mod web;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anstream::println;
@@ -18,17 +20,21 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::build;
+use crate::cache::compiled;
 use crate::process;
 use crate::report;
 use crate::repository::Repository;
 use crate::setup::{self, Need};
+use costs::{Cost, Costs};
 use database::TestCluster;
+use lane::Lane;
+use runner::Selection;
 use tally::Tally;
 
 /// Run every test, setting up what they need
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only db\n  cargo xtask test --only fmt --only clippy\n  cargo xtask test --only e2e --filter charge"
+    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only db\n  cargo xtask test --only fmt --only clippy\n  cargo xtask test --only e2e --filter charge\n  cargo xtask test --long"
 )]
 pub(crate) struct Options {
     /// Run these stages only
@@ -37,12 +43,19 @@ pub(crate) struct Options {
     /// Of the Rust tests of a stage, run those with this in their name
     #[arg(long, value_name = "TEXT", requires = "only")]
     filter: Option<String>,
+    /// In full length, as every night: a longer storm, more inputs for each parser, requests of every shape as three people, a Worker
+    /// that panics
+    #[arg(long)]
+    long: bool,
     /// Show the stages and what each one checks
     #[arg(long)]
     list: bool,
+    /// Where to write what each stage cost, for the run that this one is a part of
+    #[arg(long, hide = true, value_name = "FILE")]
+    costs: Option<PathBuf>,
 }
 
-/// A stage; they run in this order, the quick ones first.
+/// A stage; they run in this order, the quick ones first, but for those that run beside others.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
     /// Rust is formatted
@@ -74,25 +87,39 @@ enum Stage {
     /// Charges by sixteen at a time and a short soak, through the edge and past it, and every one in the books once
     Load,
     /// Requests of every shape to the edge: no failure, no answer that openapi.json does not have
-    Fuzz,
+    Schemathesis,
     /// The web site in Chromium
     Browser,
 }
 
+/// Of a long run: calls of the storm, cases of each rule that Rust and SQL share, inputs for each parser.
+const LENGTHS: &[(&str, u64)] =
+    &[("MPS_STORM_OPERATIONS", 100_000), ("MPS_DIFF_CASES", 20_000), ("MPS_FUZZ_RUNS", 100_000)];
+
 /// What stages share: the checkout, and the database once one of them has started it.
-struct Bench<'a> {
+struct TestContext<'a> {
     repository: &'a Repository,
     cluster: Option<TestCluster>,
     filter: Option<&'a str>,
+    is_long: bool,
 }
 
-impl Bench<'_> {
+impl TestContext<'_> {
     /// The private cluster, started at the first call.
     fn cluster(&mut self) -> Result<&TestCluster> {
         if self.cluster.is_none() {
             self.cluster = Some(TestCluster::start(self.repository)?);
         }
         self.cluster.as_ref().ok_or_else(|| anyhow::anyhow!("no cluster"))
+    }
+
+    /// How much the tests try that may try any number: in a short run as much as they do by themselves.
+    fn lengths(&self) -> Vec<(&'static str, String)> {
+        if self.is_long {
+            LENGTHS.iter().map(|(variable, number)| (*variable, number.to_string())).collect()
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -108,25 +135,42 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         .copied()
         .filter(|stage| options.only.is_empty() || options.only.contains(stage))
         .collect();
+    let mut costs = Costs::default();
+    let start = Instant::now();
     set_up(repository, &chosen)?;
-    let mut bench = Bench { repository, cluster: None, filter: options.filter.as_deref() };
-    let mut total = Tally::default();
-    for stage in chosen {
-        report::heading(&stage.name());
-        let start = Instant::now();
-        let tally = settle(stage.run(&mut bench));
-        if process::is_interrupted() {
-            bail!("interrupted");
-        }
-        report::verdict(tally.failed == 0, &format!("{}: {tally}", stage.name()), start.elapsed());
-        total += tally;
+    costs.add(Cost {
+        stage: "setup".to_owned(),
+        tally: Tally::default(),
+        seconds: start.elapsed().as_secs(),
+    });
+    let mut context =
+        TestContext { repository, cluster: None, filter: options.filter.as_deref(), is_long: options.long };
+    if options.only.is_empty() {
+        run_in_two_lanes(&mut context, &chosen, &mut costs)?;
+    } else {
+        chosen.iter().try_for_each(|stage| stage.run_and_tell(&mut context, &mut costs))?;
     }
-    drop(bench);
-    println!("\n{total}");
+    drop(context);
+    report::step("compiled dependencies, for the next checkout", || compiled::keep(repository))?;
+    if let Some(file) = &options.costs {
+        costs.write(file)?;
+    }
+    let total = costs.total();
+    println!("\n{costs}\n{total}");
     if total.failed > 0 {
         bail!("some tests failed; the logs of the services are in {}", repository.logs()?.display());
     }
     Ok(())
+}
+
+/// The stages of the npm package and the Worker's build beside those of Rust and SQL: each has long stretches of one processor. Then those
+/// that have everything running, one after another.
+fn run_in_two_lanes(context: &mut TestContext, chosen: &[Stage], costs: &mut Costs) -> Result<()> {
+    let of = |when: When| chosen.iter().filter(move |stage| stage.when() == when);
+    let lane = Lane::start(context, &of(When::Beside).map(|stage| stage.name()).collect::<Vec<_>>())?;
+    of(When::First).try_for_each(|stage| stage.run_and_tell(context, costs))?;
+    lane.finish(costs)?;
+    of(When::Last).try_for_each(|stage| stage.run_and_tell(context, costs))
 }
 
 /// A stage that could not run, or ran nothing, counts as one failure.
@@ -147,7 +191,19 @@ fn settle(result: Result<Tally>) -> Tally {
 fn set_up(repository: &Repository, chosen: &[Stage]) -> Result<()> {
     report::heading("setup");
     let needs: Vec<Need> = chosen.iter().flat_map(|stage| stage.needs()).copied().collect();
-    setup::ensure(repository, &needs)
+    setup::ensure(repository, &needs)?;
+    report::step("compiled dependencies", || compiled::restore(repository))
+}
+
+/// When a stage of the whole run has its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Rust and SQL by themselves.
+    First,
+    /// The npm package and the Worker's build, at the same time.
+    Beside,
+    /// What needs all of them.
+    Last,
 }
 
 impl Stage {
@@ -161,6 +217,28 @@ impl Stage {
             .unwrap_or_default()
     }
 
+    fn when(self) -> When {
+        match self {
+            Self::Fmt | Self::Tidy | Self::Codegen | Self::Clippy | Self::Unit | Self::Db | Self::Schema => {
+                When::First
+            }
+            Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::Beside,
+            Self::E2e | Self::Load | Self::Schemathesis | Self::Browser => When::Last,
+        }
+    }
+
+    fn run_and_tell(self, context: &mut TestContext, costs: &mut Costs) -> Result<()> {
+        report::heading(&self.name());
+        let start = Instant::now();
+        let tally = settle(self.run(context));
+        if process::is_interrupted() {
+            bail!("interrupted");
+        }
+        report::verdict(tally.failed == 0, &format!("{}: {tally}", self.name()), start.elapsed());
+        costs.add(Cost { stage: self.name(), tally, seconds: start.elapsed().as_secs() });
+        Ok(())
+    }
+
     fn needs(self) -> &'static [Need] {
         use Need::{Chromium, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
         match self {
@@ -171,34 +249,34 @@ impl Stage {
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
             Self::E2e | Self::Load => &[WasmTarget, WasmTools, Npm, Postgres, Postrust],
-            Self::Fuzz => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
+            Self::Schemathesis => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
             Self::Packaging | Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
         }
     }
 
-    fn run(self, bench: &mut Bench) -> Result<Tally> {
+    fn run(self, context: &mut TestContext) -> Result<Tally> {
         match self {
-            Self::Fmt => checks::fmt(bench),
-            Self::Tidy => checks::tidy(bench),
-            Self::Codegen => checks::codegen(bench),
-            Self::Clippy => checks::clippy(bench),
-            Self::Unit => unit(bench),
-            Self::Db => database::stage(bench),
-            Self::Schema => checks::schema(bench),
-            Self::Lint => checks::lint(bench),
-            Self::Docs => checks::docs(bench),
-            Self::Pkg => package(bench),
-            Self::Packaging => web::packaging(bench),
-            Self::Deploy => deploy::stage(bench),
-            Self::E2e => web::e2e(bench),
-            Self::Load => load::stage(bench),
-            Self::Fuzz => fuzz::stage(bench),
-            Self::Browser => web::browser(bench),
+            Self::Fmt => checks::fmt(context),
+            Self::Tidy => checks::tidy(context),
+            Self::Codegen => checks::codegen(context),
+            Self::Clippy => checks::clippy(context),
+            Self::Unit => unit(context),
+            Self::Db => database::stage(context),
+            Self::Schema => checks::schema(context),
+            Self::Lint => checks::lint(context),
+            Self::Docs => checks::docs(context),
+            Self::Pkg => package(context),
+            Self::Packaging => web::packaging(context),
+            Self::Deploy => deploy::stage(context),
+            Self::E2e => web::e2e(context),
+            Self::Load => load::stage(context),
+            Self::Schemathesis => schemathesis::stage(context),
+            Self::Browser => web::browser(context),
         }
     }
 }
 
-fn unit(bench: &Bench) -> Result<Tally> {
+fn unit(context: &TestContext) -> Result<Tally> {
     let packages = &[
         "mps-core",
         "mps-client",
@@ -209,14 +287,15 @@ fn unit(bench: &Bench) -> Result<Tally> {
         "mps-fuzz",
         "xtask",
     ];
-    let mut total = runner::rust_tests(bench.repository, packages, &[], bench.filter)?;
-    total += runner::rust_examples(bench.repository, &["mps-core", "mps-client"])?;
+    let selection = Selection { packages, filter: context.filter, ..Selection::default() };
+    let mut total = runner::rust_tests(context.repository, selection, &context.lengths())?;
+    total += runner::rust_examples(context.repository)?;
     Ok(total)
 }
 
-fn package(bench: &Bench) -> Result<Tally> {
-    build::package(bench.repository)?;
-    runner::node_tests(bench.repository, Path::new("pkg"), &[])
+fn package(context: &TestContext) -> Result<Tally> {
+    build::package(context.repository)?;
+    runner::node_tests(context.repository, Path::new("pkg"), &[])
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (member, cashier) = (signed_in("MPS_MEMBER_TOKEN")?, signed_in("MPS_CASHIER_TOKEN")?);
 
-    let code = client.call(&member, &RotateCardQr { card_id: &card_id, ttl_seconds: Some(60) }).await?;
+    let code = client
+        .call(&member, &RotateCardQr { card_id: &card_id, ttl_seconds: Some(60), amount_max: None })
+        .await?;
     let (qr_plain, raw_amount) = (code.qr_plain.as_str(), Money::parse_price("12.50")?);
     let (key, merchant) = (format!("pay-{}", code.qr_expires_at), merchant_code.as_str());
     let quote = QuotePayment { merchant_code: merchant, qr_plain, raw_amount, terminal_code: None };

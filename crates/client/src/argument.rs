@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use mps_core::limits::tag::BYTES_MAX;
 use mps_core::{ErrorCode, Money};
 use rust_decimal::Decimal;
 use serde::de::Error;
@@ -24,8 +25,22 @@ fn amount_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::
     Err(D::Error::custom("an amount is a string or a number"))
 }
 
+/// The schema of an amount's text. Above zero, one of its digits is none: a second pattern says so, which programs that make up requests
+/// understand better than a look ahead.
+#[cfg(feature = "schema")]
+pub fn amount_schema(pattern: &str, may_be_zero: bool) -> schemars::Schema {
+    if may_be_zero {
+        return schemars::json_schema!({"type": "string", "pattern": pattern});
+    }
+    schemars::json_schema!({"type": "string", "pattern": pattern, "allOf": [{"pattern": "[1-9]"}]})
+}
+
+/// The text of an amount that is not below zero.
+#[cfg(feature = "schema")]
+pub const PLAIN_AMOUNT: &str = r"^[0-9]{1,12}(\.[0-9]{1,2})?$";
+
 macro_rules! amount {
-    ($(#[$doc:meta])* $name:ident, $code:ident, $parse:expr, $pattern:literal) => {
+    ($(#[$doc:meta])* $name:ident, $code:ident, $parse:expr, $pattern:expr, $may_be_zero:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         pub struct $name(String);
@@ -63,7 +78,7 @@ macro_rules! amount {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({"type": "string", "pattern": $pattern})
+                amount_schema($pattern, $may_be_zero)
             }
         }
     };
@@ -75,23 +90,23 @@ fn positive(text: &str) -> Option<String> {
 
 amount! {
     /// A price: a plain decimal above zero with at most two decimals.
-    Price, InvalidPrice, positive, r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+    Price, InvalidPrice, positive, PLAIN_AMOUNT, false
 }
 amount! {
     /// What goes back: as a price.
-    RefundAmount, InvalidRefundAmount, positive, r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+    RefundAmount, InvalidRefundAmount, positive, PLAIN_AMOUNT, false
 }
 amount! {
     /// What is put onto a card: as a price.
-    RechargeAmount, InvalidRechargeAmount, positive, r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+    RechargeAmount, InvalidRechargeAmount, positive, PLAIN_AMOUNT, false
 }
 amount! {
     /// What a new card begins with: as a price, or zero.
-    InitialBalance, InvalidPrice, |text| Money::parse(text).ok().map(|amount| amount.to_string()), r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+    InitialBalance, InvalidPrice, |text| Money::parse(text).ok().map(|amount| amount.to_string()), PLAIN_AMOUNT, true
 }
 amount! {
     /// What an admin credits, or debits when it begins with a minus; never zero.
-    AdjustmentAmount, InvalidPrice, adjustment, r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
+    AdjustmentAmount, InvalidPrice, adjustment, r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$", false
 }
 
 fn adjustment(text: &str) -> Option<String> {
@@ -119,6 +134,101 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Deeper JSON is nobody's tag, and PostgreSQL reads it by recursion.
+const DEPTH_MAX: usize = 32;
+
+/// How deep it nests at its deepest.
+fn depth(json: &str) -> usize {
+    let (mut now, mut most, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => {
+                now += 1;
+                most = most.max(now);
+            }
+            b'}' | b']' if !is_text => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
+}
+
+/// A JSON object of the merchant's, as it was written: at most 4096 bytes, 32 levels deep.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Tag(Box<RawValue>);
+
+impl Tag {
+    /// Reads it from its text.
+    ///
+    /// # Errors
+    /// [`ErrorCode::MalformedArgument`].
+    pub fn parse(text: &str) -> Result<Self, ErrorCode> {
+        serde_json::from_str(text).map_err(|_| ErrorCode::MalformedArgument)
+    }
+
+    /// Its own text.
+    pub fn raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Tag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = raw.get();
+        let is_tag = text.starts_with('{') && text.len() <= BYTES_MAX as usize && depth(text) <= DEPTH_MAX;
+        if is_tag { Ok(Self(raw)) } else { Err(D::Error::custom(ErrorCode::MalformedArgument)) }
+    }
+}
+
+/// A JSON array, as it was written, at most 32 levels deep. Null is none: it would be taken for left out.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct JsonArray(Box<RawValue>);
+
+impl<'de> Deserialize<'de> for JsonArray {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        if raw.get().starts_with('[') && depth(raw.get()) <= DEPTH_MAX {
+            Ok(Self(raw))
+        } else {
+            Err(D::Error::custom("no array"))
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    macro_rules! schema {
+        ($name:ident, $type:literal) => {
+            impl JsonSchema for super::$name {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!({"type": $type})
+                }
+            }
+        };
+    }
+
+    schema!(Tag, "object");
+    schema!(JsonArray, "array");
 }
 
 /// The schema of a field that must be there and may be null: left out, it would be taken for null.
@@ -162,6 +272,24 @@ mod tests {
         for json in ["\"--5\"", "\"-0\"", "0", "\"-\""] {
             assert!(read::<AdjustmentAmount>(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn a_tag_is_an_object_of_bounded_length_and_depth() {
+        let nested =
+            |levels: usize| format!("{}{{}}{}", r#"{"a":"#.repeat(levels - 1), "}".repeat(levels - 1));
+        let long = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8));
+        let deceptive = format!(r#"{{"a":"{}\"{}"}}"#, "[".repeat(100), "{".repeat(100));
+        for json in ["{}", r#"{ "n": 1.10 }"#, &nested(32), &long(4096), &deceptive] {
+            assert_eq!(read::<Tag>(json).map(|tag| tag.raw().get().to_owned()), Ok(json.to_owned()));
+        }
+        let array = format!(r#"{{"a":{}{}}}"#, "[".repeat(32), "]".repeat(32));
+        for json in ["[]", "1", "\"{}\"", &nested(33), &nested(6000), &array, &long(4097)] {
+            let refusal = read::<Tag>(json).err().unwrap_or_default();
+            assert!(refusal.starts_with("MALFORMED_ARGUMENT"), "{refusal}");
+        }
+        assert_eq!(read::<Option<Tag>>("null").map(|tag| tag.is_none()), Ok(true));
+        assert!(read::<JsonArray>(&format!("{}{}", "[".repeat(33), "]".repeat(33))).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::connection::CallerKind;
 use crate::error::{Params, Refusal, RpcError, UpstreamCode};
+use crate::generated::upstream_codes::{CODES, PHRASES};
 
 /// The parts of PostgREST's error body that count. Anything may be missing or of another type.
 struct Body {
@@ -50,26 +51,51 @@ pub fn classify(status: u16, body: &[u8], caller: CallerKind) -> RpcError {
     }
 }
 
+/// What a code says of who must act; `spec/upstream_codes.toml` has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Malformed,
+    SignedOut,
+    Denied,
+    Contention,
+    Unavailable,
+    Drift,
+    Bug,
+}
+
 fn classify_code(status: u16, body: &Body, caller: CallerKind) -> RpcError {
     let upstream = UpstreamCode::new(&body.code);
     let is_sqlstate = body.code.len() == 5;
-    let class = body.code.get(..2).filter(|_| is_sqlstate).unwrap_or_default();
-    match (body.code.as_str(), class) {
-        (_, "PT") => raised_by_a_rule(body, upstream),
-        ("40001" | "40P01" | "55P03", _) => RpcError::Contention(upstream),
-        ("42501", _) => RpcError::Refused(denied(caller)),
-        // The token itself was refused, for a user most often since it expired on the way: a fresh one mends that.
-        ("PGRST301" | "PGRST302" | "PGRST303", _) => {
-            RpcError::Refused(Refusal::bare(ErrorCode::NotAuthenticated))
-        }
-        (_, "22") => RpcError::Refused(Refusal::bare(ErrorCode::MalformedArgument)),
-        (_, "08" | "53" | "57" | "58") => RpcError::Unavailable(upstream),
-        ("SUP", _) => hidden_by_supabase_lite(&body.message, upstream),
-        (code, _) if code.starts_with("PGRST0") => RpcError::Unavailable(upstream),
-        (code, _) if code.starts_with("PGRST2") => RpcError::Drift(upstream),
-        _ if status >= 500 => RpcError::Unavailable(upstream),
-        _ => RpcError::Bug(upstream),
+    if is_sqlstate && body.code.starts_with("PT") {
+        return raised_by_a_rule(body, upstream);
     }
+    let meaning = match body.code.as_str() {
+        "SUP" => meaning_of_phrase(&body.message),
+        code => meaning_of_code(code, is_sqlstate, status),
+    };
+    match meaning {
+        Meaning::Malformed => RpcError::Refused(Refusal::bare(ErrorCode::MalformedArgument)),
+        Meaning::SignedOut => RpcError::Refused(Refusal::bare(ErrorCode::NotAuthenticated)),
+        Meaning::Denied => RpcError::Refused(denied(caller)),
+        Meaning::Contention => RpcError::Contention(upstream),
+        Meaning::Unavailable => RpcError::Unavailable(upstream),
+        Meaning::Drift => RpcError::Drift(upstream),
+        Meaning::Bug => RpcError::Bug(upstream),
+    }
+}
+
+fn meaning_of_code(code: &str, is_sqlstate: bool, status: u16) -> Meaning {
+    let fits = |prefix: &str| code.starts_with(prefix) && (is_sqlstate || prefix.starts_with("PGRST"));
+    match CODES.iter().find(|(prefix, _)| fits(prefix)) {
+        Some((_, meaning)) => *meaning,
+        None if status >= 500 => Meaning::Unavailable,
+        None => Meaning::Bug,
+    }
+}
+
+/// Supabase Lite answers most SQLSTATEs as 500 `SUP` with PostgreSQL's English message: only that tells them apart.
+fn meaning_of_phrase(message: &str) -> Meaning {
+    PHRASES.iter().find(|(phrase, _)| message.contains(phrase)).map_or(Meaning::Bug, |(_, meaning)| *meaning)
 }
 
 /// `rules.fail` raised it: the message is a code of the catalogue and nothing else.
@@ -85,21 +111,6 @@ fn denied(caller: CallerKind) -> Refusal {
         CallerKind::Anonymous => ErrorCode::NotAuthenticated,
         CallerKind::User | CallerKind::Service => ErrorCode::PermissionDenied,
     })
-}
-
-/// Supabase Lite answers most SQLSTATEs as 500 `SUP` with PostgreSQL's English message: only that tells them apart.
-fn hidden_by_supabase_lite(message: &str, upstream: UpstreamCode) -> RpcError {
-    const CONTENTION: [&str; 3] = ["could not serialize access", "deadlock detected", "lock timeout"];
-    const UNAVAILABLE: [&str; 5] =
-        ["connection", "ECONNREFUSED", "ECONNRESET", "terminating", "statement timeout"];
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-    if says(&CONTENTION) {
-        RpcError::Contention(upstream)
-    } else if says(&UNAVAILABLE) {
-        RpcError::Unavailable(upstream)
-    } else {
-        RpcError::Bug(upstream)
-    }
 }
 
 /// No body of PostgREST's: a gateway, a proxy or nobody spoke.

@@ -16,18 +16,25 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// What the catalogue lets an answer with this code carry; everything else has been dropped.
     pub params: Params,
+    /// Whether the request's idempotency key is cancelled: nothing was done with it and nothing ever will be.
+    pub is_key_cancelled: bool,
 }
 
 impl Refusal {
     /// A refusal that carries nothing.
     pub fn bare(code: ErrorCode) -> Self {
-        Self { code, params: Params::new() }
+        Self::of(code, Params::new())
     }
 
     /// A refusal with those of `params` that the catalogue allows for `code`.
     pub fn with_params(code: ErrorCode, params: Params) -> Self {
         let params = params.into_iter().filter(|(name, _)| code.params().contains(&name.as_str())).collect();
-        Self { code, params }
+        Self::of(code, params)
+    }
+
+    /// A request that is refused since its key was cancelled says so.
+    fn of(code: ErrorCode, params: Params) -> Self {
+        Self { code, params, is_key_cancelled: code == ErrorCode::RequestCancelled }
     }
 }
 
@@ -80,19 +87,6 @@ impl RpcError {
         match self {
             Self::Contention(_) | Self::Unavailable(_) => true,
             Self::Refused(_) | Self::Drift(_) | Self::Bug(_) => false,
-        }
-    }
-
-    /// Whether it refuses a request after looking for its key: no earlier attempt with that key was done either. The database checks in
-    /// the order of the catalogue, but that it must know the member first; what it refuses before says nothing of an earlier attempt.
-    pub fn is_after_replay(&self) -> bool {
-        match self {
-            Self::Refused(Refusal { code, .. }) => {
-                *code > ErrorCode::IdempotencyKeyReused
-                    && *code != ErrorCode::MemberNotFound
-                    && code.status() < 500
-            }
-            Self::Contention(_) | Self::Unavailable(_) | Self::Drift(_) | Self::Bug(_) => false,
         }
     }
 

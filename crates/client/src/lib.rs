@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 pub mod argument;
+pub mod budget;
 pub mod classify;
 mod connection;
 mod error;
+mod generated;
 pub mod retry;
 pub mod rpc;
 pub mod transport;

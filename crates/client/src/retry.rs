@@ -3,8 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::connection::{Call, CallContext, Client, read_reply};
-use crate::error::{RpcError, UpstreamCode};
+use mps_core::ErrorCode;
+use serde::Deserialize;
+
+use crate::connection::{Call, CallContext, Client, Repeat, read_reply};
+use crate::error::{Refusal, RpcError, UpstreamCode};
+use crate::rpc::CancelRequest;
 
 /// How often and how long.
 #[derive(Clone, Copy, Debug)]
@@ -48,14 +52,21 @@ pub trait Host {
 
     /// The work's output, or `None` when `limit` passed first.
     fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> impl Future<Output = Option<T>>;
+
+    /// Whether a call may be sent for the first, second, third time; asked once before each.
+    fn may_send(&self, _attempt: u32) -> bool {
+        true
+    }
 }
 
 /// Makes a call, and makes it again on [`RpcError::Contention`] and [`RpcError::Unavailable`] when it is repeatable. Without any time
 /// left it is not made.
 ///
+/// After an attempt of unknown outcome a refusal of a keyed call is final only once its key is cancelled: until then the attempt may still
+/// be on its way, and do the work that a later one was refused.
+///
 /// # Errors
-/// The last attempt's [`RpcError`]; the one before it, whose outcome is unknown, when the last was refused before the database looked
-/// for the key: nothing may have been done, and it may have been.
+/// The last attempt's [`RpcError`]; [`RpcError::Unavailable`] where an earlier attempt may still overtake it.
 pub async fn call_repeatedly<C: Call>(
     client: &Client,
     context: &CallContext,
@@ -63,23 +74,95 @@ pub async fn call_repeatedly<C: Call>(
     policy: Policy,
     host: &impl Host,
 ) -> Result<C::Reply, RpcError> {
-    let (arguments, is_repeatable) = (call.arguments(), call.is_repeatable());
-    let arguments = arguments.as_deref();
-    let body = send_repeatedly(client, context, C::RPC, arguments, is_repeatable, policy, host).await?;
+    let arguments = call.arguments();
+    let request = Request {
+        rpc: C::RPC,
+        arguments: arguments.as_deref(),
+        is_repeatable: call.is_repeatable(),
+        is_keyed: C::REPEAT == Repeat::Keyed,
+    };
+    let body = send_repeatedly(client, context, request, policy, host).await?;
     read_reply::<C>(&body)
 }
 
-/// The same code for all RPCs.
+/// A call without its types: the code around it is the same for all RPCs.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    rpc: &'a str,
+    arguments: Option<&'a str>,
+    is_repeatable: bool,
+    is_keyed: bool,
+}
+
+impl Request<'_> {
+    /// What cancels its key, or tells that it was done; `None` for a call that has none, or only names another's.
+    fn cancellation(&self) -> Option<CancelRequest> {
+        #[derive(Deserialize)]
+        struct Keyed {
+            p_merchant_code: Option<String>,
+            p_idempotency_key: Option<String>,
+        }
+        if !self.is_keyed {
+            return None;
+        }
+        let keyed: Keyed = serde_json::from_str(self.arguments?).ok()?;
+        let idempotency_key = keyed.p_idempotency_key?;
+        Some(CancelRequest { merchant_code: keyed.p_merchant_code, idempotency_key })
+    }
+}
+
 async fn send_repeatedly(
     client: &Client,
     context: &CallContext,
-    rpc: &str,
-    arguments: Option<&str>,
-    is_repeatable: bool,
+    request: Request<'_>,
     policy: Policy,
     host: &impl Host,
 ) -> Result<Vec<u8>, RpcError> {
-    repeat(policy, host, is_repeatable, || client.send(context, rpc, arguments)).await
+    let started = host.elapsed();
+    let attempt = || client.send(context, request.rpc, request.arguments);
+    let attempts = repeat(policy, host, request.is_repeatable, attempt).await;
+    let (Some(unknown), Err(error)) = (attempts.unknown, &attempts.result) else { return attempts.result };
+    let Some(cancellation) = request.cancellation() else { return attempts.result };
+    let RpcError::Refused(refusal) = error else { return Err(unknown) };
+    if is_final(refusal.code) {
+        return attempts.result;
+    }
+    let left = || policy.after(host.elapsed().saturating_sub(started));
+    match cancel(client, context, &cancellation, left(), host).await {
+        Some(true) => Err(RpcError::Refused(Refusal { is_key_cancelled: true, ..refusal.clone() })),
+        // It was done: the same request now hears the answer.
+        Some(false) => match repeat(Policy { attempts_max: 1, ..left() }, host, true, attempt).await.result {
+            Err(RpcError::Refused(refusal)) if is_final(refusal.code) => Err(RpcError::Refused(refusal)),
+            Err(_) => Err(unknown),
+            done => done,
+        },
+        None => Err(unknown),
+    }
+}
+
+/// Whether no attempt of the request under its key can have done anything, nor ever will: the key is cancelled, or another request's.
+fn is_final(refusal: ErrorCode) -> bool {
+    matches!(refusal, ErrorCode::RequestCancelled | ErrorCode::IdempotencyKeyReused)
+}
+
+/// Whether the key is cancelled; `false` when its request was done, `None` when nobody knows.
+async fn cancel(
+    client: &Client,
+    context: &CallContext,
+    call: &CancelRequest,
+    policy: Policy,
+    host: &impl Host,
+) -> Option<bool> {
+    let arguments = call.arguments();
+    let attempt = || client.send(context, CancelRequest::RPC, arguments.as_deref());
+    let body = repeat(policy, host, true, attempt).await.result.ok()?;
+    Some(CancelRequest::read_reply(&body)?.cancelled)
+}
+
+/// How the last attempt ended, and the last one before it of which nobody knows what it did.
+struct Attempts<T> {
+    result: Result<T, RpcError>,
+    unknown: Option<RpcError>,
 }
 
 async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
@@ -87,15 +170,17 @@ async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
     host: &impl Host,
     is_repeatable: bool,
     mut attempt: impl FnMut() -> F,
-) -> Result<T, RpcError> {
+) -> Attempts<T> {
     let started = host.elapsed();
     let left = || policy.budget.saturating_sub(host.elapsed().saturating_sub(started));
     let attempts_max = if is_repeatable { policy.attempts_max } else { 1 };
     let mut pause_max = policy.pause_max_first;
     let mut attempts = 0;
     let mut unknown = None;
+    host.may_send(1);
     if policy.budget.is_zero() {
-        return Err(RpcError::Unavailable(UpstreamCode::new("NOTIME")));
+        let result = Err(RpcError::Unavailable(UpstreamCode::new("NOTIME")));
+        return Attempts { result, unknown };
     }
     loop {
         attempts += 1;
@@ -104,17 +189,19 @@ async fn repeat<T, F: Future<Output = Result<T, RpcError>>>(
         let result = answer.unwrap_or_else(|| Err(RpcError::Unavailable(UpstreamCode::new("TIMEOUT"))));
         let pause = host.jitter(pause_max);
         match result {
-            Err(error) if error.is_worth_repeating() && attempts < attempts_max && pause < left() => {
+            Err(error)
+                if error.is_worth_repeating()
+                    && attempts < attempts_max
+                    && pause < left()
+                    && host.may_send(attempts + 1) =>
+            {
                 if matches!(error, RpcError::Unavailable(_)) {
                     unknown = Some(error);
                 }
                 host.sleep(pause).await;
                 pause_max *= 2;
             }
-            Err(error @ RpcError::Refused(_)) if !error.is_after_replay() => {
-                return Err(unknown.unwrap_or(error));
-            }
-            settled => return settled,
+            result => return Attempts { result, unknown },
         }
     }
 }
@@ -124,10 +211,7 @@ mod tests {
     use std::cell::{Cell, RefCell};
     use std::future::ready;
 
-    use mps_core::ErrorCode;
-
     use super::*;
-    use crate::error::Refusal;
 
     /// A clock that only waiting moves; work takes no time unless it never ends.
     #[derive(Default)]
@@ -189,7 +273,7 @@ mod tests {
             let none_left = Err(RpcError::Bug(UpstreamCode::new("TOOMANY")));
             ready(left.borrow_mut().next().unwrap_or(none_left))
         });
-        let result = result.await;
+        let result = result.await.result;
         (sent.get(), result)
     }
 
@@ -222,30 +306,6 @@ mod tests {
         for error in [refused, drift, bug] {
             let (sent, result) = run(&StoppedHost::default(), true, vec![Err(error.clone()), Ok(7)]).await;
             assert_eq!((sent, result), (1, Err(error)));
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_refused_before_the_key_is_looked_for_says_nothing_of_an_attempt_that_was_lost() {
-        let refused = |code| RpcError::Refused(Refusal::bare(code));
-        for code in [
-            ErrorCode::NotAuthenticated,
-            ErrorCode::PermissionDenied,
-            ErrorCode::NotMerchantUser,
-            ErrorCode::IdempotencyKeyReused,
-            ErrorCode::MemberNotFound,
-            ErrorCode::NotConfigured,
-        ] {
-            let answers = vec![Err(unavailable()), Err(contention()), Err(refused(code))];
-            let (sent, result) = run(&StoppedHost::default(), true, answers).await;
-            assert_eq!((sent, result), (3, Err(unavailable())), "{code}");
-            let (_, result) =
-                run(&StoppedHost::default(), true, vec![Err(contention()), Err(refused(code))]).await;
-            assert_eq!(result, Err(refused(code)), "nothing was done by the first");
-        }
-        for code in [ErrorCode::QrExpiredOrInvalid, ErrorCode::InsufficientBalance, ErrorCode::TxNotFound] {
-            let answers = vec![Err(unavailable()), Err(refused(code))];
-            assert_eq!(run(&StoppedHost::default(), true, answers).await, (2, Err(refused(code))));
         }
     }
 

@@ -44,6 +44,7 @@ macro_rules! rpc {
 }
 
 mod administration;
+mod cancelling;
 mod cards;
 mod codes;
 mod crons;
@@ -60,27 +61,30 @@ mod statistics;
 mod transactions;
 
 pub use administration::{
-    AddAdminUser, AuditRow, GetLatestSeal, GetSettings, HealthCheck, QueryAuditLog, RemoveAdminUser, Seal,
-    SealViolation, SetSetting, Setting, SystemHealthCheck, VerifySeals,
+    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AuditRow, GetLatestSeal, GetSettings,
+    HealthCheck, QueryAuditLog, RemoveAdminUser, Seal, SealViolation, SetSetting, Setting, SystemHealthCheck,
+    VerifySeals,
 };
+pub use cancelling::{CancelRequest, Cancellation, FindPayment};
 pub use cards::{
-    AdjustCardBalance, Adjustment, BindMemberToCard, Binding, CardDetail, CardRow, CloseCard,
-    CreateCorporateCard, CreatePrepaidCard, CreateVoucherCard, FreezeCard, GetAllCards, GetCardBindings,
-    GetCardDetail, GetMemberCards, MemberCard, ReportCardLost, SearchCards, SetCardBindingPassword,
-    SetCardExpiry, UnbindMemberFromCard, UnfreezeCard,
+    AcceptCardInvitation, AdjustCardBalance, Adjustment, BindMemberToCard, Binding, CardDetail,
+    CardInvitation, CardRow, CloseCard, CreateCorporateCard, CreatePrepaidCard, CreateVoucherCard,
+    DeclineCardInvitation, FreezeCard, GetAllCards, GetCardBindings, GetCardDetail, GetMemberCards,
+    ListCardInvitations, MemberCard, ReportCardLost, SearchCards, SetCardBindingPassword, SetCardExpiry,
+    UnbindMemberFromCard, UnfreezeCard,
 };
-pub use codes::{IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
+pub use codes::{CodeState, GetCodeState, IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
 pub use crons::{
-    CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronGenerateSettlements, CronPurge,
-    CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
+    CronEnsurePartitions, CronExpireCards, CronExpireRechargeOrders, CronFollowLevels,
+    CronGenerateSettlements, CronPurge, CronRotateQrTokens, CronSeal, CronVerifyLedger, CronVerifySeals,
 };
 pub use devices::{Device, EnrollDevice, EnrolledDevice, ListDevices, RevokeDevice};
 pub use ids::{CardId, MemberId, MerchantId, RowId, SettlementId, TransactionId, UserId};
 pub use members::{
     AdminActivateMember, AdminSuspendMember, CreateMemberProfile, DeleteMember, GetAllMembers,
-    GetMemberDetail, GetUserProfile, LinkMemberAuthUser, MemberDetail, MemberRow, MerchantOfUser, Profile,
-    RegisterMember, RegisteredMember, SearchMembers, Terminal, UnbindExternalIdentity, UpdateMemberProfile,
-    UpdatedMember,
+    GetMemberDetail, GetUserProfile, LinkMemberAuthUser, MemberDetail, MemberNotice, MemberRow,
+    MerchantOfUser, Profile, RegisterMember, RegisteredMember, SearchMembers, Terminal,
+    UnbindExternalIdentity, UpdateMemberProfile, UpdatedMember,
 };
 pub use merchants::{
     AddMerchantUser, AdminActivateMerchant, AdminSuspendMerchant, CreateMerchant, GetMerchantDetail,
@@ -94,13 +98,11 @@ pub use points::{
     UpdatePointsAndLevel,
 };
 pub use recharges::{
-    CashRecharge, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder,
-    GetRechargeOrder, ListRechargeOrders, MerchantRefundTx, RechargeOrder, RechargeOrderToQuery, Refund,
-    ResolveRechargeOrder, ResolvedPayment, TakeRechargeOrdersToQuery, UserRechargeCard,
+    CashRecharge, CashReversal, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder, GetRechargeOrder, ListRechargeEvents, ListRechargeOrders, MerchantRefundTx, RechargeEvent, RechargeOrder, RechargeOrderToQuery, Refund, ReportRechargeEvent, ReportedRechargeEvent, ResolveRechargeEvent, ResolveRechargeOrder, ResolvedPayment, ReverseCashRecharge, TakeRechargeOrdersToQuery, UserRechargeCard,
 };
 pub use settlements::{
-    GenerateSettlement, GetSettlementDetail, ListSettlements, Settlement, SettlementDetail,
-    UpdateSettlementStatus,
+    GenerateSettlement, GetSettlementDetail, ListSettlements, SettleLateTransactions, Settlement,
+    SettlementDetail, UpdateSettlementStatus,
 };
 pub use statistics::{
     DayTotals, GetSystemStatistics, GetTodayTransactionStats, GetTransactionTrends, PeriodTotals, Statistic,

@@ -148,18 +148,6 @@ impl<'de> Deserialize<'de> for Multiplier {
 #[serde(transparent)]
 pub struct Json(pub Box<RawValue>);
 
-/// A JSON array, as it was written. Null is none: it would be taken for left out.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub struct JsonArray(Box<RawValue>);
-
-impl<'de> Deserialize<'de> for JsonArray {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        if raw.get().starts_with('[') { Ok(Self(raw)) } else { Err(D::Error::custom("no array")) }
-    }
-}
-
 /// `p_` before each name, as the SQL functions have them. What is null is left out, so that the function's own default
 /// counts, unless null is a value of its own there.
 pub(crate) fn arguments<T: Serialize>(call: &T, keeps_nulls: bool) -> Option<String> {
@@ -201,7 +189,6 @@ mod schema {
     schema!(Amount, {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2}$"});
     schema!(Multiplier, {"type": "string", "pattern": r"^[01]\.[0-9]{3}$"});
     schema!(Json, {});
-    schema!(JsonArray, {"type": "array"});
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `openapi.json`: written from the declared routes, their types, and the comments of the RPCs behind them. The test that
 //! compares it with the committed file writes it instead when `MPS_CODEGEN` is set; `cargo xtask codegen` does that.
 
+mod bounds;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mps_client::{Call, Repeat};
@@ -87,13 +89,15 @@ impl Operation {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect()
     }
 
-    /// Name, schema, whether it is required, of every field of the input.
+    /// Name, schema with its bounds, whether it is required, of every field of the input.
     fn fields(&self) -> Vec<(String, Value, bool)> {
         let required = self.input.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
         let Some(properties) = self.input.get("properties").and_then(Value::as_object) else { return vec![] };
         properties
             .iter()
-            .map(|(name, schema)| (name.clone(), schema.clone(), required.contains(&json!(name))))
+            .map(|(name, schema)| {
+                (name.clone(), bounds::bounded(name, schema.clone()), required.contains(&json!(name)))
+            })
             .collect()
     }
 
@@ -127,7 +131,8 @@ impl Operation {
         let fields: Vec<_> = self
             .fields()
             .into_iter()
-            .filter(|(name, _, _)| !names.contains(&name.as_str()) && name != "idempotency_key")
+            .filter(|(name, _, _)| !names.contains(&name.as_str()))
+            .filter(|(name, _, _)| !(self.way.is_keyed() && name == "idempotency_key"))
             .collect();
         if !self.way.has_body() || fields.is_empty() {
             return None;
@@ -407,6 +412,7 @@ fn problem() -> Value {
             "retry": {"enum": ["never", "after_fix", "same_key"]},
             "params": {"type": "object"},
             "instance": {"type": "string", "description": "The request id"},
+            "key_cancelled": {"const": true, "description": "Only when the request's key is cancelled: nothing was done with it and nothing ever will be"},
         },
     })
 }
@@ -423,6 +429,7 @@ mod tests {
         ("report_refusal", "the edge's own"),
         ("bind_external_identity", "service only: the backend that has the provider's proof calls it"),
         ("complete_recharge_order", "/api/webhooks/wechat and /api/webhooks/alipay"),
+        ("report_recharge_event", "/api/webhooks/wechat and /api/webhooks/alipay"),
         ("take_recharge_orders_to_query", "the job query_recharge_orders"),
     ];
 

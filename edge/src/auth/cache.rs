@@ -52,11 +52,12 @@ enum Step {
     Use(Arc<KeySet>),
     Fetch,
     Wait,
-    GiveUp,
+    /// Nothing may be asked before so long.
+    GiveUp(Duration),
 }
 
 impl State {
-    fn next_step(&mut self, now: Duration, is_enough: impl Fn(&KeySet) -> bool) -> Step {
+    fn next_step(&mut self, now: Duration, has_asked: bool, is_enough: impl Fn(&KeySet) -> bool) -> Step {
         let age = now.saturating_sub(self.fetched_at);
         let usable = self.keys.as_ref().filter(|_| age < STALE_MAX).cloned();
         let enough = usable.clone().filter(|keys| is_enough(keys));
@@ -74,10 +75,10 @@ impl State {
             self.is_in_flight = true;
             return Step::Fetch;
         }
-        // Keys of this minute that do not have the id decide; older ones that could not be fetched anew do not.
-        match enough.or(usable.filter(|_| !self.has_failed)) {
+        // Keys that were fetched for this request decide, whether they have the id or not. Others may be from before a change of keys.
+        match enough.or(usable.filter(|_| has_asked && !self.has_failed)) {
             Some(keys) => Step::Use(keys),
-            None => Step::GiveUp,
+            None => Step::GiveUp(pause.saturating_sub(since_asked)),
         }
     }
 
@@ -101,20 +102,29 @@ impl KeyCache {
         &self,
         is_enough: impl Fn(&KeySet) -> bool,
     ) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let mut wait = PAUSE_AFTER_FAILURE;
+        let mut has_asked = false;
         for _ in 0..GLANCES_MAX {
             let now = self.host.unix_time();
-            match self.locked(|state| state.next_step(now, &is_enough)) {
+            match self.locked(|state| state.next_step(now, has_asked, &is_enough)) {
                 Step::Use(keys) => return Ok(keys),
-                Step::GiveUp => break,
-                Step::Wait => self.host.sleep(GLANCE).await,
+                Step::GiveUp(length) => {
+                    wait = length;
+                    break;
+                }
+                Step::Wait => {
+                    has_asked = true;
+                    self.host.sleep(GLANCE).await;
+                }
                 Step::Fetch => {
+                    has_asked = true;
                     let fetched = self.fetch().await;
                     let now = self.host.unix_time();
                     self.locked(|state| state.keep(fetched, now));
                 }
             }
         }
-        Err(KeysUnavailable)
+        Err(KeysUnavailable { retry_after_seconds: wait.as_secs().max(1) })
     }
 
     async fn fetch(&self) -> Option<KeySet> {

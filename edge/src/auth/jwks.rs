@@ -1,31 +1,31 @@
 //! A JSON Web Key Set (RFC 7517): the public keys of it that may verify access tokens, each with its one algorithm.
 
-use jwt_compact::Algorithm;
-use jwt_compact::alg::{Es256, RsaPublicKey, StrongKey};
-use jwt_compact::jwk::JsonWebKey;
+use base64ct::{Base64UrlUnpadded, Encoding};
+use rsa::pkcs1::{self, UintRef};
+use rsa::pkcs8::der::Encode;
+use rsa::pkcs8::der::asn1::BitStringRef;
+use rsa::pkcs8::spki::SubjectPublicKeyInfo;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::platform::{PublicKey, Signature};
+
 /// A set with more is none of a project's.
 const KEYS_MAX: usize = 64;
 
-/// A key and what it verifies.
-pub(crate) enum PublicKey {
-    /// ECDSA on P-256 with SHA-256.
-    Es256(<Es256 as Algorithm>::VerifyingKey),
-    /// RSASSA-PKCS1-v1_5 with SHA-256, by a key of 2048, 3072 or 4096 bits.
-    Rs256(StrongKey<RsaPublicKey>),
-}
+/// 2048, 3072 and 4096 bits.
+const MODULUS_BYTES: [usize; 3] = [256, 384, 512];
+/// Odd, and not 1.
+const EXPONENT_BYTES_MAX: usize = 4;
 
-impl PublicKey {
-    fn algorithm(&self) -> &'static str {
-        match self {
-            Self::Es256(_) => "ES256",
-            Self::Rs256(_) => "RS256",
-        }
-    }
-}
+const COORDINATE_BYTES: usize = 32;
+
+/// `SubjectPublicKeyInfo` of a key on P-256 (RFC 5480) up to its two coordinates.
+const P256_BEGIN: [u8; 27] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+];
 
 /// The keys that may be used, in the set's order.
 pub(crate) struct KeySet(Vec<NamedKey>);
@@ -44,9 +44,15 @@ struct Document {
     keys: Vec<Value>,
 }
 
-/// What a key says of itself besides its numbers (RFC 7517, 4).
+/// What a key says of itself (RFC 7517, 4), and its numbers (RFC 7518, 6).
 #[derive(Deserialize)]
-struct Purpose {
+struct Jwk {
+    kty: String,
+    crv: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
     kid: Option<String>,
     r#use: Option<String>,
     key_ops: Option<Vec<String>>,
@@ -69,35 +75,69 @@ impl KeySet {
     pub(crate) fn knows(&self, algorithm: &str, id: Option<&str>) -> bool {
         self.0.iter().any(|key| match id {
             Some(_) => key.id.as_deref() == id,
-            None => key.key.algorithm() == algorithm,
+            None => name(key.key.signature()) == algorithm,
         })
     }
 
     /// The keys of that id for that algorithm: more than one where a set gives an id twice. Without an id the only key for that
     /// algorithm; which of several was meant, nobody can say.
     pub(crate) fn find(&self, algorithm: &str, id: Option<&str>) -> Vec<&PublicKey> {
-        let of_algorithm = self.0.iter().filter(|key| key.key.algorithm() == algorithm);
+        let of_algorithm = self.0.iter().filter(|key| name(key.key.signature()) == algorithm);
         let found: Vec<_> =
             of_algorithm.filter(|key| id.is_none() || key.id.as_deref() == id).map(|key| &key.key).collect();
         if id.is_none() && found.len() > 1 { Vec::new() } else { found }
     }
 }
 
+/// As tokens call it (RFC 7518, 3.1).
+fn name(signature: Signature) -> &'static str {
+    match signature {
+        Signature::Es256 => "ES256",
+        Signature::Rs256 => "RS256",
+    }
+}
+
 fn parse_key(value: Value) -> Option<NamedKey> {
-    let purpose = Purpose::deserialize(&value).ok()?;
-    let signs = purpose.r#use.as_deref().is_none_or(|name| name == "sig");
-    let verifies = purpose.key_ops.is_none_or(|operations| operations.iter().any(|name| name == "verify"));
-    if !signs || !verifies || purpose.d.is_some() {
+    let jwk = Jwk::deserialize(value).ok()?;
+    let signs = jwk.r#use.as_deref().is_none_or(|name| name == "sig");
+    let verifies =
+        jwk.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|name| name == "verify"));
+    if !signs || !verifies || jwk.d.is_some() {
         return None;
     }
-    let key: JsonWebKey<'_> = serde_json::from_value(value).ok()?;
-    let key = match (&key, purpose.alg.as_deref()) {
-        (JsonWebKey::EllipticCurve { .. }, None | Some("ES256")) => PublicKey::Es256((&key).try_into().ok()?),
-        (JsonWebKey::Rsa { .. }, None | Some("RS256")) => {
-            let key = RsaPublicKey::try_from(&key).ok()?;
-            PublicKey::Rs256(StrongKey::try_from(key).ok()?)
-        }
+    let key = match (jwk.kty.as_str(), jwk.alg.as_deref()) {
+        ("EC", None | Some("ES256")) => elliptic(&jwk)?,
+        ("RSA", None | Some("RS256")) => rsa(&jwk)?,
         _ => return None,
     };
-    Some(NamedKey { id: purpose.kid, key })
+    Some(NamedKey { id: jwk.kid, key })
+}
+
+/// Whether its point is on the curve the host sees; with a key whose is not, nothing is signed.
+fn elliptic(jwk: &Jwk) -> Option<PublicKey> {
+    let coordinate = |text: Option<&String>| number(text).filter(|bytes| bytes.len() == COORDINATE_BYTES);
+    let (x, y) = (coordinate(jwk.x.as_ref())?, coordinate(jwk.y.as_ref())?);
+    let is_p256 = jwk.crv.as_deref() == Some("P-256");
+    is_p256.then(|| PublicKey::new(Signature::Es256, [&P256_BEGIN[..], &x, &y].concat()))
+}
+
+fn rsa(jwk: &Jwk) -> Option<PublicKey> {
+    let (modulus, exponent) = (number(jwk.n.as_ref())?, number(jwk.e.as_ref())?);
+    let (modulus, public_exponent) = (UintRef::new(&modulus).ok()?, UintRef::new(&exponent).ok()?);
+    let is_full = modulus.as_bytes().first().is_some_and(|first| *first >= 0x80);
+    let is_strong = is_full && MODULUS_BYTES.contains(&modulus.as_bytes().len());
+    let small = public_exponent.as_bytes();
+    let is_usable =
+        small.len() <= EXPONENT_BYTES_MAX && small != [1] && small.last().is_some_and(|last| last % 2 == 1);
+    if !(is_strong && is_usable) {
+        return None;
+    }
+    let key = pkcs1::RsaPublicKey { modulus, public_exponent }.to_der().ok()?;
+    let subject_public_key = BitStringRef::from_bytes(&key).ok()?;
+    let info = SubjectPublicKeyInfo { algorithm: pkcs1::ALGORITHM_ID, subject_public_key };
+    Some(PublicKey::new(Signature::Rs256, info.to_der().ok()?))
+}
+
+fn number(text: Option<&String>) -> Option<Vec<u8>> {
+    Base64UrlUnpadded::decode_vec(text?).ok()
 }

@@ -1,4 +1,4 @@
-//! Counts the requests of some of the identities. Kept in memory and, a second later, on disk: an object that the host ends
+//! Adds up what the isolates counted of some of the names. Kept in memory and, a second later, on disk: an object that the host ends
 //! while it is idle, or a restart, gives nobody a new quota.
 
 use std::cell::{Cell, RefCell};
@@ -7,11 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use worker::{
-    Date, Delay, DurableObject, Env, Headers, Request, Response, Result, State, durable_object, wasm_bindgen,
+    Date, Delay, DurableObject, Env, Request, Response, Result, State, durable_object, wasm_bindgen,
 };
 
-use crate::limits::window::Windows;
-use crate::limits::wire;
+use crate::limits::window::{Taken, Windows};
 
 const KEPT: &str = "windows";
 const KEEP_AFTER: Duration = Duration::from_secs(1);
@@ -30,17 +29,15 @@ impl DurableObject for LimiterObject {
         Self { state, windows: AssertUnwindSafe::default(), is_keeping: AssertUnwindSafe::default() }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        let demands = wire::demands_in(&request.inner().url())?;
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let told: Vec<Taken> = serde_json::from_str(&request.text().await?)?;
         self.load().await?;
-        let standings = match self.windows.borrow_mut().as_mut() {
-            Some(windows) => windows.take(&demands, Date::now().as_millis()),
+        let all = match self.windows.borrow_mut().as_mut() {
+            Some(windows) => windows.add(told, Date::now().as_millis()),
             None => return Response::error("not loaded", 500),
         };
         self.keep_later();
-        let headers = Headers::new();
-        headers.set(wire::STANDINGS, &wire::answer(&standings)?)?;
-        Ok(Response::empty()?.with_headers(headers))
+        Response::ok(serde_json::to_string(&all)?)
     }
 }
 

@@ -4,22 +4,19 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName};
 
-/// All whose address is not known share one count.
-const UNKNOWN: &str = "unknown";
-
-/// The client's address as the proxy in front of us wrote it into `trusted` (the last of a list is the nearest proxy's own
+/// The client's address, where it is known, as the proxy in front of us wrote it into `trusted` (the last of a list is the nearest proxy's own
 /// word). An IPv6 network of 64 bits is one client: it can choose among that many addresses.
-pub(crate) fn client(headers: &HeaderMap, trusted: Option<&HeaderName>) -> String {
+pub(crate) fn client(headers: &HeaderMap, trusted: Option<&HeaderName>) -> Option<String> {
     let value = trusted.and_then(|name| headers.get_all(name).iter().next_back());
     let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let last = text.rsplit(',').next().unwrap_or_default().trim();
     match last.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => address.to_string(),
+        Ok(IpAddr::V4(address)) => Some(address.to_string()),
         Ok(IpAddr::V6(address)) => {
             let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            Some(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
         }
-        Err(_) => UNKNOWN.to_owned(),
+        Err(_) => None,
     }
 }
 
@@ -34,7 +31,8 @@ mod tests {
         for value in values {
             headers.append("x-forwarded-for", HeaderValue::from_static(value));
         }
-        client(&headers, trusted.map(HeaderName::from_static).as_ref())
+        let client = client(&headers, trusted.map(HeaderName::from_static).as_ref());
+        client.unwrap_or_else(|| "unknown".to_owned())
     }
 
     #[test]

@@ -12,15 +12,18 @@ use worker::send::SendFuture;
 use worker::wasm_bindgen::JsValue;
 use worker::{Error, Result, web_sys};
 
+use crate::app::Malformed;
 use crate::headers::announced_length;
 
 /// What is longer comes in pieces, so that whoever reads it can stop.
 const WHOLE_BYTES_MAX: usize = 64 * 1024;
 
-/// The request of an event.
-pub(crate) fn request(raw: web_sys::Request) -> Result<Request<Body>> {
-    let headers = headers(&raw.headers())?;
-    let mut request = Request::builder().method(raw.method().as_str()).uri(raw.url()).body(Body::empty())?;
+/// The request of an event; the host lets through what HTTP does not allow.
+pub(crate) fn request(raw: web_sys::Request) -> std::result::Result<Request<Body>, Malformed> {
+    let headers = headers(&raw.headers()).map_err(|_| Malformed("headers"))?;
+    let mut request = Request::new(Body::empty());
+    *request.method_mut() = raw.method().parse().map_err(|_| Malformed("method"))?;
+    *request.uri_mut() = raw.url().parse().map_err(|_| Malformed("url"))?;
     *request.body_mut() = body(raw, request.method(), &headers);
     *request.headers_mut() = headers;
     Ok(request)
@@ -84,12 +87,12 @@ async fn whole(body: std::result::Result<Promise, JsValue>) -> Result<Vec<u8>> {
     Ok(Uint8Array::new(&JsFuture::from(body?).await?).to_vec())
 }
 
-/// The host's headers as ours.
+/// The host's headers as ours. What is beyond ASCII passes: nobody reads it.
 pub(super) fn headers(headers: &web_sys::Headers) -> Result<HeaderMap> {
     let text = String::from(JSON::stringify(&Array::from(headers))?);
     let pairs: Vec<(String, String)> = serde_json::from_str(&text)?;
     let parsed = pairs.iter().map(|(name, value)| -> Result<_> {
-        Ok((HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?))
+        Ok((HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_bytes(value.as_bytes())?))
     });
     parsed.collect()
 }

@@ -6,7 +6,6 @@
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -16,13 +15,16 @@ use base64ct::{Base64, Encoding};
 use mps_client::argument::Price;
 use mps_client::wire::Instant;
 use mps_core::Money;
+use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::charset::Charset;
 use super::keys::{PublicKey, SigningKey};
 use super::{
-    AskError, Deadline, Distrust, Notice, Pay, PayableOrder, Payment, Provider, Standing, ask, beijing,
+    AskError, Contradiction, Deadline, Distrust, Notice, Pay, PayableOrder, Payment, Provider, Standing, ask,
+    beijing, facts,
 };
 use crate::platform::Host;
 
@@ -100,46 +102,40 @@ impl Alipay {
         }
     }
 
-    /// Verifies and reads a notification.
-    pub(crate) fn read_notice(&self, body: &[u8]) -> Result<Notice, Distrust> {
+    /// Verifies and reads a notification: the signature over its bytes, whatever charset they are in.
+    pub(crate) async fn read_notice(&self, body: &[u8]) -> Result<Notice, Distrust> {
         let mut form = form(body)?;
-        let (sign, sign_type) = (form.remove("sign"), form.remove("sign_type"));
+        let (sign, sign_type) = (form.remove(&b"sign"[..]), form.remove(&b"sign_type"[..]));
         form.retain(|_, value| !value.is_empty());
-        let message = joined(form.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
-        let is_right = sign_type.as_deref() == Some(SIGN_TYPE)
-            && sign.is_some_and(|sign| self.is_signed(message.as_bytes(), &sign));
-        if !is_right {
+        let sign = sign.filter(|_| sign_type.as_deref() == Some(SIGN_TYPE.as_bytes()));
+        let sign = sign.ok_or(Distrust::Signature)?;
+        if !self.is_signed(&joined_bytes(&form), &String::from_utf8_lossy(&sign)).await {
             return Err(Distrust::Signature);
         }
-        self.read_form(&|name| form.get(name).map_or("", AsRef::as_ref))
+        let fields = decoded(&form)?;
+        self.read_form(&|name| fields.get(name).map_or("", String::as_str))
     }
 
     fn read_form<'a>(&self, field: &dyn Fn(&str) -> &'a str) -> Result<Notice, Distrust> {
         if field("app_id") != self.account.app_id || field("seller_id") != self.account.seller_id {
             return Err(Distrust::Stranger);
         }
+        let contradiction = contradiction(field)?;
         if !matches!(field("trade_status"), "TRADE_SUCCESS" | "TRADE_FINISHED") {
-            return Ok(Notice::Other);
+            return Ok(contradiction.map_or(Notice::Other, |what| Notice::Contradicted(what, None)));
         }
         // What went back is not credited. A payment that is known is not judged again, whatever its amount is now.
         let total = Money::parse_price(field("total_amount")).map_err(|_| Distrust::Amount)?;
-        let refunded = Some(field("refund_fee")).filter(|text| !text.is_empty()).unwrap_or("0");
-        let refunded = Money::parse(refunded).map_err(|_| Distrust::Amount)?;
-        let rest = total.checked_sub(refunded).ok_or(Distrust::Amount)?;
-        let Ok(amount) = Price::parse(&rest.to_string()) else { return Ok(Notice::Other) };
-        let (order_no, trade_no) = (field("out_trade_no"), field("trade_no"));
-        let paid_at = moment(field("gmt_payment")).ok_or(Distrust::Malformed)?;
-        if order_no.is_empty() || trade_no.is_empty() {
-            return Err(Distrust::Malformed);
-        }
-        Ok(Notice::Paid(Payment {
-            provider: Provider::Alipay,
-            order_no: order_no.to_owned(),
-            provider_tx_id: trade_no.to_owned(),
-            amount,
-            currency: currency(field("trans_currency")),
-            paid_at,
-        }))
+        let rest = total.checked_sub(refunded(field)?).ok_or(Distrust::Amount)?;
+        let payment = match Price::parse(&rest.to_string()) {
+            Ok(amount) => Some(payment(field, amount)?),
+            Err(_) => None,
+        };
+        Ok(match (contradiction, payment) {
+            (Some(what), payment) => Notice::Contradicted(what, payment),
+            (None, Some(payment)) => Notice::Paid(payment),
+            (None, None) => Notice::Other,
+        })
     }
 
     /// Asks the gateway about an order; the contents of an answer that Alipay signed and that says yes.
@@ -158,26 +154,37 @@ impl Alipay {
         if !response.status().is_success() {
             return Err(AskError::lost(response.status().as_str()));
         }
-        self.read_answer(node, response.body())
+        self.read_answer(node, response.body()).await
     }
 
-    /// The signature is over the node's own text, so that it is taken as it is written.
-    fn read_answer(&self, node: &str, body: &[u8]) -> Result<Answer, AskError> {
-        let nodes: HashMap<String, Box<RawValue>> =
-            serde_json::from_slice(body).map_err(|_| AskError::lost("REPLY"))?;
+    /// The signature is over the node's own bytes, so that they are taken as they are written. We ask in UTF-8; a gateway that did not come
+    /// to read that answers in GBK.
+    async fn read_answer(&self, node: &str, body: &[u8]) -> Result<Answer, AskError> {
+        let masked = Charset::Utf8.masked(body).or_else(|| Charset::Gbk.masked(body));
+        let masked = masked.ok_or_else(|| AskError::lost("REPLY"))?;
+        let nodes: HashMap<String, &RawValue> =
+            serde_json::from_str(&masked).map_err(|_| AskError::lost("REPLY"))?;
         let sign: String = nodes
             .get("sign")
             .and_then(|sign| serde_json::from_str(sign.get()).ok())
             .ok_or_else(|| AskError::lost("SIGNATURE"))?;
         let text = nodes.get(node).ok_or_else(|| AskError::lost("REPLY"))?.get();
-        if !self.is_signed(text.as_bytes(), &sign) {
+        // A raw value is a part of the text that it was read from, and masking moves nothing.
+        let start = text.as_ptr().addr() - masked.as_ptr().addr();
+        let signed = body.get(start..start + text.len()).unwrap_or_default();
+        if !self.is_signed(signed, &sign).await {
             return Err(AskError::lost("SIGNATURE"));
         }
         read_contents(text)
     }
 
-    fn is_signed(&self, message: &[u8], sign: &str) -> bool {
-        self.account.public_keys.iter().any(|key| key.verifies(message, sign))
+    async fn is_signed(&self, message: &[u8], sign: &str) -> bool {
+        for key in &self.account.public_keys {
+            if key.verifies(self.host.as_ref(), message, sign).await {
+                return true;
+            }
+        }
+        false
     }
 
     /// The parameters that every request has, signed together with its contents, as a query; the contents too if they are to be in it.
@@ -208,15 +215,83 @@ impl Alipay {
     }
 }
 
-/// No name comes twice: whoever reads the other one would read something else.
-fn form(body: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Cow<'_, str>>, Distrust> {
+/// What went back, all of it until now.
+fn refunded<'a>(field: &dyn Fn(&str) -> &'a str) -> Result<Money, Distrust> {
+    let text = Some(field("refund_fee")).filter(|text| !text.is_empty()).unwrap_or("0");
+    Money::parse(text).map_err(|_| Distrust::Amount)
+}
+
+fn payment<'a>(field: &dyn Fn(&str) -> &'a str, amount: Price) -> Result<Payment, Distrust> {
+    let (order_no, trade_no) = (field("out_trade_no"), field("trade_no"));
+    let paid_at = moment(field("gmt_payment")).ok_or(Distrust::Malformed)?;
+    if order_no.is_empty() || trade_no.is_empty() {
+        return Err(Distrust::Malformed);
+    }
+    Ok(Payment {
+        provider: Provider::Alipay,
+        order_no: order_no.to_owned(),
+        provider_tx_id: trade_no.to_owned(),
+        amount,
+        currency: currency(field("trans_currency")),
+        paid_at,
+    })
+}
+
+/// What a notice says against a payment. Alipay tells of one refund by several notices: the sum of what went back tells them apart.
+fn contradiction<'a>(field: &dyn Fn(&str) -> &'a str) -> Result<Option<Contradiction>, Distrust> {
+    let (status, order_no, trade_no) = (field("trade_status"), field("out_trade_no"), field("trade_no"));
+    let refunded = refunded(field)?;
+    let amount = Price::parse(&refunded.to_string()).ok();
+    let is_closed = status == "TRADE_CLOSED";
+    if amount.is_none() && !is_closed {
+        return Ok(None);
+    }
+    if order_no.is_empty() || trade_no.is_empty() {
+        return Err(Distrust::Malformed);
+    }
+    let names =
+        ["trade_status", "total_amount", "refund_fee", "out_biz_no", "gmt_refund", "gmt_close", "notify_id"];
+    Ok(Some(Contradiction {
+        provider: Provider::Alipay,
+        order_no: order_no.to_owned(),
+        event_id: format!("{trade_no}/{status}/{refunded}"),
+        kind: if amount.is_some() { "refunded" } else { "closed" },
+        provider_tx_id: Some(trade_no.to_owned()),
+        amount,
+        facts: facts(names.map(|name| (name, field(name)))),
+    }))
+}
+
+/// A form's fields as bytes. No name comes twice: whoever reads the other one would read something else.
+fn form(body: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Distrust> {
     let mut form = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(body) {
-        if form.insert(name, value).is_some() {
+    for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        let mut half = || unescaped(halves.next().unwrap_or_default());
+        if form.insert(half(), half()).is_some() {
             return Err(Distrust::Malformed);
         }
     }
     Ok(form)
+}
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced).collect()
+}
+
+/// What is signed of a form.
+fn joined_bytes(form: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+    let pairs: Vec<Vec<u8>> = form.iter().map(|(name, value)| [name, &b"="[..], value].concat()).collect();
+    pairs.join(&b'&')
+}
+
+/// The fields by the charset that the form names.
+fn decoded(form: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<BTreeMap<String, String>, Distrust> {
+    let label = form.get(&b"charset"[..]).map(|label| String::from_utf8_lossy(label)).unwrap_or_default();
+    let charset = Charset::named(&label).ok_or(Distrust::Malformed)?;
+    let text = |bytes: &[u8]| charset.masked(bytes).ok_or(Distrust::Malformed);
+    form.iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect()
 }
 
 /// The contents of a signed node that says yes.

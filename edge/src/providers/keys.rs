@@ -1,12 +1,10 @@
-//! RSA keys as operators enter them: ours, which the host signs with, and a provider's, which verify here.
+//! RSA keys as operators enter them: ours, which the host signs with, and a provider's, which it verifies with.
 
 use base64ct::{Base64, Encoding};
-use rsa::RsaPublicKey;
-use rsa::pkcs1v15::{Signature, VerifyingKey};
-use rsa::pkcs8::{DecodePublicKey, PrivateKeyInfo};
-use rsa::sha2::Sha256;
-use rsa::signature::Verifier;
-use rsa::traits::PublicKeyParts;
+use rsa::pkcs8::PrivateKeyInfo;
+use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
+
+use crate::platform::{self, Host, Signature};
 
 /// Both providers want 2048 bits.
 const MODULUS_BYTES_MIN: usize = 256;
@@ -42,24 +40,30 @@ impl SigningKey {
 }
 
 /// A provider's public key.
-pub(crate) struct PublicKey(VerifyingKey<Sha256>);
+pub(crate) struct PublicKey(platform::PublicKey);
 
 impl PublicKey {
     /// `SubjectPublicKeyInfo`, as PEM or the base64 of it alone. A certificate is none.
     pub(crate) fn parse(text: &str) -> Result<Self, MalformedKey> {
         let der = der(text, "PUBLIC KEY").ok_or(MalformedKey)?;
-        let key = RsaPublicKey::from_public_key_der(&der).map_err(|_| MalformedKey)?;
-        if key.size() < MODULUS_BYTES_MIN {
-            return Err(MalformedKey);
+        let info = SubjectPublicKeyInfoRef::try_from(der.as_slice()).map_err(|_| MalformedKey)?;
+        let key = rsa::pkcs1::RsaPublicKey::try_from(info.subject_public_key.raw_bytes());
+        let key = key.map_err(|_| MalformedKey)?;
+        let is_rsa = info.algorithm.oid == rsa::pkcs1::ALGORITHM_OID;
+        let is_strong = key.modulus.as_bytes().len() >= MODULUS_BYTES_MIN;
+        if is_rsa && is_strong {
+            Ok(Self(platform::PublicKey::new(Signature::Rs256, der)))
+        } else {
+            Err(MalformedKey)
         }
-        Ok(Self(VerifyingKey::new(key)))
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-256; the signature is base64.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &str) -> bool {
-        let bytes = Base64::decode_vec(signature).unwrap_or_default();
-        Signature::try_from(bytes.as_slice())
-            .is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
+    pub(crate) async fn verifies(&self, host: &dyn Host, message: &[u8], signature: &str) -> bool {
+        match Base64::decode_vec(signature) {
+            Ok(bytes) => host.verify(&self.0, message, &bytes).await,
+            Err(_) => false,
+        }
     }
 }
 

@@ -18,8 +18,9 @@ use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
 
-use super::{Distrust, Notice, PayableOrder, Payment, Provider, Providers};
+use super::{Contradiction, Distrust, Notice, PayableOrder, Payment, Provider, Providers};
 use crate::config::ProviderConfig;
+use crate::platform::native::at_once;
 use crate::routes::tests::bench::{NOW, TestHost};
 
 pub(crate) const API_V3_KEY: &str = "an-api-v3-key-has-thirty-two-let";
@@ -147,6 +148,18 @@ pub(crate) fn transaction(changes: &Value) -> Value {
         "transaction_id": "4200000000000001", "trade_type": "NATIVE", "trade_state": "SUCCESS",
         "success_time": "2027-01-15T15:59:58+08:00", "payer": {"openid": "o-1"},
         "amount": {"total": 29905, "payer_total": 29905, "currency": "CNY", "payer_currency": "CNY"}});
+    for (name, value) in changes.as_object().into_iter().flatten() {
+        all[name] = value.clone();
+    }
+    all
+}
+
+/// What a notification of a refund tells.
+pub(crate) fn wechat_refund(changes: &Value) -> Value {
+    let mut all = json!({"mchid": "1900007291", "out_trade_no": "ORD0000000001", "transaction_id": "4200000000000001",
+        "out_refund_no": "RF1", "refund_id": "50000000382019052709732678859", "refund_status": "SUCCESS",
+        "success_time": "2027-01-15T16:10:00+08:00", "user_received_account": "支付用户零钱",
+        "amount": {"total": 29905, "refund": 10000, "payer_total": 29905, "payer_refund": 10000}});
     for (name, value) in changes.as_object().into_iter().flatten() {
         all[name] = value.clone();
     }

@@ -225,13 +225,13 @@ impl Wechat {
     }
 
     /// Verifies, decrypts and reads a notification.
-    pub(crate) fn read_notice(&self, headers: &HeaderMap, body: &[u8]) -> Result<Notice, Distrust> {
-        self.check_signature(headers, body)?;
+    pub(crate) async fn read_notice(&self, headers: &HeaderMap, body: &[u8]) -> Result<Notice, Distrust> {
+        self.check_signature(headers, body).await?;
         notice::read(&self.account, body)
     }
 
     /// Over the bytes as they came, by the key that the serial number names.
-    fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Distrust> {
+    async fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Distrust> {
         let header = |name| {
             let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
             if value.is_empty() { Err(Distrust::Signature) } else { Ok(value) }
@@ -242,10 +242,16 @@ impl Wechat {
             return Err(Distrust::Probe);
         }
         let signed_at = timestamp.parse().map(Duration::from_secs).map_err(|_| Distrust::Signature)?;
-        let key = self.account.public_keys.get(serial).ok_or(Distrust::Signature)?;
+        // Hexadecimal: tools and providers write it in either case.
+        let mut keys = self.account.public_keys.iter();
+        let (_, key) = keys.find(|(id, _)| id.eq_ignore_ascii_case(serial)).ok_or(Distrust::Signature)?;
         let message = [timestamp.as_bytes(), b"\n", nonce.as_bytes(), b"\n", body, b"\n"].concat();
         let is_fresh = self.host.unix_time().abs_diff(signed_at) < AGE_MAX;
-        if is_fresh && key.verifies(&message, signature) { Ok(()) } else { Err(Distrust::Signature) }
+        if is_fresh && key.verifies(self.host.as_ref(), &message, signature).await {
+            Ok(())
+        } else {
+            Err(Distrust::Signature)
+        }
     }
 
     /// A signed request; the body of an answer that WeChat signed.
@@ -274,7 +280,7 @@ impl Wechat {
         if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(AskError::lost(parts.status.as_str()));
         }
-        self.check_signature(&parts.headers, &body).map_err(|_| AskError::lost("SIGNATURE"))?;
+        self.check_signature(&parts.headers, &body).await.map_err(|_| AskError::lost("SIGNATURE"))?;
         if parts.status.is_success() { Ok(body) } else { Err(refused(&body)) }
     }
 

@@ -2,13 +2,7 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    AddAdminUser, AdjustCardBalance, Adjustment, AdminActivateMember, AdminActivateMerchant,
-    AdminSuspendMember, AdminSuspendMerchant, CloseCard, CreateCorporateCard, CreateMemberProfile,
-    CreateMerchant, CreatePrepaidCard, CreateVoucherCard, GenerateSettlement, GetAllCards, GetAllMembers,
-    GetLatestSeal, GetSettings, GetSystemStatistics, LinkMemberAuthUser, PointsChange, QueryAuditLog,
-    RemoveAdminUser, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry,
-    SetMembershipLevels, SetSetting, SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel,
-    UpdateSettlementStatus, VerifyLedger, VerifySeals,
+    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AdjustCardBalance, Adjustment, AdminActivateMember, AdminActivateMerchant, AdminSuspendMember, AdminSuspendMerchant, CloseCard, CreateCorporateCard, CreateMemberProfile, CreateMerchant, CreatePrepaidCard, CreateVoucherCard, GenerateSettlement, GetAllCards, GetAllMembers, GetLatestSeal, GetSettings, GetSystemStatistics, LinkMemberAuthUser, ListRechargeEvents, PointsChange, QueryAuditLog, RemoveAdminUser, ResolveRechargeEvent, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry, SetMembershipLevels, SetSetting, SettleLateTransactions, SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel, UpdateSettlementStatus, VerifyLedger, VerifySeals,
 };
 
 use crate::api::{Outcome, Routes, Way, done};
@@ -59,6 +53,7 @@ pub(super) fn routes() -> Routes {
         )
         .rpc::<SetMembershipLevels>(Way::Put, "/api/admin/levels", "setLevels")
         .rpc::<GenerateSettlement>(Way::Post, "/api/admin/settlements", "generateSettlement")
+        .rpc::<SettleLateTransactions>(Way::Post, "/api/admin/settlements/late", "settleLateTransactions")
         .rpc::<UpdateSettlementStatus>(
             Way::Put,
             "/api/admin/settlements/{settlement_id}/status",
@@ -68,6 +63,12 @@ pub(super) fn routes() -> Routes {
             Way::Post,
             "/api/admin/recharge/orders/{order_no}/resolve",
             "resolveRechargeOrder",
+        )
+        .rpc::<ListRechargeEvents>(Way::Get, "/api/admin/recharge/events", "listRechargeEvents")
+        .rpc::<ResolveRechargeEvent>(
+            Way::Post,
+            "/api/admin/recharge/events/{recharge_event_id}/resolve",
+            "resolveRechargeEvent",
         )
         .rpc::<GetSettings>(Way::Get, "/api/admin/settings", "listSettings")
         .rpc::<SetSetting>(Way::Put, "/api/admin/settings/{key}", "setSetting")
@@ -79,6 +80,8 @@ pub(super) fn routes() -> Routes {
         .rpc::<VerifyLedger>(Way::Get, "/api/admin/ledger/check", "checkLedger")
         .rpc::<VerifySeals>(Way::Get, "/api/admin/seals/check", "checkSeals")
         .rpc::<GetLatestSeal>(Way::Get, "/api/admin/seals/latest", "getLatestSeal")
+        .rpc::<AcknowledgeSealFinding>(Way::Post, "/api/admin/seals/acknowledge", "acknowledgeSealFinding")
+        .rpc::<AcknowledgeClock>(Way::Post, "/api/admin/clock/acknowledge", "acknowledgeClock")
 }
 
 async fn adjust(app: App, context: CallContext, call: AdjustCardBalance) -> Outcome<Adjustment> {

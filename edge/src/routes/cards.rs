@@ -2,8 +2,9 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    BindMemberToCard, Changed, FreezeCard, GetCardBindings, GetCardDetail, GetMemberCards, GetPointLedger,
-    ReportCardLost, SetCardBindingPassword, UnbindMemberFromCard,
+    AcceptCardInvitation, BindMemberToCard, Changed, DeclineCardInvitation, FreezeCard, GetCardBindings,
+    GetCardDetail, GetMemberCards, GetPointLedger, ListCardInvitations, ReportCardLost,
+    SetCardBindingPassword, UnbindMemberFromCard,
 };
 
 use crate::api::{Outcome, Routes, Way, done};
@@ -27,6 +28,17 @@ pub(super) fn routes() -> Routes {
             Way::Delete,
             "/api/member/cards/{card_id}/bindings/{member_id}",
             "unbindCard",
+        )
+        .rpc::<ListCardInvitations>(Way::Get, "/api/member/invitations", "listInvitations")
+        .rpc::<AcceptCardInvitation>(
+            Way::Post,
+            "/api/member/invitations/{card_id}/accept",
+            "acceptInvitation",
+        )
+        .rpc::<DeclineCardInvitation>(
+            Way::Post,
+            "/api/member/invitations/{card_id}/decline",
+            "declineInvitation",
         )
         .rpc::<SetCardBindingPassword>(Way::Put, "/api/member/cards/{card_id}/password", "setCardPassword")
         .rpc::<FreezeCard>(Way::Post, "/api/member/cards/{card_id}/freeze", "freezeCard")

@@ -1,19 +1,22 @@
 //! Payment codes: issue, revoke, look up.
 
 use mps_client::CallContext;
-use mps_client::rpc::{CardId, IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
+use mps_client::argument::Price;
+use mps_client::rpc::{CardId, GetCodeState, IssuedCode, RevokeCardQr, RotateCardQr, ValidateQrPlain};
 use mps_core::limits::code::{LIFETIME_SECONDS_MAX, LIFETIME_SECONDS_MIN};
 use mps_core::{ErrorCode, PaymentCode};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Outcome, Routes, Way, done};
 use crate::app::App;
+use crate::extract::{AmountText, argument};
 use crate::problem::Failure;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .handle::<RotateCardQr<'_>, _, _, _, _>(Way::Post, "/api/qr/rotate", "rotateCode", rotate)
         .handle::<RevokeCardQr, _, _, _, _>(Way::Post, "/api/qr/revoke", "revokeCode", revoke)
+        .rpc::<GetCodeState>(Way::Get, "/api/member/cards/{card_id}/code", "getCodeState")
         .handle::<ValidateQrPlain<'_>, _, _, _, _>(Way::Post, "/api/qr/validate", "validateCode", validate)
 }
 
@@ -25,11 +28,16 @@ struct Rotate {
     card_id: CardId,
     /// 60 to 86400; 900 when left out.
     ttl_seconds: Option<i64>,
+    /// Most raw amount that the code pays, in the house currency; no bound of its own when left out.
+    amount_max: Option<AmountText>,
 }
 
 async fn rotate(app: App, context: CallContext, input: Rotate) -> Outcome<IssuedCode> {
     let ttl_seconds = input.ttl_seconds.map(parse_ttl).transpose()?;
-    Ok(done(app.call(context, RotateCardQr { card_id: &input.card_id, ttl_seconds }).await?))
+    let amount_max =
+        input.amount_max.map(|amount| argument("amount_max", Price::parse(&amount.0))).transpose()?;
+    let call = RotateCardQr { card_id: &input.card_id, ttl_seconds, amount_max: amount_max.as_ref() };
+    Ok(done(app.call(context, call).await?))
 }
 
 fn parse_ttl(seconds: i64) -> Result<i32, Failure> {

@@ -1,20 +1,22 @@
 //! Operations: is the process up, is everything it needs there.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use mps_client::rpc::TestConnection;
-use mps_client::{CallContext, Caller};
+use base64ct::{Base64UrlUnpadded, Encoding};
 use mps_core::{ErrorCode, limits};
+use rsa::sha2::{Digest, Sha256};
 use serde_json::json;
 
 use crate::api::{Answer, json};
 use crate::app::App;
-use crate::extract;
+use crate::limits::Standings;
 use crate::problem::Failure;
 
 pub(super) fn routes() -> Router<App> {
@@ -29,19 +31,40 @@ async fn health() -> Answer {
 }
 
 /// Everything the edge offers, for programs that read; held against the routes by a test.
-async fn openapi() -> Response {
-    let mut response = Response::new(Body::from(include_str!("../../openapi.json")));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+const OPENAPI: &str = include_str!("../../openapi.json");
+
+static OPENAPI_TAG: LazyLock<String> = LazyLock::new(|| {
+    let hash = Sha256::digest(OPENAPI);
+    format!("\"{}\"", Base64UrlUnpadded::encode_string(&hash[..16]))
+});
+
+async fn openapi(headers: HeaderMap) -> Response {
+    let is_known = is_among(headers.get(IF_NONE_MATCH), &OPENAPI_TAG);
+    let mut response = Response::new(if is_known { Body::empty() } else { Body::from(OPENAPI) });
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if let Ok(tag) = HeaderValue::from_str(&OPENAPI_TAG) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
     response
 }
 
+/// Compared weakly (RFC 9110, 13.1.2).
+fn is_among(header: Option<&HeaderValue>, tag: &str) -> bool {
+    let tags = header.and_then(|value| value.to_str().ok()).unwrap_or_default().split(',').map(str::trim);
+    tags.into_iter().any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
 async fn ready(State(app): State<App>, request: Request) -> Answer {
-    let (parts, _) = request.into_parts();
-    let context = CallContext { caller: Caller::Service, request_id: extract::request_id(&parts)? };
-    let app = app.of_request(&parts.extensions);
-    let status = app.call(context, TestConnection {}).await.map_err(|error| Failure::not_ready(&error))?;
-    if status.schema_version != limits::schema::VERSION {
+    let standings = request.extensions().get::<Standings>().cloned().unwrap_or_default();
+    app.limits().admit_probe(request.headers(), &standings)?;
+    let schema_version = app.readiness().look(&app).await?;
+    if schema_version != limits::schema::VERSION {
         return Err(Failure::with_param(ErrorCode::NotConfigured, "what", "schema_version"));
     }
-    json(&json!({"status": "ready", "schema_version": status.schema_version}))
+    json(&json!({"status": "ready", "schema_version": schema_version}))
 }

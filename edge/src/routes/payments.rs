@@ -1,11 +1,11 @@
 //! Payments: quote, charge, refund, look up.
 
 use mps_client::CallContext;
+use mps_client::argument::Tag;
 use mps_client::rpc::{
-    Charge as Charged, GetTransactionDetail, MerchantChargeByQr, MerchantRefundTx, Quote as Quoted,
-    QuotePayment, Refund, TransactionDetail,
+    CancelRequest, Charge as Charged, FindPayment, GetTransactionDetail, MerchantChargeByQr,
+    MerchantRefundTx, Quote as Quoted, QuotePayment, Refund, TransactionDetail,
 };
-use mps_client::wire::Json;
 use mps_core::{Money, PaymentCode};
 use serde::Deserialize;
 
@@ -19,6 +19,8 @@ pub(super) fn routes() -> Routes {
         .handle::<QuotePayment<'_>, _, _, _, _>(Way::Post, "/api/payment/quote", "quotePayment", quote)
         .handle::<MerchantChargeByQr<'_>, _, _, _, _>(Way::PostKeyed, "/api/payment/charge", "charge", charge)
         .handle::<MerchantRefundTx, _, _, _, _>(Way::PostKeyed, "/api/payment/refund", "refund", refund)
+        .rpc::<CancelRequest>(Way::Post, "/api/payment/cancel", "cancelRequest")
+        .rpc::<FindPayment>(Way::Get, "/api/payment/find", "findPayment")
         .handle::<GetTransactionDetail, _, _, _, _>(Way::Get, "/api/payment/{tx_no}", "getPayment", detail)
 }
 
@@ -60,8 +62,8 @@ struct Charge {
     raw_amount: AmountText,
     /// Where the code was shown; a code 72 wants it.
     terminal_code: Option<String>,
-    /// A JSON object of the merchant's, at most 4096 bytes.
-    tag: Option<Json>,
+    /// A JSON object of the merchant's, at most 4096 bytes, 32 levels deep.
+    tag: Option<Tag>,
     /// The merchant's own order; it is paid once.
     external_order_id: Option<String>,
     idempotency_key: Option<String>,
@@ -75,7 +77,7 @@ async fn charge(app: App, context: CallContext, input: Charge) -> Outcome<Charge
         qr_plain: code.reveal(),
         raw_amount,
         idempotency_key: input.idempotency_key.as_deref(),
-        tag: input.tag.as_ref().map(|tag| &*tag.0),
+        tag: input.tag.as_ref().map(Tag::raw),
         external_order_id: input.external_order_id.as_deref(),
         terminal_code: input.terminal_code.as_deref(),
     };

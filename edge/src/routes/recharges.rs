@@ -3,8 +3,8 @@
 use mps_client::CallContext;
 use mps_client::argument::RechargeAmount;
 use mps_client::rpc::{
-    CardId, CashRecharge, CreateRechargeOrder, CreatedRechargeOrder, GetRechargeOrder, ListRechargeOrders,
-    UserRechargeCard,
+    CardId, CashRecharge, CashReversal, CreateRechargeOrder, CreatedRechargeOrder, GetRechargeOrder,
+    ListRechargeOrders, ReverseCashRecharge, UserRechargeCard,
 };
 use mps_core::ErrorCode;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,12 @@ pub(super) fn routes() -> Routes {
             "/api/recharge/cash",
             "rechargeWithCash",
             cash,
+        )
+        .handle::<ReverseCashRecharge, _, _, _, _>(
+            Way::PostKeyed,
+            "/api/recharge/cash/reverse",
+            "reverseCash",
+            reverse,
         )
 }
 
@@ -150,4 +156,12 @@ async fn cash(app: App, context: CallContext, call: UserRechargeCard) -> Outcome
     let note = Note { tx_no: Some(recharge.tx_no.clone()), merchant_code, ..Note::default() };
     let is_replay = recharge.replayed;
     Ok(done(recharge).replayed(is_replay).noting(note))
+}
+
+async fn reverse(app: App, context: CallContext, call: ReverseCashRecharge) -> Outcome<CashReversal> {
+    let merchant_code = Some(call.merchant_code.clone());
+    let reversal = app.call(context, call).await?;
+    let note = Note { tx_no: Some(reversal.tx_no.clone()), merchant_code, ..Note::default() };
+    let is_replay = reversal.replayed;
+    Ok(done(reversal).replayed(is_replay).noting(note))
 }

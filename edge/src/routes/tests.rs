@@ -1,6 +1,7 @@
 //! The routes without a Worker and without a database.
 
 pub(crate) mod bench;
+mod doors;
 mod house;
 mod inputs;
 mod limits;
@@ -10,6 +11,7 @@ mod refusals;
 mod webhooks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -31,10 +33,11 @@ fn charged(replayed: bool) -> String {
 async fn an_address_without_a_route_is_a_404_problem() {
     let bench = Bench::new(vec![]).await;
     for path in ["/", "/api", "/api/", "/api/payment", "/api/qr/rotate/", "/api/payment/PAY1/x", "/%00"] {
-        let reply = bench.send(request("GET", path, &[("x-request-id", "req-1")], "")).await;
+        let reply = bench.send(request("GET", path, &[], "")).await;
         assert_eq!(reply.status, 404, "{path}");
+        let id = reply.headers["x-request-id"].to_str().expect("text");
         let expected = json!({"type": "urn:mps:error:NOT_FOUND", "title": "No such address", "status": 404,
-            "code": "NOT_FOUND", "retry": "never", "params": {"path": path}, "instance": "req-1"});
+            "code": "NOT_FOUND", "retry": "never", "params": {"path": path}, "instance": id});
         assert_eq!(reply.body, expected);
         assert_eq!(reply.headers["content-type"], "application/problem+json");
     }
@@ -223,6 +226,15 @@ async fn a_charge_is_checked_in_the_order_identity_body_key_amount_code() {
     let two = [("idempotency-key", "a"), ("idempotency-key", "b")];
     let reply = bench.send(post("/api/payment/charge", &two, wrong.clone())).await;
     assert_eq!(reply.body["code"], "IDEMPOTENCY_KEY_INVALID");
+    // As hosts join two header lines.
+    for joined in ["a, b", "a,a", "\"a\", \"b\"", "a, \"b\"", "\"a\", b", ","] {
+        let reply =
+            bench.send(post("/api/payment/charge", &[("idempotency-key", joined)], wrong.clone())).await;
+        assert_eq!(reply.body["code"], "IDEMPOTENCY_KEY_INVALID", "{joined}");
+    }
+    let reply =
+        bench.send(post("/api/payment/charge", &[("idempotency-key", "\"a, b\"")], wrong.clone())).await;
+    assert_eq!(reply.body["code"], "INVALID_PRICE", "a comma inside of quotes is part of the one key");
     let reply = bench.send(post("/api/payment/charge", &[("idempotency-key", "k-1")], wrong)).await;
     assert_eq!(reply.body["code"], "INVALID_PRICE");
 }
@@ -302,24 +314,23 @@ async fn a_refusal_of_the_database_is_its_problem_document() {
 }
 
 #[tokio::test]
-async fn a_request_id_goes_to_the_database_the_answer_and_the_log() {
+async fn a_request_has_an_id_of_ours_in_the_database_the_answer_and_the_log_and_the_caller_s_own_beside_it() {
     let bench = Bench::new(vec![("200 OK", "false".to_owned())]).await;
     let body = json!({"card_id": CARD}).to_string();
     let reply = bench.send(post("/api/qr/revoke", &[("x-request-id", "till-7.42")], body)).await;
-    assert_eq!(reply.headers["x-request-id"], "till-7.42");
-    assert!(bench.received()[0].contains("x-request-id: till-7.42"));
+    let id = reply.headers["x-request-id"].to_str().expect("text");
+    assert_eq!(id.len(), 36);
+    assert!(bench.received()[0].contains(&format!("x-request-id: {id}")));
     let log = bench.host.log.lock().expect("no panic holds it").join("\n");
-    assert!(
-        log.contains(r#""request_id":"till-7.42""#) && log.contains(r#""route":"/api/qr/revoke""#),
-        "{log}"
-    );
+    assert!(log.contains(&format!(r#""request_id":"{id}","caller_request_id":"till-7.42""#)), "{log}");
+    assert!(log.contains(r#""route":"/api/qr/revoke""#), "{log}");
 }
 
 #[tokio::test]
-async fn a_malformed_request_id_is_replaced_by_a_new_one() {
+async fn nothing_that_a_caller_calls_a_request_becomes_its_id_and_a_payment_code_is_not_even_logged() {
     let bench = Bench::new(vec![]).await;
     let mut made = Vec::new();
-    for given in ["", "a b", "a/b", &"a".repeat(129)] {
+    for given in ["", "a b", "a/b", CODE, "eyJhbGciOiJIUzI1NiJ9.e30.x", "886912345678", &"a".repeat(129)] {
         let reply = bench.send(request("GET", "/nowhere", &[("x-request-id", given)], "")).await;
         let id = reply.headers["x-request-id"].to_str().expect("text").to_owned();
         assert_eq!((id.len(), &reply.body["instance"]), (36, &json!(id)), "{given}");
@@ -327,7 +338,8 @@ async fn a_malformed_request_id_is_replaced_by_a_new_one() {
     }
     made.sort();
     made.dedup();
-    assert_eq!(made.len(), 4);
+    assert_eq!(made.len(), 7);
+    assert!(!bench.host.log.lock().expect("no panic holds it").join("\n").contains("caller_request_id"));
 }
 
 #[tokio::test]
@@ -390,6 +402,7 @@ async fn ready_means_that_the_database_has_the_schema_of_this_build() {
     let reply = bench.send(request("GET", "/ready", &[], "")).await;
     assert_eq!((reply.status.as_u16(), &reply.body["status"]), (200, &json!("ready")));
     assert!(bench.received()[0].contains("apikey: sb_secret_y"));
+    bench.host.pass(Duration::from_secs(1));
     let reply = bench.send(request("GET", "/ready", &[], "")).await;
     assert_eq!((reply.status.as_u16(), &reply.body["code"]), (503, &json!("NOT_CONFIGURED")));
     assert_eq!(reply.body["params"], json!({"what": "schema_version"}));
@@ -402,8 +415,9 @@ async fn ready_means_that_the_database_has_the_schema_of_this_build() {
 #[tokio::test]
 async fn a_wrong_configuration_is_named_and_nothing_is_served() {
     let host = Arc::new(TestHost::default());
-    let front = Front::open(&|name| (name == "SUPABASE_URL").then(|| "not a url".to_owned()), host.clone());
-    let bench = Bench { front, host, received: Arc::default() };
+    let variables = Arc::new(|name: &str| (name == "SUPABASE_URL").then(|| "not a url".to_owned()));
+    let front = Front::open(&*variables, host.clone());
+    let bench = Bench { front, host, received: Arc::default(), variables };
     for path in ["/health", "/api/member/me"] {
         let reply = bench.send(request("GET", path, &[], "")).await;
         assert_eq!((reply.status.as_u16(), &reply.body["code"]), (503, &json!("NOT_CONFIGURED")));

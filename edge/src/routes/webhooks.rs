@@ -68,11 +68,21 @@ async fn believe(app: &App, provider: Provider, request: Request, note: &mut Not
     let (parts, body) = request.into_parts();
     let request_id = extract::request_id(&parts)?;
     let body = extract::read_body(body).await?;
-    let payment = match app.providers().read_notice(provider, &parts.headers, &body)? {
-        Ok(Notice::Paid(payment)) => payment,
+    let payment = match app.providers().read_notice(provider, &parts.headers, &body).await? {
+        Ok(Notice::Paid(payment)) => Some(payment),
+        Ok(Notice::Contradicted(contradiction, rest)) => {
+            let order_no = contradiction.order_no.clone();
+            (note.order_no, note.level) = (Some(order_no.clone()), Some("error"));
+            let waits =
+                recharging::contradict(app, recharging::WITHIN_NOTIFICATION, &request_id, contradiction)
+                    .await?;
+            let (status, level) = if waits { ("contradicted", "warn") } else { ("ignored", "info") };
+            (note.order_status, note.level) = (Some(status), Some(level));
+            rest
+        }
         Ok(Notice::Other) => {
             note.order_status = Some("ignored");
-            return Ok(());
+            None
         }
         Err(distrust) => {
             if distrust == Distrust::Probe {
@@ -81,11 +91,14 @@ async fn believe(app: &App, provider: Provider, request: Request, note: &mut Not
             return Err(distrust.code().into());
         }
     };
+    let Some(payment) = payment else { return Ok(()) };
+    let is_contradicted = note.order_status == Some("contradicted");
     note.order_no = Some(payment.order_no.clone());
     // From here on somebody has paid: whatever keeps it from a card is looked at.
     note.level = Some("error");
     let paid = recharging::complete(app, recharging::WITHIN_NOTIFICATION, &request_id, payment).await?;
-    let status = recharging::status(&paid);
-    (note.order_status, note.level, note.tx_no) = (Some(status), Some(recharging::level(status)), paid.tx_no);
+    let status = if is_contradicted { "contradicted" } else { recharging::status(&paid) };
+    let level = if is_contradicted { "warn" } else { recharging::level(status) };
+    (note.order_status, note.level, note.tx_no) = (Some(status), Some(level), paid.tx_no);
     Ok(())
 }

@@ -20,6 +20,8 @@ export const errorCatalogue = {
   IDEMPOTENCY_KEY_REQUIRED: { status: 400, retry: "after_fix" },
   /** 1 to 255 printable ASCII characters. */
   IDEMPOTENCY_KEY_INVALID: { status: 400, retry: "after_fix" },
+  /** The route would not honour it: sent twice, it is done twice. Send the request without the header. */
+  IDEMPOTENCY_KEY_NOT_SUPPORTED: { status: 400, retry: "after_fix" },
   /** An amount is a plain positive decimal, at most twelve digits and two decimals. */
   INVALID_PRICE: { status: 422, retry: "after_fix" },
   /** A plain positive decimal with at most two decimals. */
@@ -50,6 +52,8 @@ export const errorCatalogue = {
   NOT_MERCHANT_USER: { status: 403, retry: "never" },
   /** The same Idempotency-Key was used with other contents. */
   IDEMPOTENCY_KEY_REUSED: { status: 422, retry: "never" },
+  /** Its Idempotency-Key was cancelled before anything was done with it: it never will be. What is wanted anew takes a new key. */
+  REQUEST_CANCELLED: { status: 409, retry: "after_fix" },
   /** The list of settings names those there are. */
   SETTING_NOT_FOUND: { status: 404, retry: "after_fix" },
   /** Nobody has signed up with this user id. */
@@ -68,6 +72,8 @@ export const errorCatalogue = {
   CARD_NOT_FOUND: { status: 404, retry: "never" },
   /** No device has this handle, or it is not the caller's. */
   DEVICE_NOT_FOUND: { status: 404, retry: "after_fix" },
+  /** There is none for this card, or it is over. */
+  INVITATION_NOT_FOUND: { status: 404, retry: "never" },
   /** No order has this number, or it is not the caller's. */
   RECHARGE_ORDER_NOT_FOUND: { status: 404, retry: "after_fix" },
   /** The transaction is unknown or not yours. */
@@ -124,6 +130,8 @@ export const errorCatalogue = {
   RECHARGE_ORDER_STATUS_CONFLICT: { status: 409, retry: "never" },
   /** What was asked does not follow from the settlement's status. */
   SETTLEMENT_STATUS_CONFLICT: { status: 409, retry: "never" },
+  /** Its holder bounded the code; they can show one that allows more. */
+  AMOUNT_OVER_CODE_LIMIT: { status: 422, retry: "after_fix" },
   /** A single payment has an upper limit. */
   AMOUNT_OVER_LIMIT: { status: 422, retry: "after_fix" },
   /** A card pays up to a limit each day. */
@@ -138,16 +146,30 @@ export const errorCatalogue = {
   INSUFFICIENT_BALANCE: { status: 402, retry: "after_fix" },
   /** The card has fewer points than would be taken. */
   INSUFFICIENT_POINTS: { status: 409, retry: "after_fix" },
+  /** A card of each type holds up to a limit; whatever puts money on it is bounded. */
+  BALANCE_OVER_LIMIT: { status: 409, retry: "after_fix" },
   /** The transaction is not a completed payment. */
   ONLY_COMPLETED_PAYMENT_REFUNDABLE: { status: 409, retry: "never" },
   /** Refunds never exceed the payment. */
   REFUND_EXCEEDS_REMAINING: { status: 409, retry: "after_fix" },
+  /** The refund of a voucher is a new voucher of all that it paid. */
+  REFUND_WHOLE_ONLY: { status: 422, retry: "after_fix" },
   /** The amount is above what a cashier may refund. */
   REFUND_NEEDS_MANAGER: { status: 403, retry: "after_fix" },
+  /** Only cash that a merchant took for a card is reversed; a payment is refunded. */
+  ONLY_CASH_RECHARGE_REVERSIBLE: { status: 409, retry: "never" },
+  /** A cash recharge is reversed once, as a whole. */
+  RECHARGE_ALREADY_REVERSED: { status: 409, retry: "never" },
+  /** A cash recharge is reversed until a settlement has taken it. */
+  RECHARGE_ALREADY_SETTLED: { status: 409, retry: "never" },
+  /** A cashier reverses what they took themselves, for half an hour. */
+  REVERSAL_NEEDS_MANAGER: { status: 403, retry: "after_fix" },
   /** Settlements of one merchant never overlap. */
   SETTLEMENT_ALREADY_EXISTS: { status: 409, retry: "never" },
   /** The period has no unsettled transaction. */
   NO_TRANSACTIONS_IN_PERIOD: { status: 409, retry: "never" },
+  /** It is behind what was posted, or has jumped ahead: an admin looks at it, sets it right, and acknowledges it. */
+  CLOCK_IN_DOUBT: { status: 409, retry: "after_fix" },
   /** The outcome is unknown or the service is busy; send the same request with the same key. */
   UNAVAILABLE: { status: 503, retry: "same_key" },
   /** An operator must finish the set-up; see the README. */

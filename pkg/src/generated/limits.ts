@@ -33,6 +33,7 @@ export const limits = {
     otpStepSeconds: 30,
     otpStepsSkewMax: 1,
     terminalCodeChars: 6,
+    amountMaxDefault: "1000.00",
   },
   payment: {
     amountMax: "50000.00",
@@ -47,6 +48,13 @@ export const limits = {
     amountMax: "50000.00",
     cashierDayMax: "50000.00",
     orderLifetimeSeconds: 900,
+    reversalSecondsMax: 1800,
+  },
+  card: {
+    balanceMax: "10000000.00",
+  },
+  invitation: {
+    lifetimeSeconds: 604800,
   },
   device: {
     liveMax: 5,

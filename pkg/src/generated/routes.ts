@@ -2,11 +2,15 @@
 
 /** Method, path, and when a request may be sent again although nobody knows whether it was done. */
 export const routes = {
+  acceptInvitation: ["POST", "/api/member/invitations/{card_id}/accept", "never"],
+  acknowledgeClock: ["POST", "/api/admin/clock/acknowledge", "always"],
+  acknowledgeSealFinding: ["POST", "/api/admin/seals/acknowledge", "always"],
   activateMember: ["POST", "/api/admin/members/{member_id}/activate", "always"],
   activateMerchant: ["POST", "/api/admin/merchants/{merchant_id}/activate", "always"],
   addAdmin: ["PUT", "/api/admin/admins/{user_id}", "always"],
   adjustCard: ["POST", "/api/admin/cards/{card_id}/adjust", "keyed"],
   bindCard: ["PUT", "/api/member/cards/{card_id}/bindings/{member_id}", "never"],
+  cancelRequest: ["POST", "/api/payment/cancel", "always"],
   changePoints: ["POST", "/api/admin/cards/{card_id}/points", "keyed"],
   charge: ["POST", "/api/payment/charge", "keyed"],
   checkHealth: ["GET", "/api/admin/health", "always"],
@@ -16,11 +20,14 @@ export const routes = {
   createMember: ["POST", "/api/admin/members", "never"],
   createMerchant: ["POST", "/api/admin/merchants", "never"],
   createRechargeOrder: ["POST", "/api/recharge/orders", "keyed"],
+  declineInvitation: ["POST", "/api/member/invitations/{card_id}/decline", "never"],
   deleteMember: ["DELETE", "/api/member/profile", "always"],
   enrollDevice: ["POST", "/api/devices", "never"],
+  findPayment: ["GET", "/api/payment/find", "always"],
   freezeCard: ["POST", "/api/member/cards/{card_id}/freeze", "never"],
   generateSettlement: ["POST", "/api/admin/settlements", "never"],
   getCard: ["GET", "/api/member/cards/{card_id}", "always"],
+  getCodeState: ["GET", "/api/member/cards/{card_id}/code", "always"],
   getLatestSeal: ["GET", "/api/admin/seals/latest", "always"],
   getMe: ["GET", "/api/member/me", "always"],
   getMerchant: ["GET", "/api/merchant/{merchant_id}", "always"],
@@ -39,12 +46,14 @@ export const routes = {
   listBindings: ["GET", "/api/member/cards/{card_id}/bindings", "always"],
   listCards: ["GET", "/api/member/cards", "always"],
   listDevices: ["GET", "/api/devices", "always"],
+  listInvitations: ["GET", "/api/member/invitations", "always"],
   listLevels: ["GET", "/api/member/levels", "always"],
   listMemberTransactions: ["GET", "/api/member/transactions", "always"],
   listMembers: ["GET", "/api/admin/members", "always"],
   listMerchantTransactions: ["GET", "/api/merchant/{merchant_id}/transactions", "always"],
   listMyMerchants: ["GET", "/api/merchant/me", "always"],
   listPoints: ["GET", "/api/member/cards/{card_id}/points", "always"],
+  listRechargeEvents: ["GET", "/api/admin/recharge/events", "always"],
   listRechargeOrders: ["GET", "/api/recharge/orders", "always"],
   listSettings: ["GET", "/api/admin/settings", "always"],
   listSettlements: ["GET", "/api/merchant/{merchant_id}/settlements", "always"],
@@ -59,8 +68,10 @@ export const routes = {
   removeAdmin: ["DELETE", "/api/admin/admins/{user_id}", "always"],
   removeMerchantUser: ["DELETE", "/api/merchant/{merchant_id}/users/{user_id}", "always"],
   reportCardLost: ["POST", "/api/member/cards/{card_id}/lost", "never"],
+  resolveRechargeEvent: ["POST", "/api/admin/recharge/events/{recharge_event_id}/resolve", "always"],
   resolveRechargeOrder: ["POST", "/api/admin/recharge/orders/{order_no}/resolve", "never"],
   retireTerminal: ["DELETE", "/api/merchant/terminals/{terminal_code}", "always"],
+  reverseCash: ["POST", "/api/recharge/cash/reverse", "keyed"],
   revokeCode: ["POST", "/api/qr/revoke", "never"],
   revokeDevice: ["DELETE", "/api/devices/{handle}", "always"],
   rotateCode: ["POST", "/api/qr/rotate", "never"],
@@ -73,6 +84,7 @@ export const routes = {
   setMerchantUser: ["PUT", "/api/merchant/{merchant_id}/users/{user_id}", "always"],
   setSetting: ["PUT", "/api/admin/settings/{key}", "always"],
   setSettlementStatus: ["PUT", "/api/admin/settlements/{settlement_id}/status", "always"],
+  settleLateTransactions: ["POST", "/api/admin/settlements/late", "never"],
   suspendMember: ["POST", "/api/admin/members/{member_id}/suspend", "always"],
   suspendMerchant: ["POST", "/api/admin/merchants/{merchant_id}/suspend", "always"],
   unbindCard: ["DELETE", "/api/member/cards/{card_id}/bindings/{member_id}", "never"],
@@ -85,6 +97,12 @@ export const routes = {
 
 /** What each route takes, the names in its path included, and what it answers. */
 export interface Routes {
+  /** The caller becomes an owner of the card that they were asked to own (bind_member_to_card), within seven days and while who asked may still ask. */
+  acceptInvitation: { input: { readonly card_id: string; }; output: Changed };
+  /** Admin: says that the database's clock is right now, with a reason for the audit log, after health named it: it is behind what was posted, or jumped. */
+  acknowledgeClock: { input: { readonly reason: string; }; output: Changed };
+  /** Admin: explains one finding of verify_seals, named as that names it (row_id NULL for one about a seal), with a reason of one line and at most 500 characters. */
+  acknowledgeSealFinding: { input: { readonly reason: string; readonly row_id?: string | null | undefined; readonly seal_no?: number | null | undefined; readonly table_name: string; readonly what: string; }; output: Changed };
   /** Admin: ends a suspension; false when there was none. */
   activateMember: { input: { readonly member_id: string; }; output: Changed };
   /** Admin: a suspended merchant charges again. */
@@ -93,8 +111,10 @@ export interface Routes {
   addAdmin: { input: { readonly user_id: string; }; output: Changed };
   /** Admin: credits (positive) or debits (negative) a card against the adjustments account. */
   adjustCard: { input: { readonly card_id: string; readonly amount: string; readonly reason: string; }; output: Adjustment };
-  /** Binds oneself by the card's password (member or viewer), or others and changes roles as owner, admin of the card or admin of the house. */
+  /** Binds oneself by the card's password (member or viewer), or others and changes roles as owner, admin of the card or admin of the system. */
   bindCard: { input: { readonly card_id: string; readonly member_id: string; readonly binding_password?: string | null | undefined; readonly role?: string | null | undefined; }; output: Changed };
+  /** Makes sure that a keyed request never happens: cancelled = true, and whatever is still on its way with this key is REQUEST_CANCELLED. */
+  cancelRequest: { input: { readonly idempotency_key: string; readonly merchant_code?: string | null | undefined; }; output: Cancellation };
   /** Admin: gives (positive) or takes (negative) up to 1 000 000 points; the level follows. */
   changePoints: { input: { readonly card_id: string; readonly delta_points: number; readonly reason: string; }; output: PointsChange };
   /** Charges the card behind a payment code, online or offline, once. */
@@ -113,16 +133,22 @@ export interface Routes {
   createMerchant: { input: { readonly code: string; readonly contact?: string | null | undefined; readonly name: string; }; output: Merchant };
   /** A member who owns a card or is its admin orders a recharge of 1.00 to 50000.00 through wechat or alipay, to be paid within 15 minutes. */
   createRechargeOrder: { input: { readonly amount: string; readonly card_id: string; readonly method?: "native" | "jsapi" | "page" | "app" | null | undefined; readonly openid?: string | null | undefined; readonly provider: "wechat" | "alipay"; }; output: OrderToPay };
+  /** The caller does not become an owner of the card that they were asked to own; a role that they have stays. */
+  declineInvitation: { input: { readonly card_id: string; }; output: Changed };
   /** Own, admin: erases a member's personal data and his link to a user, for ever; number and books are kept, points lapse with the closed cards. */
   deleteMember: { input: { readonly member_id: string; }; output: Changed };
   /** Makes the caller's phone a device that can make offline codes for a card he may pay with; at most 5 live a card. */
   enrollDevice: { input: { readonly card_id: string; readonly label: string; }; output: EnrolledDevice };
+  /** The transaction that a keyed request made, or that holds a merchant's order, as get_transaction_detail has it; one of the two is given. */
+  findPayment: { input: { readonly external_order_id?: string | null | undefined; readonly idempotency_key?: string | null | undefined; readonly merchant_code?: string | null | undefined; }; output: TransactionDetail };
   /** Admin, or the card's owner or admin. */
   freezeCard: { input: { readonly card_id: string; }; output: Changed };
   /** Admin, service: settles a merchant up to the end of a half-open period that is over: every payment, refund and cash recharge not settled yet, late ones of earlier periods included. */
   generateSettlement: { input: { readonly merchant_id: string; readonly mode: string; readonly period_end: string; readonly period_start: string; }; output: CreatedSettlement };
   /** One card, for whoever is bound to it and admins: role, discount and pays are the caller's, role NULL for an admin who is not bound. */
   getCard: { input: { readonly card_id: string; }; output: CardDetail };
+  /** What became of the caller's newest online code of a card: live until expires_at, spent with its transaction, revoked, expired; none when there is none or it was purged. */
+  getCodeState: { input: { readonly card_id: string; }; output: CodeState };
   /** Admin, service: the last seal and its root (64 hex digits), to be kept outside of the database as an anchor for verify_seals; rows from before covers_until are sealed. */
   getLatestSeal: { input: Record<string, never>; output: readonly (Seal)[] };
   /** Who the signed-in user is here: member, merchant user, admin. */
@@ -149,7 +175,7 @@ export interface Routes {
   issuePrepaidCard: { input: { readonly fixed_discount?: string | null | undefined; readonly initial_balance?: string | null | undefined; readonly name?: string | null | undefined; readonly owner_member_id: string; }; output: CreatedCard };
   /** Admin: a voucher, which pays once. */
   issueVoucher: { input: { readonly expires_at?: string | null | undefined; readonly initial_balance?: string | null | undefined; readonly name?: string | null | undefined; readonly owner_member_id: string; }; output: CreatedCard };
-  /** Admin, service: links a member to a Supabase Auth user; false: he was linked to this one. */
+  /** Admin, service: links a member to a Supabase Auth user, in place of a link to one who no longer exists if there is such; false: they were linked to this one. */
   linkMember: { input: { readonly member_id: string; readonly auth_user_id: string; }; output: Changed };
   /** Admin: cards, newest first; of one status, of one type. */
   listAllCards: { input: { readonly card_type?: string | null | undefined; readonly limit?: number | null | undefined; readonly offset?: number | null | undefined; readonly status?: string | null | undefined; }; output: readonly (CardRow)[] };
@@ -159,9 +185,11 @@ export interface Routes {
   listCards: { input: { readonly member_id?: string | null | undefined; }; output: readonly (MemberCard)[] };
   /** The live devices of a card, at most 5, oldest first: all for the card's owner and admin and for admins of the house, one's own for others. */
   listDevices: { input: { readonly card_id: string; }; output: readonly (Device)[] };
+  /** The cards that the caller was asked to own and may still accept or decline, the one that ends first on top; invited_by is NULL for an admin of the system. */
+  listInvitations: { input: Record<string, never>; output: readonly (CardInvitation)[] };
   /** The levels, lowest first: from points_min to points_max, both included, NULL for no end; discount is a multiplier. */
   listLevels: { input: Record<string, never>; output: readonly (MembershipLevel)[] };
-  /** A member's transactions, newest first by id: of every card he is bound to and his own; own (NULL), or any for an admin. */
+  /** A member's transactions, newest first by id: of every card they are bound to and their own; own (NULL), or any for an admin. */
   listMemberTransactions: { input: { readonly end_date?: string | null | undefined; readonly limit?: number | null | undefined; readonly member_id?: string | null | undefined; readonly offset?: number | null | undefined; readonly start_date?: string | null | undefined; }; output: readonly (TransactionRow)[] };
   /** Admin: members, newest first; of one status: active, suspended, deleted. */
   listMembers: { input: { readonly limit?: number | null | undefined; readonly offset?: number | null | undefined; readonly status?: string | null | undefined; }; output: readonly (MemberRow)[] };
@@ -171,6 +199,8 @@ export interface Routes {
   listMyMerchants: { input: Record<string, never>; output: readonly (MyMerchant)[] };
   /** Every change of a card's points, newest first, for whoever is bound to it and admins; tx_no NULL: by no transaction. */
   listPoints: { input: { readonly card_id: string; readonly limit?: number | null | undefined; readonly offset?: number | null | undefined; }; output: readonly (PointEntry)[] };
+  /** Admin: what providers reported against payments of recharge orders, newest first: those that wait, with p_with_resolved all. */
+  listRechargeEvents: { input: { readonly before_id?: string | null | undefined; readonly limit?: number | null | undefined; readonly with_resolved?: boolean | null | undefined; }; output: readonly (RechargeEvent)[] };
   /** Recharge orders, newest first, 50 a page and at most 200: one's own, those of a card one owns or administers, all for admins. */
   listRechargeOrders: { input: { readonly card_id?: string | null | undefined; readonly limit?: number | null | undefined; readonly offset?: number | null | undefined; readonly status?: string | null | undefined; }; output: readonly (RechargeOrder)[] };
   /** Admin: every setting with its kind (amount, integer, time_zone, choice) and what it may be; bounds are included, NULL is none. */
@@ -187,9 +217,9 @@ export interface Routes {
   quotePayment: { input: { readonly merchant_code: string; readonly qr_plain: string; readonly raw_amount: string; readonly terminal_code?: string | null | undefined; }; output: Quote };
   /** Cash that was taken for a card, 1.00 to 50000.00: with p_merchant_code by a merchant's user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day; without it by an admin. */
   rechargeWithCash: { input: { readonly amount: string; readonly card_id: string; readonly external_order_id?: string | null | undefined; readonly merchant_code?: string | null | undefined; readonly payment_method?: string | null | undefined; readonly tag?: unknown | undefined; }; output: CashRecharge };
-  /** Refunds a payment, wholly or in parts, onto its card; a voucher's refund is a new voucher. */
+  /** Refunds a payment, wholly or in parts, onto its card; a voucher is refunded whole, as a new voucher. */
   refund: { input: { readonly merchant_code: string; readonly original_tx_no: string; readonly refund_amount: string; readonly tag?: unknown | undefined; }; output: Refund };
-  /** Makes the signed-in user a member with one standard card, or links him to the member that has his confirmed phone or e-mail. */
+  /** Makes the signed-in user a member with one standard card, or links them to the member that has their confirmed phone or e-mail and no link that leads to somebody; a member who only claimed these loses them. */
   register: { input: { readonly name: string; readonly phone?: string | null | undefined; }; output: RegisteredMember };
   /** Admin or owner of the merchant: a new point of sale with a fresh code of six characters 0-9A-Z, which is never used again. */
   registerTerminal: { input: { readonly merchant_id: string; readonly label: string; }; output: RegisteredTerminal };
@@ -199,27 +229,31 @@ export interface Routes {
   removeMerchantUser: { input: { readonly merchant_id: string; readonly user_id: string; }; output: Changed };
   /** Admin, or the card's owner or admin. */
   reportCardLost: { input: { readonly card_id: string; }; output: Changed };
+  /** Admin: ends the review of what a provider reported against a payment; p_note, 1 to 500 characters, says what was done (the card is set right by adjust_card_balance). */
+  resolveRechargeEvent: { input: { readonly recharge_event_id: string; readonly note: string; }; output: Changed };
   /** Admin: ends the review of one payment of an order: credit puts what was paid onto the card, refunded_outside says that the provider gave it back; p_note, at most 500 characters, is kept with it. */
   resolveRechargeOrder: { input: { readonly order_no: string; readonly note?: string | null | undefined; readonly provider_tx_id: string; readonly resolution: string; }; output: ResolvedPayment };
-  /** Admin or owner of its merchant: the terminal charges no more, and its code is never used again. */
+  /** Admin or owner of its merchant: the terminal charges no more: no charge of it commits after this returned. */
   retireTerminal: { input: { readonly terminal_code: string; }; output: Changed };
+  /** Takes cash that was recharged wrongly off the card again, the whole amount, once: the cashier who took it within 30 minutes, a manager or owner of the merchant until it is settled; the card must still hold it. */
+  reverseCash: { input: { readonly merchant_code: string; readonly original_tx_no: string; readonly reason: string; }; output: CashReversal };
   /** Ends the caller's own live code of a card; false when there was none. */
   revokeCode: { input: { readonly card_id: string; }; output: Revoked };
   /** Ends a device: its own member, the card's owner or admin, or an admin of the house. */
   revokeDevice: { input: { readonly handle: string; }; output: Changed };
-  /** A fresh online payment code of the caller for a card he may pay with; ends his earlier code of that card. */
-  rotateCode: { input: { readonly card_id: string; readonly ttl_seconds?: number | null | undefined; }; output: IssuedCode };
+  /** A fresh online payment code of the caller for a card they may pay with; ends their earlier code of that card. */
+  rotateCode: { input: { readonly amount_max?: string | null | undefined; readonly card_id: string; readonly ttl_seconds?: number | null | undefined; }; output: IssuedCode };
   /** Admin: cards whose number or name begins with the keyword, in any case, by number. */
   searchCards: { input: { readonly keyword: string; readonly limit?: number | null | undefined; }; output: readonly (CardRow)[] };
   /** Admin: members whose number, phone (from its country code, + or not), e-mail or name begins with the keyword, in any case, by number. */
   searchMembers: { input: { readonly keyword: string; readonly limit?: number | null | undefined; }; output: readonly (MemberRow)[] };
   /** Admin: merchants whose code or name contains the keyword, in any case, by code; no keyword: all. */
   searchMerchants: { input: { readonly keyword?: string | null | undefined; readonly limit?: number | null | undefined; readonly offset?: number | null | undefined; readonly status?: string | null | undefined; }; output: readonly (Merchant)[] };
-  /** Admin: a new expiry in the future, or NULL for none; an expired card is active again. */
+  /** Admin: a new expiry in the future, or NULL for none; an expired card is again what it was before: active, frozen or lost. */
   setCardExpiry: { input: { readonly card_id: string; readonly expires_at: string | null; }; output: Changed };
   /** Owner, or admin of the house: the password by which others bind themselves, 6 to 72 bytes; NULL ends self-binding. */
   setCardPassword: { input: { readonly card_id: string; readonly password: string | null; }; output: Changed };
-  /** Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changed. */
+  /** Admin: replaces the whole table of levels by rows {level, name, points_min, points_max?, discount}, numbered from 0 by points; answers on how many cards the level changes. */
   setLevels: { input: { readonly levels: readonly (unknown)[]; }; output: Count };
   /** Admin or owner of the merchant: lets a signed-up user work for it as owner, manager or cashier, or changes the role. */
   setMerchantUser: { input: { readonly merchant_id: string; readonly user_id: string; readonly role: string; }; output: Changed };
@@ -227,6 +261,8 @@ export interface Routes {
   setSetting: { input: { readonly key: string; readonly value: string; }; output: Setting };
   /** Admin: pending -> settled -> paid, pending or settled -> failed, failed -> pending; paid is for ever. */
   setSettlementStatus: { input: { readonly settlement_id: string; readonly status: string; }; output: Changed };
+  /** Admin: settles named payments, refunds and cash recharges of a merchant that no settlement will take by itself, as verify_ledger names them (transaction_is_found_by_the_next_settlement): 1 to 200, all or none, with a reason for the audit log. */
+  settleLateTransactions: { input: { readonly merchant_id: string; readonly reason: string; readonly tx_nos: readonly (string)[]; }; output: CreatedSettlement };
   /** Admin: a suspended member neither pays, orders a recharge, binds nor issues codes; no charge of his commits after this returned. */
   suspendMember: { input: { readonly member_id: string; }; output: Changed };
   /** Admin: a suspended merchant neither charges nor takes cash, and no charge of its commits after this returned; refunds go on. */
@@ -293,6 +329,22 @@ export interface Binding {
   readonly role: string;
 }
 
+/** The answer of CancelRequest. */
+export interface Cancellation {
+  /** Whether nothing was done and nothing ever will be; `false`: the request was done, and stays so. */
+  readonly cancelled: boolean;
+  /** When it was made. */
+  readonly created_at: string | null;
+  /** What moved. */
+  readonly final_amount: string | null;
+  /** The id of the transaction that it made; nothing when it was cancelled, or made none. */
+  readonly tx_id: string | null;
+  /** Its number. */
+  readonly tx_no: string | null;
+  /** `payment`, `refund`, `recharge` or `adjustment`. */
+  readonly tx_type: string | null;
+}
+
 /** The answer of GetCardDetail. */
 export interface CardDetail {
   /** What is on it. */
@@ -337,6 +389,26 @@ export interface CardDetail {
   readonly role: string | null;
   /** Which status. */
   readonly status: string;
+}
+
+/** A card that the caller was asked to own. */
+export interface CardInvitation {
+  /** The card. */
+  readonly card_id: string;
+  /** Its number. */
+  readonly card_no: string;
+  /** `prepaid` or `corporate`. */
+  readonly card_type: string;
+  /** When it ends. */
+  readonly expires_at: string;
+  /** When it was made. */
+  readonly invited_at: string;
+  /** The name of the owner who asked. */
+  readonly invited_by_name: string | null;
+  /** The number of the owner who asked; an admin of the system when null. */
+  readonly invited_by_no: string | null;
+  /** The name. */
+  readonly name: string | null;
 }
 
 /** The card behind a code. */
@@ -391,6 +463,26 @@ export interface CashRecharge {
   readonly tx_no: string;
 }
 
+/** The answer of ReverseCashRecharge. */
+export interface CashReversal {
+  /** In the house currency. */
+  readonly amount: string;
+  /** The card. */
+  readonly card_id: string;
+  /** When it was made. */
+  readonly created_at: string;
+  /** The code of the merchant. */
+  readonly merchant_code: string;
+  /** The number of the recharge. */
+  readonly original_tx_no: string;
+  /** Whether this answers an earlier request with the same key. */
+  readonly replayed: boolean;
+  /** The id of the reversal. */
+  readonly tx_id: string;
+  /** The number of the reversal. */
+  readonly tx_no: string;
+}
+
 /** Whether something changed; false: it was so already. */
 export interface Changed {
   /** `false`: it was so already. */
@@ -419,6 +511,24 @@ export interface Charge {
   readonly tx_id: string;
   /** The payment's number, `PAY` and ten digits. */
   readonly tx_no: string;
+}
+
+/** The answer of GetCodeState. */
+export interface CodeState {
+  /** Most raw amount that it pays; no bound of its own when null. */
+  readonly amount_max: string | null;
+  /** From then on it pays no more. */
+  readonly expires_at: string | null;
+  /** What that transaction took. */
+  readonly final_amount: string | null;
+  /** When it was made. */
+  readonly issued_at: string | null;
+  /** `live`, `spent`, `expired` or `revoked`; `none` when there is none or it was purged. */
+  readonly state: string;
+  /** The transaction that spent it. */
+  readonly tx_id: string | null;
+  /** The number of that transaction. */
+  readonly tx_no: string | null;
 }
 
 /** How many it was. */
@@ -574,6 +684,15 @@ export interface MemberDetail {
   readonly status: string;
   /** When it was changed last. */
   readonly updated_at: string;
+}
+
+/** Something that a member is told. */
+export interface MemberNotice {
+  /** When it was made. */
+  readonly created_at: string;
+  /** `phone_taken`, `email_taken`: it went to who had confirmed it. `phone_given`, `email_given`: it was freed by
+who had only claimed it. */
+  readonly kind: string;
 }
 
 /** A member as lists have him. */
@@ -792,6 +911,8 @@ export interface Problem {
   readonly code: string;
   /** The request id */
   readonly instance: string;
+  /** Only when the request's key is cancelled: nothing was done with it and nothing ever will be */
+  readonly key_cancelled?: true | undefined;
   readonly params: unknown;
   readonly retry: "never" | "after_fix" | "same_key";
   readonly status: number;
@@ -813,6 +934,8 @@ export interface Profile {
   readonly merchants: readonly (MerchantOfUser)[];
   /** The member's name. */
   readonly name: string | null;
+  /** What happened to the member's phone or e-mail in the last 30 days, oldest first. */
+  readonly notices: readonly (MemberNotice)[];
   /** The member's phone. */
   readonly phone: string | null;
   /** The member's status. */
@@ -837,6 +960,32 @@ export interface Quote {
   readonly points_earned: number;
   /** Before the discount. */
   readonly raw_amount: string;
+}
+
+/** A row of ListRechargeEvents. */
+export interface RechargeEvent {
+  /** What went back there. */
+  readonly amount: string | null;
+  /** The card. */
+  readonly card_id: string;
+  /** A JSON object in the provider's own words. */
+  readonly facts: unknown;
+  /** `refunded` or `closed`. */
+  readonly kind: string;
+  /** The number of the order. */
+  readonly order_no: string;
+  /** `wechat` or `alipay`. */
+  readonly provider: string;
+  /** The number that the provider gave the payment. */
+  readonly provider_tx_id: string | null;
+  /** Its id. */
+  readonly recharge_event_id: string;
+  /** When it was reported. */
+  readonly recorded_at: string;
+  /** What was done. */
+  readonly resolution_note: string | null;
+  /** When its review ended. */
+  readonly resolved_at: string | null;
 }
 
 /** A recharge order. */
@@ -1115,6 +1264,10 @@ export interface TransactionDetail {
   readonly merchant_code: string | null;
   /** The name of the merchant. */
   readonly merchant_name: string | null;
+  /** The name of that member. */
+  readonly payer_name: string | null;
+  /** The number of the member who paid, or whom a refund is for; only for those who see the card. */
+  readonly payer_no: string | null;
   /** What the card earned. */
   readonly points_earned: number;
   /** Before the discount. */
@@ -1157,6 +1310,10 @@ export interface TransactionRow {
   readonly merchant_code: string | null;
   /** The name of the merchant. */
   readonly merchant_name: string | null;
+  /** The name of that member. */
+  readonly payer_name: string | null;
+  /** The number of the member who paid, or whom a refund is for; only for those who see the card. */
+  readonly payer_no: string | null;
   /** What the card earned. */
   readonly points_earned: number;
   /** Before the discount. */

@@ -2,11 +2,15 @@
 
 /** Function, whether it moves money, the only field of its reply ("": a row of several, "[]": a list), arguments that may be null. */
 export const rpcs = {
+  acceptInvitation: ["accept_card_invitation", false, "changed", []],
+  acknowledgeClock: ["acknowledge_clock", false, "changed", []],
+  acknowledgeSealFinding: ["acknowledge_seal_finding", false, "changed", []],
   activateMember: ["admin_activate_member", false, "changed", []],
   activateMerchant: ["admin_activate_merchant", false, "changed", []],
   addAdmin: ["add_admin_user", false, "changed", []],
   adjustCard: ["adjust_card_balance", true, "", []],
   bindCard: ["bind_member_to_card", false, "changed", []],
+  cancelRequest: ["cancel_request", false, "", []],
   changePoints: ["update_points_and_level", true, "", []],
   charge: ["merchant_charge_by_qr", true, "", []],
   checkHealth: ["system_health_check", false, "[]", []],
@@ -15,11 +19,14 @@ export const rpcs = {
   closeCard: ["close_card", false, "changed", []],
   createMember: ["create_member_profile", false, "member_id", []],
   createMerchant: ["create_merchant", false, "", []],
+  declineInvitation: ["decline_card_invitation", false, "changed", []],
   deleteMember: ["delete_member", false, "changed", []],
   enrollDevice: ["enroll_device", false, "", []],
+  findPayment: ["find_payment", false, "", []],
   freezeCard: ["freeze_card", false, "changed", []],
   generateSettlement: ["generate_settlement", false, "settlement_id", []],
   getCard: ["get_card_detail", false, "", []],
+  getCodeState: ["get_code_state", false, "", []],
   getLatestSeal: ["get_latest_seal", false, "[]", []],
   getMe: ["get_user_profile", false, "", []],
   getMerchant: ["get_merchant_detail", false, "", []],
@@ -38,12 +45,14 @@ export const rpcs = {
   listBindings: ["get_card_bindings", false, "[]", []],
   listCards: ["get_member_cards", false, "[]", []],
   listDevices: ["list_devices", false, "[]", []],
+  listInvitations: ["list_card_invitations", false, "[]", []],
   listLevels: ["list_membership_levels", false, "[]", []],
   listMemberTransactions: ["get_member_transactions", false, "[]", []],
   listMembers: ["get_all_members", false, "[]", []],
   listMerchantTransactions: ["get_merchant_transactions", false, "[]", []],
   listMyMerchants: ["get_my_merchants", false, "[]", []],
   listPoints: ["get_point_ledger", false, "[]", []],
+  listRechargeEvents: ["list_recharge_events", false, "[]", []],
   listRechargeOrders: ["list_recharge_orders", false, "[]", []],
   listSettings: ["get_settings", false, "[]", []],
   listSettlements: ["list_settlements", false, "[]", []],
@@ -58,8 +67,10 @@ export const rpcs = {
   removeAdmin: ["remove_admin_user", false, "changed", []],
   removeMerchantUser: ["remove_merchant_user", false, "changed", []],
   reportCardLost: ["report_card_lost", false, "changed", []],
+  resolveRechargeEvent: ["resolve_recharge_event", false, "changed", []],
   resolveRechargeOrder: ["resolve_recharge_order", false, "", []],
   retireTerminal: ["retire_terminal", false, "changed", []],
+  reverseCash: ["reverse_cash_recharge", true, "", []],
   revokeCode: ["revoke_card_qr", false, "revoked", []],
   revokeDevice: ["revoke_device", false, "changed", []],
   rotateCode: ["rotate_card_qr", false, "", []],
@@ -72,6 +83,7 @@ export const rpcs = {
   setMerchantUser: ["add_merchant_user", false, "changed", []],
   setSetting: ["set_setting", false, "", []],
   setSettlementStatus: ["update_settlement_status", false, "changed", []],
+  settleLateTransactions: ["settle_late_transactions", false, "settlement_id", []],
   suspendMember: ["admin_suspend_member", false, "changed", []],
   suspendMerchant: ["admin_suspend_merchant", false, "changed", []],
   unbindCard: ["unbind_member_from_card", false, "changed", []],
@@ -83,13 +95,14 @@ export const rpcs = {
 } as const;
 
 /** Fields that are amounts. */
-export const amounts: readonly string[] = ["amount", "balance", "balance_change", "carried_in", "cash", "day_max", "fee", "final_amount", "gross", "gross_amount", "net", "net_amount", "payout", "raw_amount", "recharge_amount", "refund_amount", "refunded_amount", "refunds", "remaining", "remaining_amount"];
+export const amounts: readonly string[] = ["amount", "amount_max", "balance", "balance_change", "carried_in", "cash", "day_max", "fee", "final_amount", "gross", "gross_amount", "net", "net_amount", "payout", "raw_amount", "recharge_amount", "refund_amount", "refunded_amount", "refunds", "remaining", "remaining_amount"];
 
 /** Fields that are multipliers. */
 export const multipliers: readonly string[] = ["discount", "fixed_discount"];
 
 /** Fields that are moments. */
-export const moments: readonly string[] = ["covers_until", "created_at", "enrolled_at", "expires_at", "period_end", "period_start", "qr_expires_at", "sealed_at", "updated_at"];
+export const moments: readonly string[] = ["covers_until", "created_at", "enrolled_at", "expires_at", "invited_at", "issued_at", "period_end", "period_start", "qr_expires_at", "sealed_at", "updated_at"];
+export const moments: readonly string[] = ["covers_until", "created_at", "enrolled_at", "expires_at", "period_end", "period_start", "qr_expires_at", "recorded_at", "resolved_at", "sealed_at", "updated_at"];
 
 /** What a refusal may say besides its code. */
 export const params: Readonly<Record<string, readonly string[]>> = {
@@ -114,12 +127,17 @@ export const params: Readonly<Record<string, readonly string[]>> = {
   DEVICE_LIMIT_REACHED: ["limit"],
   RECHARGE_ORDER_STATUS_CONFLICT: ["status"],
   SETTLEMENT_STATUS_CONFLICT: ["status"],
+  AMOUNT_OVER_CODE_LIMIT: ["limit"],
   AMOUNT_OVER_LIMIT: ["limit"],
   CARD_DAILY_LIMIT_EXCEEDED: ["limit"],
   MERCHANT_DAILY_LIMIT_EXCEEDED: ["limit"],
   OFFLINE_LIMIT_EXCEEDED: ["limit"],
   CASHIER_DAILY_LIMIT_EXCEEDED: ["limit"],
+  BALANCE_OVER_LIMIT: ["limit"],
   REFUND_EXCEEDS_REMAINING: ["remaining"],
+  REFUND_WHOLE_ONLY: ["remaining"],
   REFUND_NEEDS_MANAGER: ["limit"],
+  RECHARGE_ALREADY_REVERSED: ["tx_no"],
+  REVERSAL_NEEDS_MANAGER: ["seconds_max"],
   NOT_CONFIGURED: ["what"],
 };

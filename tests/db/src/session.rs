@@ -112,6 +112,14 @@ impl Session {
         Ok(self.client.batch_execute("commit").await?)
     }
 
+    /// Runs one more statement in what was left open, past every right, and commits both.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn commit_with(&self, statement: &str) -> Result<()> {
+        Ok(self.client.batch_execute(&format!("reset role; {statement}; commit")).await?)
+    }
+
     /// Gives up what was left open.
     ///
     /// # Errors

@@ -246,9 +246,11 @@ fn a_revocation_that_waits_for_a_lost_role_is_refused() -> Result<()> {
 fn a_charge_that_waits_for_the_merchants_suspension_is_refused() -> Result<()> {
     on_a_fresh_database(async |db| {
         let (shop, payer, device) = shop_payer_device(db).await?;
-        let suspend = "select jsonb_build_object('moved', app.move_merchant_status(m.id, 'suspended', 'merchant.suspended'))::text
-            from app.merchants m where m.code = $1";
-        let suspend = Call::new(Caller::Owner, suspend, &[Some(&shop.code)]);
+        let merchant = "select id::text from app.merchants where code = $1";
+        let merchant = db.text(merchant, &[&shop.code]).await?;
+        let suspend =
+            "select jsonb_build_object('moved', public.admin_suspend_merchant($1::text::uuid))::text";
+        let suspend = Call::new(Caller::User(db.admin("admin").await?), suspend, &[Some(&merchant)]);
         for code in [db.code(&payer.user, &payer.card).await?, db.offline_code(&device, 0, None).await?] {
             let house = db.session().await?;
             assert_eq!(label(&house.leave_open(&suspend).await?), "ok");

@@ -1,8 +1,6 @@
-//! Members administered while they pay: deleted, bound, given a phone; and the levels of all, replaced.
+//! Members administered while they pay: deleted, bound, given a phone.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use mps_db_tests::call::{Caller, label, tally};
 use mps_db_tests::scene::{Member, Shop};
 use mps_db_tests::session::Process;
@@ -10,12 +8,6 @@ use mps_db_tests::{Call, Outcome, TestDatabase, assert_ends, on_a_fresh_database
 
 const ROUNDS: usize = 6;
 const PAYERS: usize = 8;
-
-/// Levels that begin at other points than the default 0, 1000, 5000, 10000.
-const NEW_LEVELS: &str = r#"[
-    {"level": 0, "name": "a", "points_min": 0, "discount": 1}, {"level": 1, "name": "b", "points_min": 995, "discount": 1},
-    {"level": 2, "name": "c", "points_min": 1000, "discount": 1}, {"level": 3, "name": "d", "points_min": 1004, "discount": 1},
-    {"level": 4, "name": "e", "points_min": 1010, "discount": 1}]"#;
 
 /// A call whose answer's only column is `done`; the arguments' places say their types.
 fn call(caller: Caller, expression: &str, arguments: &[&str]) -> Call {
@@ -28,21 +20,12 @@ fn delete(user: &str, member_id: &str) -> Call {
     call(Caller::User(user.to_owned()), "delete_member($1::text::uuid)", &[member_id])
 }
 
-fn set_levels(admin: &str, levels: &str) -> Call {
-    call(Caller::User(admin.to_owned()), "set_membership_levels($1::text::jsonb)", &[levels])
-}
-
 fn bind_identity(member_id: &str, external_id: &str) -> Call {
     call(
         Caller::Service,
         "bind_external_identity($1::text::uuid, 'wechat', $2::text)",
         &[member_id, external_id],
     )
-}
-
-async fn give_points(db: &TestDatabase, card: &str, points: i64) -> Result<()> {
-    let give = "select app.change_points($1::text::uuid, $2::text::bigint, null, 'fixture', clock_timestamp())::text";
-    db.texts(give, &[card, &points.to_string()]).await.map(drop)
 }
 
 /// Fails where a rule of the books or of members is broken.
@@ -262,137 +245,4 @@ fn a_user_is_linked_or_registered_but_one_member() -> Result<()> {
         }
         check_books(db).await
     })
-}
-
-#[test]
-fn a_charge_that_read_the_old_levels_is_moved_to_the_new() -> Result<()> {
-    on_a_fresh_database(async |db| {
-        let shop = db.shop("SHOP1").await?;
-        let house = db.admin("admin").await?;
-        let member = db.member("member", "100.00").await?;
-        give_points(db, &member.card, 990).await?;
-        let code = db.code(&member.user, &member.card).await?;
-        let till = db.session().await?;
-        assert_eq!(label(&till.leave_open(&shop.charge(&code, "10.00").into()).await?), "ok");
-        let waiting = db.start_behind(&till, set_levels(&house, NEW_LEVELS)).await?;
-        till.commit().await?;
-        assert_eq!(label(&waiting.outcome().await?), "ok");
-        assert_eq!(level(db, &member.card).await?, "2");
-        check_books(db).await
-    })
-}
-
-#[test]
-fn a_charge_that_waits_for_new_levels_follows_them() -> Result<()> {
-    on_a_fresh_database(async |db| {
-        let shop = db.shop("SHOP1").await?;
-        let house = db.admin("admin").await?;
-        let member = db.member("member", "100.00").await?;
-        let priced = db.shared_card("100.00", std::slice::from_ref(&member)).await?;
-        db.run("update app.cards set fixed_discount = 0.9 where card_type = 'prepaid'").await?;
-        for card in [&member.card, &priced] {
-            give_points(db, card, 980).await?;
-            let till = db.session().await?;
-            // The till has charged this card before: its next call plans nothing anew.
-            let earlier = shop.charge(&db.code(&member.user, card).await?, "10.00").into();
-            assert_eq!(label(&till.call(&earlier).await?), "ok");
-            let charge: Call = shop.charge(&db.code(&member.user, card).await?, "10.00").into();
-            let session = db.session().await?;
-            let levels = set_levels(&house, NEW_LEVELS);
-            assert_eq!(label(&session.leave_open(&levels).await?), "ok");
-            let running = tokio::spawn(async move { till.call(&charge).await });
-            let waits = "select count(*)::text from pg_locks where not granted
-                and relation = 'app.membership_levels'::regclass";
-            while db.text(waits, &[]).await? != "1" && !running.is_finished() {}
-            session.commit().await?;
-            assert_eq!(label(&running.await??), "ok");
-            assert_eq!(level(db, card).await?, "2");
-            check_books(db).await?;
-            db.texts(
-                "select app.replace_levels($1::text::app.membership_levels[], '{0,1000}')::text",
-                &[r#"{"(0,a,0,1)","(1,b,1000,1)"}"#],
-            )
-            .await?;
-        }
-        Ok(())
-    })
-}
-
-#[test]
-fn charges_go_on_while_new_levels_wait_for_a_reader() -> Result<()> {
-    on_a_fresh_database(async |db| {
-        let shop = db.shop("SHOP1").await?;
-        let house = db.admin("admin").await?;
-        let member = db.member("member", "100.00").await?;
-        give_points(db, &member.card, 990).await?;
-        let charge = shop.charge(&db.code(&member.user, &member.card).await?, "10.00");
-        let reader = db.session().await?;
-        let read = "select jsonb_build_object('done', count(*))::text from app.membership_levels";
-        assert_eq!(label(&reader.leave_open(&Call::new(Caller::Owner, read, &[])).await?), "ok");
-        let levels = db.start_behind(&reader, set_levels(&house, NEW_LEVELS)).await?;
-
-        let charged = tokio::time::timeout(Duration::from_secs(5), db.call(charge)).await;
-        assert_eq!(label(&charged.context("the shop stood still")??), "ok");
-        reader.commit().await?;
-        assert_eq!(label(&levels.outcome().await?), "ok");
-        assert_eq!(level(db, &member.card).await?, "2");
-        check_books(db).await
-    })
-}
-
-#[test]
-fn new_levels_and_charges_that_hold_a_card_do_not_wait_for_each_other_for_ever() -> Result<()> {
-    on_a_fresh_database(async |db| {
-        let shop = db.shop("SHOP1").await?;
-        let house = db.admin("admin").await?;
-        let friends = db.members(PAYERS, "0").await?;
-        let card = db.shared_card("100.00", &friends).await?;
-        give_points(db, &card, 990).await?;
-        let codes = db.codes(&friends, &card).await?;
-        let till = db.session().await?;
-        assert_eq!(label(&till.leave_open(&shop.charge(&codes[0], "10.00").into()).await?), "ok");
-        let levels = db.start_behind(&till, set_levels(&house, NEW_LEVELS)).await?;
-        let mut charges = Vec::new();
-        for code in &codes[1..] {
-            charges.push(db.start_behind(&till, shop.charge(code, "1.00")).await?);
-        }
-        till.commit().await?;
-        assert_eq!(label(&levels.outcome().await?), "ok");
-        for charge in charges {
-            assert_eq!(label(&charge.outcome().await?), "ok");
-        }
-        assert_eq!(level(db, &card).await?, "3");
-        check_books(db).await
-    })
-}
-
-#[test]
-fn levels_are_right_after_being_set_amid_charges() -> Result<()> {
-    on_a_fresh_database(async |db| {
-        let shop = db.shop("SHOP1").await?;
-        let admins = [db.admin("one").await?, db.admin("two").await?];
-        let members = db.members(2 * PAYERS, "1000.00").await?;
-        for member in &members {
-            give_points(db, &member.card, 985).await?;
-        }
-        for round in 0..ROUNDS {
-            let mut calls = Vec::new();
-            for (place, member) in members.iter().enumerate() {
-                let code = db.code(&member.user, &member.card).await?;
-                calls.push(shop.charge(&code, &format!("{}.00", 1 + (place + round) % 7)).into());
-            }
-            calls.insert(PAYERS / 2, set_levels(&admins[0], NEW_LEVELS));
-            let fewer = r#"[{"level": 0, "name": "x", "points_min": 0, "discount": 1},
-                {"level": 1, "name": "y", "points_min": 1001, "discount": 1}]"#;
-            calls.insert(PAYERS, set_levels(&admins[1], fewer));
-            let outcomes = db.at_once(calls).await?;
-            assert_ends(&outcomes, &[("ok", 2 * PAYERS + 2)]);
-            check_books(db).await?;
-        }
-        Ok(())
-    })
-}
-
-async fn level(db: &TestDatabase, card: &str) -> Result<String> {
-    db.text("select level::text from app.cards where id = $1::text::uuid", &[card]).await
 }

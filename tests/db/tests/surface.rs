@@ -33,6 +33,21 @@ const SETTLEMENT: &str = "
     cross join (select set_config('request.jwt.claims', '{\"role\":\"service_role\"}', true)) as service
     where m.name = 'merchant'";
 
+/// After the settlement, so that it can be reversed.
+const CASH: &str = "
+    do $$
+    begin
+      perform fx.act_as((select s.value::uuid from fx.scene s where s.name = 'cashier'));
+      update fx.scene s
+      set value = (
+        select r.tx_no
+        from fx.scene c
+        cross join lateral public.user_recharge_card(c.value::uuid, 10, p_merchant_code => 'SURFACE') r
+        where c.name = 'card')
+      where s.name = 'cash_no';
+    end;
+    $$";
+
 /// What each public function answers to each persona: `ok`, `no` for false, the code of a refusal, or `-` without a grant.
 async fn answers(db: &TestDatabase) -> Result<BTreeMap<String, String>> {
     let scene = scene(db).await?;
@@ -88,6 +103,7 @@ fn arguments(function: &str) -> String {
 async fn scene(db: &TestDatabase) -> Result<BTreeMap<String, String>> {
     db.run(SCENE).await?;
     db.run(SETTLEMENT).await?;
+    db.run(CASH).await?;
     let rows = db.texts("select name || '=' || value from fx.scene", &[]).await?;
     let pair = |row: &String| row.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(rows.iter().flatten().filter_map(pair).collect())

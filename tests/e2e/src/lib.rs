@@ -17,7 +17,7 @@ pub use edge::Edge;
 pub use faults::{BadLine, Fault, Line};
 pub use http::{Answer, answer_of, send, try_send};
 pub use token::{ProjectKeys, Token};
-pub use upstream::{HeldCall, Upstream};
+pub use upstream::{HeldCall, LateCall, Upstream};
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -35,11 +35,12 @@ pub const JOBS: &[(&str, &str)] = &[
     ("query_recharge_orders", "* * * * *"),
     ("expire_recharge_orders", "* * * * *"),
     ("seal", "* * * * *"),
+    ("follow_levels", "* * * * *"),
     ("verify_seals", "*/5 * * * *"),
     ("rotate_qr_tokens", "*/5 * * * *"),
     ("expire_cards", "7 * * * *"),
     ("generate_settlements", "7 * * * *"),
-    ("ensure_partitions", "23 2 * * *"),
+    ("ensure_partitions", "7 * * * *"),
     ("purge", "23 2 * * *"),
     ("verify_ledger", "23 2 * * *"),
 ];
@@ -230,9 +231,8 @@ impl Stack {
 
     /// The whole log of the edge, up to and including a request that is made now.
     pub fn edge_log(&self) -> String {
-        let mark = fresh("mark-");
-        self.edge("GET", "/health", &[("x-request-id", &mark)], "");
-        wait_for_log("MPS_E2E_EDGE_LOG", &mark)
+        let last = self.edge("GET", "/health", &[], "");
+        wait_for_log("MPS_E2E_EDGE_LOG", last.header("x-request-id"))
     }
 
     /// The value of a query as soon as it is not empty: what is written after a reply comes when it comes.

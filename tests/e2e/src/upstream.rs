@@ -21,7 +21,24 @@ pub struct Upstream {
 }
 
 /// A call without an answer yet.
-pub struct HeldCall(TcpStream);
+pub struct HeldCall {
+    caller: TcpStream,
+    request: Vec<u8>,
+}
+
+/// A call that its caller has given up, on its way still.
+pub struct LateCall(Vec<u8>);
+
+impl LateCall {
+    /// Arrives at this address of a database after all; what that answers, which nobody hears.
+    pub fn arrive(&self, address: &str) -> String {
+        let mut database = TcpStream::connect(address).expect("the database");
+        database.write_all(&self.0).expect("it listens");
+        let mut answer = String::new();
+        database.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+}
 
 impl Upstream {
     /// At this address of this machine, `127.0.0.1:0` for any port. Where another test plays there, it waits for the end of that.
@@ -61,6 +78,18 @@ impl Upstream {
 }
 
 impl HeldCall {
+    /// Hangs up, so that the caller never knows, and keeps the call on its way.
+    pub fn hang_up(self) -> LateCall {
+        LateCall(self.request)
+    }
+
+    /// Hands the call on to the database at this address, and its answer back.
+    pub fn hand_on(mut self, address: &str) {
+        let answer = LateCall(self.request).arrive(address);
+        // Whoever called may have gone.
+        let _ = self.caller.write_all(answer.as_bytes());
+    }
+
     /// Answers with 200 and this JSON.
     pub fn answer(self, body: &str) {
         self.answer_as(200, body);
@@ -95,7 +124,7 @@ impl HeldCall {
             answer.extend(b"\r\n");
         }
         answer.extend(b"0\r\n\r\n");
-        let _ = self.0.write_all(&answer);
+        let _ = self.caller.write_all(&answer);
     }
 
     fn write(mut self, status: u16, headers: &str, body: &[u8]) {
@@ -104,7 +133,7 @@ impl HeldCall {
             "HTTP/1.1 {status} X\r\n{headers}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
         );
         // Whoever called may have gone.
-        let _ = self.0.write_all(&[head.as_bytes(), body].concat());
+        let _ = self.caller.write_all(&[head.as_bytes(), body].concat());
     }
 }
 
@@ -124,15 +153,21 @@ fn receive(stream: TcpStream, sender: &Sender<(String, HeldCall)>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
     let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
     reader.read_line(&mut first).expect("a request");
+    let mut request = format!("{first}connection: close\r\n");
     while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+        let name = line.to_ascii_lowercase();
+        if let Some(value) = name.strip_prefix("content-length:") {
             length = value.trim().parse().expect("a length");
+        }
+        if !name.starts_with("connection:") {
+            request.push_str(&line);
         }
         line.clear();
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("a body");
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    let request = [request.as_bytes(), b"\r\n", &body].concat();
     // The test may be over.
-    let _ = sender.send((path, HeldCall(stream)));
+    let _ = sender.send((path, HeldCall { caller: stream, request }));
 }

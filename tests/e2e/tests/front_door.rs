@@ -1,8 +1,11 @@
 //! The edge's own answers, on the build that is deployed.
 
 use std::env;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
-use mps_e2e::{Answer, Stack, answer_of, fresh};
+use mps_e2e::{Answer, Stack, answer_of, variable, wait_for_log};
 use serde_json::json;
 
 #[test]
@@ -47,33 +50,77 @@ fn a_wrong_address_a_wrong_method_and_a_wrong_body_have_their_statuses() {
 }
 
 #[test]
-fn a_request_id_is_kept_or_made_and_comes_back_in_every_problem() {
+fn every_request_has_an_id_of_ours_and_the_caller_s_own_is_beside_it_in_the_log() {
     let stack = Stack::new();
-    let given = fresh("till-");
-    let kept = stack.edge("GET", "/api/member/me", &[("x-request-id", &given)], "");
-    assert_eq!((kept.header("x-request-id"), &kept.body["instance"]), (given.as_str(), &json!(given)));
-    let made = stack.edge("GET", "/api/member/me", &[("x-request-id", "not one!")], "");
-    assert_eq!(made.header("x-request-id").len(), 36);
-    assert_eq!(made.body["instance"], made.header("x-request-id"));
+    let given = format!("till-{}", std::process::id());
+    let named = stack.edge("GET", "/api/member/me", &[("x-request-id", &given)], "");
+    assert_eq!(named.header("x-request-id").len(), 36);
+    assert_eq!(named.body["instance"], named.header("x-request-id"));
     let other = stack.edge("GET", "/api/member/me", &[], "");
-    assert_ne!(other.header("x-request-id"), made.header("x-request-id"));
-    assert!(stack.edge_log().contains(&format!("\"request_id\":\"{given}\"")));
+    assert_ne!(other.header("x-request-id"), named.header("x-request-id"));
+    let line =
+        format!("\"request_id\":\"{}\",\"caller_request_id\":\"{given}\"", named.header("x-request-id"));
+    assert!(stack.edge_log().contains(&line));
+}
+
+/// A request as bytes, and the answer's head and body.
+fn raw(bytes: &[u8]) -> String {
+    let address = variable("MPS_E2E_EDGE_URL").replace("http://", "");
+    let mut socket = TcpStream::connect(address).expect("the edge");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+    socket.write_all(bytes).expect("an open socket");
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("an answer to its end");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn what_cannot_become_a_request_is_a_400_problem_with_an_id_and_a_line_in_the_log() {
+    let stack = Stack::new();
+    let before = stack.metric(r#"http_requests_total{method="GET",route="other",status="400"}"#);
+    for head in ["User-Agent: a\x01b\r\nHost: a", "Host: a b", "Host: a\r\nHost: b"] {
+        let answer = raw(format!("GET /health HTTP/1.1\r\n{head}\r\nConnection: close\r\n\r\n").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{head:?}: {answer}");
+        assert!(
+            answer.contains("application/problem+json") && answer.contains("MALFORMED_ARGUMENT"),
+            "{answer}"
+        );
+        let (_, rest) = answer.split_once("\"instance\":\"").expect("an id");
+        let id = rest.split('"').next().unwrap_or_default();
+        wait_for_log("MPS_E2E_EDGE_LOG", id);
+    }
+    let counted = || stack.metric(r#"http_requests_total{method="GET",route="other",status="400"}"#);
+    assert!(counted() >= before + 3);
+    // What is beyond ASCII in a header that nobody reads is nobody's trouble.
+    let answer =
+        raw("GET /health HTTP/1.1\r\nHost: a\r\nUser-Agent: \u{e9}\r\nConnection: close\r\n\r\n".as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn the_document_of_the_routes_is_answered_once_to_who_has_it() {
+    let stack = Stack::new();
+    let first = stack.edge("GET", "/openapi.json", &[], "");
+    let tag = first.header("etag").to_owned();
+    assert!(first.status == 200 && tag.len() > 10, "{tag}");
+    let again = stack.edge("GET", "/openapi.json", &[("if-none-match", &tag)], "");
+    assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", tag.as_str()));
 }
 
 #[test]
 fn a_request_id_reaches_the_audit_row_of_the_charge() {
     let stack = Stack::new();
     let shop = stack.open_shop("100");
-    let (code, key, given) = (stack.code(&shop), stack.fresh_key(), fresh("till-"));
+    let (code, key) = (stack.code(&shop), stack.fresh_key());
     let authorization = format!("Bearer {}", shop.cashier);
     let headers = [
         ("authorization", authorization.as_str()),
         ("content-type", "application/json"),
         ("idempotency-key", key.as_str()),
-        ("x-request-id", given.as_str()),
     ];
     let charge = stack.edge("POST", "/api/payment/charge", &headers, &shop.request(&code, "1").to_string());
     assert_eq!(charge.status, 200, "{}", charge.body);
+    let given = charge.header("x-request-id");
     let audited = stack.value(&format!("select object_id from audit.event_log where request_id = '{given}'"));
     assert_eq!(audited, charge.body["tx_no"]);
 }
@@ -224,6 +271,30 @@ fn a_charge_without_a_right_key_is_refused() {
     assert_eq!(charge(None), answer_of(400, &json!("IDEMPOTENCY_KEY_REQUIRED")));
     assert_eq!(charge(Some(&too_long)), answer_of(400, &json!("IDEMPOTENCY_KEY_INVALID")));
     assert_eq!(charge(Some("\"open")), answer_of(400, &json!("IDEMPOTENCY_KEY_INVALID")));
+    assert_eq!(stack.state(), before);
+}
+
+#[test]
+fn two_keys_in_one_request_move_nothing() {
+    let stack = Stack::new();
+    let shop = stack.open_shop("100");
+    let (key, authorization) = (stack.fresh_key(), format!("Bearer {}", shop.cashier));
+    let body = shop.request(&stack.code(&shop), "1");
+    let paid = stack.charge(&shop.cashier, &key, &body);
+    assert_eq!(paid.status, 200, "{}", paid.text);
+    let before = stack.state();
+    let body = shop.request(&stack.code(&shop), "1").to_string();
+    let quoted = format!("\"{key}\"");
+    for keys in [[&key, &key], [&quoted, &quoted], [&key, &quoted]] {
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", keys[0].as_str()),
+            ("idempotency-key", keys[1].as_str()),
+        ];
+        let twice = stack.edge("POST", "/api/payment/charge", &headers, &body);
+        assert_eq!(twice.refusal(), answer_of(400, &json!("IDEMPOTENCY_KEY_INVALID")), "{keys:?}");
+    }
     assert_eq!(stack.state(), before);
 }
 

@@ -14,7 +14,11 @@ const NEVER_DONE: &[&str] = &[
     "quotePayment",       // neither
     "charge",             // neither
     "generateSettlement", // the scene's own covers the period
+    "settleLateTransactions", // and has settled what there is
     "bindCard",           // a standard card is not shared
+    "acceptInvitation",   // so nobody is asked to own it
+    "declineInvitation",  // neither
+    "reverseCash",        // the transaction of the walk is a payment
     "unbindCard",         // so nobody is bound to it but its owner
     "setCardPassword",    // and it takes no password
     "closeCard",          // there is money on it

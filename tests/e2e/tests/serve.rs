@@ -31,12 +31,19 @@ fn free_address() -> SocketAddr {
 struct Running {
     child: Child,
     said: Receiver<String>,
+    /// That it listens.
+    first: String,
 }
 
 impl Running {
-    fn wait_for(&self, text: &str) {
-        let has = |line: String| line.contains(text);
-        while !has(self.said.recv_timeout(Duration::from_mins(1)).expect("it says so")) {}
+    /// The line with this text.
+    fn wait_for(&self, text: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(Duration::from_mins(1)).expect("it says so");
+            if line.contains(text) {
+                return line;
+            }
+        }
     }
 
     fn terminate(&self) {
@@ -56,8 +63,8 @@ fn start(address: SocketAddr, upstream: &str, state: &str) -> Running {
     let (sender, said) = channel();
     // It is read to its end: a full pipe would stop the program.
     thread::spawn(move || lines.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-    let running = Running { child, said };
-    running.wait_for("the edge listens");
+    let mut running = Running { child, said, first: String::new() };
+    running.first = running.wait_for("the edge listens");
     running
 }
 
@@ -98,6 +105,34 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     assert!(health_count(address) >= counted, "the counters are gone");
     again.terminate();
     assert_eq!(again.child.wait().expect("an end").code(), Some(0));
+    fs::remove_dir_all(&state).expect("its state");
+}
+
+/// The number in the line that tells which process the edge is.
+fn process_in(line: &str) -> String {
+    let (_, rest) = line.split_once("(process ").expect("a process");
+    rest.trim_end_matches(')').to_owned()
+}
+
+#[test]
+fn an_edge_that_dies_is_started_again_with_as_many_open_files_as_it_may_have() {
+    let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
+    let state = env::temp_dir().join(fresh("mps-serve-"));
+    let mut running = start(address, &upstream.url, state.to_str().expect("a path in UTF-8"));
+    let id = process_in(&running.first);
+    let limits = fs::read_to_string(format!("/proc/{id}/limits")).expect("its limits");
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let numbers: Vec<&str> = files.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).collect();
+    assert_eq!(numbers[0], numbers[1], "the soft limit is the hard one: {files}");
+    assert!(Command::new("kill").args(["-KILL", &id]).status().expect("kill").success());
+    let again = process_in(&running.wait_for("is started again (process"));
+    assert_ne!(again, id);
+    let url = format!("http://{address}/health");
+    while mps_e2e::try_send("GET", &url, &[], "").is_none_or(|answer| answer.status != 200) {
+        assert!(running.child.try_wait().expect("a child").is_none());
+    }
+    running.terminate();
+    assert_eq!(running.child.wait().expect("an end").code(), Some(0));
     fs::remove_dir_all(&state).expect("its state");
 }
 

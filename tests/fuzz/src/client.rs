@@ -1,9 +1,10 @@
 //! What PostgREST answers, and arguments as a route reads them.
 
+use mps_client::argument::JsonArray;
 use mps_client::argument::{AdjustmentAmount, InitialBalance, Price, RechargeAmount, RefundAmount, Secret};
 use mps_client::classify::classify;
 use mps_client::rpc::{CardId, MemberId};
-use mps_client::wire::{Amount, Instant, JsonArray, Multiplier};
+use mps_client::wire::{Amount, Instant, Multiplier};
 use mps_client::{AccessToken, ApiKey, CallerKind, RequestId, RpcError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

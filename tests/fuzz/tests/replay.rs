@@ -1,12 +1,13 @@
-//! Every target on its seeds and on inputs like them, without libFuzzer and always the same.
+//! Every target on its seeds and on inputs like them, without libFuzzer and always the same; `cargo xtask test --long` tries more of them.
 
+use std::env;
 use std::panic::catch_unwind;
 
 use fastrand::Rng;
 use mps_fuzz::mutate::mutate;
 use mps_fuzz::{TARGETS, Target, find, seeds};
 
-const RUNS: u32 = 20_000;
+const RUNS: u32 = 2_000;
 const SEED: u64 = 20_261_123;
 
 fn try_one(target: &Target, input: &[u8]) {
@@ -27,8 +28,10 @@ fn replay(name: &str) {
         assert!(seed.len() <= target.bytes_max, "{name}: a seed of {} bytes", seed.len());
         try_one(target, seed);
     }
+    let runs = env::var("MPS_FUZZ_RUNS")
+        .map_or(RUNS, |text| text.parse().unwrap_or_else(|_| panic!("MPS_FUZZ_RUNS is no number: {text}")));
     let mut random = Rng::with_seed(SEED);
-    for _ in 0..RUNS {
+    for _ in 0..runs {
         try_one(target, &mutate(&seeds, target.bytes_max, &mut random));
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn run(repository: &Repository, options: &Options) -> Result<()> {
     cluster.execute("postgres", "checkpoint")?;
     let other = options.against.as_ref().map(|path| path.canonicalize()).transpose();
     let other = other.context("there is no such folder")?;
-    let mut stand = Stand::start(repository, &cluster, books, other.as_deref())?;
+    let mut stand = Stand::start(repository, &cluster, books, stand::build(repository)?, other.as_deref())?;
     // The first requests of a process compile what later ones run.
     for target in [Target::Direct, Target::Edge, Target::Other].iter().take(2 + usize::from(other.is_some()))
     {
@@ -106,7 +106,7 @@ pub(crate) fn try_out(repository: &Repository, cluster: &Cluster) -> Result<Vec<
     const SOAK_SECONDS: u64 = 5;
     const SOAK_RATE: f64 = 20.0;
     let books = Books::load(cluster, repository, SIZE)?;
-    let mut stand = Stand::start(repository, cluster, books, None)?;
+    let mut stand = Stand::start(repository, cluster, books, stand::build_for_tests(repository)?, None)?;
     let mut results = vec![];
     for (name, target) in [("charges through the edge", Target::Edge), ("charges past it", Target::Direct)] {
         results.push((name.to_owned(), stand.ask(target, charges(CLIENTS, 200)).map(drop)));

@@ -212,12 +212,12 @@ fn of(schema: &Value) -> String {
         }
     }
     match &schema["type"] {
-        Value::Array(types) => types
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|one| named(one, schema))
-            .collect::<Vec<_>>()
-            .join(" | "),
+        Value::Array(types) => {
+            let types: Vec<_> =
+                types.iter().filter_map(Value::as_str).map(|one| named(one, schema)).collect();
+            // Whatever else it may be is a part of that.
+            if types.iter().any(|one| one == "unknown") { "unknown".to_owned() } else { types.join(" | ") }
+        }
         Value::String(one) => named(one, schema),
         _ => "unknown".to_owned(),
     }
@@ -274,7 +274,8 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        let text = rpcs(&document.to_string(), &Spec { errors: vec![], limits: vec![] })?;
+        let spec = Spec { errors: vec![], limits: vec![], upstream_codes: vec![], upstream_phrases: vec![] };
+        let text = rpcs(&document.to_string(), &spec)?;
         assert!(text.contains(r#"  freezeCard: ["freeze_card", false, "changed", []],"#), "{text}");
         Ok(())
     }

@@ -7,12 +7,16 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use toml::{Table, Value};
 
-/// The two files of constants that more than one language copies.
+/// The files of constants that more than one language copies.
 pub(super) struct Spec {
     /// In order of precedence, as in the file.
     pub(super) errors: Vec<ErrorRow>,
     /// In the order of the file.
     pub(super) limits: Vec<Section>,
+    /// The longest prefix first.
+    pub(super) upstream_codes: Vec<Meaning>,
+    /// In the order of the file.
+    pub(super) upstream_phrases: Vec<Meaning>,
 }
 
 /// One entry of the error catalogue.
@@ -23,6 +27,13 @@ pub(super) struct ErrorRow {
     pub(super) params: Vec<String>,
     pub(super) title: String,
     pub(super) why: String,
+}
+
+/// What an upstream's code or phrase means.
+pub(super) struct Meaning {
+    pub(super) text: String,
+    pub(super) means: String,
+    pub(super) why: Option<String>,
 }
 
 /// One table of limits.toml.
@@ -37,11 +48,20 @@ pub(super) enum Bound {
     Text(String),
 }
 
+const UPSTREAM_CODES: &str = "spec/upstream_codes.toml";
+
+const MEANINGS: &[&str] = &["malformed", "signed_out", "denied", "contention", "unavailable", "drift", "bug"];
+
 impl Spec {
     pub(super) fn read(root: &Path) -> Result<Self> {
         let errors = parse_errors(&read_table(root, "spec/errors.toml")?)?;
         let limits = parse_limits(&read_table(root, "spec/limits.toml")?)?;
-        Ok(Self { errors, limits })
+        let upstream = read_table(root, UPSTREAM_CODES)?;
+        let mut upstream_codes = parse_meanings(&upstream, "code", "prefix")?;
+        ensure!(upstream_codes.iter().all(|row| row.why.is_some()), "{UPSTREAM_CODES}: a code has no why");
+        upstream_codes.sort_by_key(|row| std::cmp::Reverse(row.text.len()));
+        let upstream_phrases = parse_meanings(&upstream, "phrase", "text")?;
+        Ok(Self { errors, limits, upstream_codes, upstream_phrases })
     }
 
     /// The text of one bound, for the copies that need it by name.
@@ -98,6 +118,22 @@ fn parse_error(row: &Value) -> Result<ErrorRow> {
         .map(|param| param.as_str().map(str::to_owned).with_context(|| format!("{code}: a param is no text")))
         .collect::<Result<Vec<_>>>()?;
     Ok(ErrorRow { status, retry, params, title: text("title")?, why: text("why")?, code })
+}
+
+fn parse_meanings(table: &Table, rows: &str, key: &str) -> Result<Vec<Meaning>> {
+    let found = table.get(rows).and_then(Value::as_array);
+    let found = found.with_context(|| format!("{UPSTREAM_CODES} has no [[{rows}]]"))?;
+    let mut seen = HashSet::new();
+    let parse = |row: &Value| -> Result<Meaning> {
+        let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (text, means, why) = (text(key), text("means"), text("why"));
+        let text = text.with_context(|| format!("a {rows} of {UPSTREAM_CODES} has no {key}: {row}"))?;
+        let means = means.filter(|means| MEANINGS.contains(&means.as_str()));
+        let means = means.with_context(|| format!("{UPSTREAM_CODES}: {text} has no right meaning"))?;
+        ensure!(seen.insert(text.clone()), "{UPSTREAM_CODES} has {text} twice");
+        Ok(Meaning { text, means, why })
+    };
+    found.iter().map(parse).collect()
 }
 
 fn parse_limits(table: &Table) -> Result<Vec<Section>> {

@@ -138,7 +138,7 @@ impl Edge {
         command.env("SUPABASE_URL", settings.supabase_url).env("CORS_ALLOWED_ORIGINS", settings.origins);
         command.env("JWT_AUDIENCE", "authenticated");
         // Many users of a test are one address, and races ask more than any person.
-        for limit in ["RATE_LIMIT_USER", "RATE_LIMIT_PAYMENT", "RATE_LIMIT_ADDRESS"] {
+        for limit in ["RATE_LIMIT_USER", "RATE_LIMIT_PAYMENT", "RATE_LIMIT_ADDRESS", "REQUESTS_IN_FLIGHT"] {
             command.env(limit, "off");
         }
         command.envs(variables.iter().copied());

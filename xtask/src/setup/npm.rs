@@ -7,9 +7,14 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
+use crate::cache::outputs;
+use crate::files;
 use crate::process;
 use crate::report::{self, Outcome};
 use crate::repository::{Repository, on_path};
+
+/// In the cache.
+const SHELF: &str = "npm packages";
 
 pub(crate) fn ensure(repository: &Repository) -> Result<Outcome> {
     let wanted =
@@ -24,10 +29,32 @@ pub(crate) fn ensure(repository: &Repository) -> Result<Outcome> {
             "npm is missing: install Node.js 20 or newer (apt-get install nodejs npm, or brew install node)"
         );
     };
+    // Some packages compile or choose a program when they are installed.
+    let node = process::capture(Command::new("node").arg("-vp").arg("process.arch"))?;
+    let key = files::hash(repository.root(), &["package.json", "package-lock.json", ".npmrc"], &node)?;
+    let folders = folders(repository)?;
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    if outputs::restore(repository, SHELF, &key, &folders)? {
+        return Ok(Outcome::Cached("copied from another checkout".to_owned()));
+    }
     report::progress("npm ci");
-    process::must(Command::new(npm).current_dir(repository.root()).args(["ci", "--loglevel=error"]))
-        .context("cannot install the npm packages")?;
+    process::must(Command::new(npm).current_dir(repository.root()).args([
+        "ci",
+        "--prefer-offline",
+        "--loglevel=error",
+    ]))
+    .context("cannot install the npm packages")?;
+    outputs::keep(repository, SHELF, &key, &folders)?;
     Ok(Outcome::Done("npm ci".to_owned()))
+}
+
+/// Where npm puts packages: beside package.json, and for what two workspaces want in different versions beside theirs.
+fn folders(repository: &Repository) -> Result<Vec<String>> {
+    let text = fs::read_to_string(repository.join("package.json")).context("package.json is missing")?;
+    let package: Value = serde_json::from_str(&text).context("package.json is no JSON")?;
+    let workspaces = package["workspaces"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let own = workspaces.map(|workspace| format!("{workspace}/node_modules"));
+    Ok(std::iter::once("node_modules".to_owned()).chain(own).collect())
 }
 
 /// The `packages` of a lock file, without the workspaces themselves.

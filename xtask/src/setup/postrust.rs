@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::report::Outcome;
 use crate::repository::tool_folder;
-use crate::setup::tools;
+use crate::setup::tools::{self, Speed};
 
 const PACKAGE: &str = "postrust-server";
 const VERSION: &str = "3.1.0";
@@ -21,7 +21,13 @@ pub(crate) fn ensure() -> Result<Outcome> {
     if program.is_file() {
         return Ok(Outcome::Cached(VERSION.to_owned()));
     }
-    let way = tools::install(PACKAGE, VERSION, &tool_folder("postrust", VERSION)?, "about 6 minutes")?;
+    let way = tools::install(
+        PACKAGE,
+        VERSION,
+        &tool_folder("postrust", VERSION)?,
+        &tools::target()?,
+        (&[], Speed::Quick),
+    )?;
     ensure!(program.is_file(), "cargo install {PACKAGE} made no {}", program.display());
     Ok(Outcome::Done(format!("{VERSION}, {way}")))
 }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 use toml::{Table, Value};
 
 use crate::process;
 use crate::report::{self, Outcome};
-use crate::repository::{Repository, tool_folder};
+use crate::repository::{Repository, cache_folder, tool_folder};
 
 /// A program that must be of the same version as a library in Cargo.lock.
 pub(crate) struct Tool {
@@ -20,19 +21,23 @@ pub(crate) struct Tool {
     package: &'static str,
     /// The library whose version it must have.
     library: &'static str,
-    /// What a person should expect.
-    duration: &'static str,
+    /// Left out is what only downloads.
+    options: &'static [&'static str],
 }
 
 pub(crate) const WASM_BINDGEN: Tool = Tool {
     name: "wasm-bindgen",
     package: "wasm-bindgen-cli",
     library: "wasm-bindgen",
-    duration: "about 4 minutes",
+    options: &["--bin", "wasm-bindgen", "--no-default-features"],
 };
 
-pub(crate) const WORKER_BUILD: Tool =
-    Tool { name: "worker-build", package: "worker-build", library: "worker", duration: "about 6 minutes" };
+pub(crate) const WORKER_BUILD: Tool = Tool {
+    name: "worker-build",
+    package: "worker-build",
+    library: "worker",
+    options: &["--bin", "worker-build"],
+};
 
 pub(crate) const TOOLS: &[&Tool] = &[&WASM_BINDGEN, &WORKER_BUILD];
 
@@ -43,28 +48,56 @@ impl Tool {
         Ok(tool_folder(self.name, &version)?.join("bin").join(self.name))
     }
 
-    pub(crate) fn ensure(&self, repository: &Repository) -> Result<Outcome> {
+    pub(crate) fn ensure(&self, repository: &Repository, target: &TempDir) -> Result<Outcome> {
         let version = locked_version(repository, self.library)?;
         let program = self.program(repository)?;
         if program.is_file() {
             return Ok(Outcome::Cached(version));
         }
         let folder = tool_folder(self.name, &version)?;
-        let way = install(self.package, &version, &folder, self.duration)?;
+        let way = install(self.package, &version, &folder, target, (self.options, Speed::SoonThere))?;
         ensure!(program.is_file(), "cargo install {} made no {}", self.package, program.display());
         Ok(Outcome::Done(format!("{version}, {way}")))
     }
 }
 
+/// Where tools are compiled: they share what they are made of, and afterwards nobody needs it.
+pub(super) fn target() -> Result<TempDir> {
+    let folder = cache_folder()?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let target = tempfile::Builder::new().prefix("tools-target-").tempdir_in(&folder);
+    target.with_context(|| format!("cannot write to {}", folder.display()))
+}
+
+/// What matters more of a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speed {
+    /// That it is compiled soon: it works for seconds.
+    SoonThere,
+    /// That it is quick: it is measured.
+    Quick,
+}
+
 /// With the dependencies its authors tried; where one of those was withdrawn since, with newer ones.
-pub(super) fn install(package: &str, version: &str, folder: &Path, duration: &str) -> Result<String> {
-    report::progress(&format!("cargo install {package} {version} ({duration})"));
+pub(super) fn install(
+    package: &str,
+    version: &str,
+    folder: &Path,
+    target: &TempDir,
+    (options, speed): (&[&str], Speed),
+) -> Result<String> {
+    report::progress(&format!("cargo install {package} {version}"));
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let command = |locked: bool| {
         let mut command = Command::new("cargo");
         // Away from the checkout, whose cargo settings are not meant for it.
-        command.current_dir(env::temp_dir()).env_remove("CARGO_TARGET_DIR").env("CARGO_TERM_COLOR", "never");
+        command.current_dir(env::temp_dir()).env("CARGO_TARGET_DIR", target.path());
+        command.env("CARGO_TERM_COLOR", "never");
         command.args(["install", package, "--version", &format!("={version}"), "--root"]).arg(folder);
+        command.args(options);
+        if speed == Speed::SoonThere {
+            command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_LTO", "false");
+        }
         if locked {
             command.arg("--locked");
         }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 use anyhow::Result;
 
+use super::runner::Selection;
 use super::tally::{self, Tally};
-use super::{Bench, runner};
+use super::{TestContext, runner};
 use crate::files;
 use crate::report;
 use crate::repository::Repository;
@@ -56,13 +57,14 @@ pub(crate) fn prepare_migrated(cluster: &Cluster, repository: &Repository) -> Re
     Ok(())
 }
 
-pub(super) fn stage(bench: &mut Bench) -> Result<Tally> {
-    let (repository, filter) = (bench.repository, bench.filter);
-    let cluster = bench.cluster()?.cluster();
+pub(super) fn stage(context: &mut TestContext) -> Result<Tally> {
+    let (repository, filter, mut environment) = (context.repository, context.filter, context.lengths());
+    let cluster = context.cluster()?.cluster();
     let mut total = pgtap(cluster, repository)?;
     report::progress("tests/db");
-    let url = cluster.url("postgres");
-    total += runner::rust_tests(repository, &["mps-db-tests"], &[("MPS_TEST_PG_URL", url)], filter)?;
+    environment.push(("MPS_TEST_PG_URL", cluster.url("postgres")));
+    let selection = Selection { packages: &["mps-db-tests"], filter, ..Selection::default() };
+    total += runner::rust_tests(repository, selection, &environment)?;
     Ok(total)
 }
 

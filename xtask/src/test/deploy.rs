@@ -3,7 +3,7 @@
 use anstream::println;
 use anyhow::{Context, Result};
 
-use super::Bench;
+use super::TestContext;
 use super::tally::Tally;
 use crate::build;
 use crate::process::{self, Finished};
@@ -15,8 +15,8 @@ const GZIP_KIB_MAX: f64 = 1024.0;
 const PROGRAM: &str = "../node_modules/wrangler/bin/wrangler.js";
 
 /// The bindings, classes, limits and times of wrangler.toml are read, the modules are collected and measured.
-pub(super) fn stage(bench: &Bench) -> Result<Tally> {
-    let repository = bench.repository;
+pub(super) fn stage(context: &TestContext) -> Result<Tally> {
+    let repository = context.repository;
     build::edge(repository)?;
     let finished = dry_run(repository)?;
     let mut total = Tally::of(finished.status.success());
@@ -24,9 +24,7 @@ pub(super) fn stage(bench: &Bench) -> Result<Tally> {
         println!("{}", finished.extract());
         return Ok(total);
     }
-    for binding in
-        ["env.LIMITER", "env.METRICS", "env.SHIELD_ADDRESS", "env.SHIELD_USER", "env.SHIELD_PAYMENT"]
-    {
+    for binding in ["env.LIMITER", "env.METRICS"] {
         total += Tally::of(finished.output.contains(binding));
     }
     let size = gzip_kib(&finished.output).context("wrangler does not tell the Worker's size")?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::Bench;
+use super::TestContext;
 use super::tally::Tally;
 use crate::bench::edge;
 use crate::build;
@@ -10,10 +10,10 @@ use crate::report;
 
 /// Charges by sixteen at a time through the edge and past it, refusals, a soak of some seconds: every answer is the right one, and every
 /// charge is in the books once.
-pub(super) fn stage(bench: &mut Bench) -> Result<Tally> {
-    let repository = bench.repository;
+pub(super) fn stage(context: &mut TestContext) -> Result<Tally> {
+    let repository = context.repository;
     build::edge(repository)?;
-    let cluster = bench.cluster()?.cluster();
+    let cluster = context.cluster()?.cluster();
     let mut tally = Tally::default();
     for (name, result) in edge::try_out(repository, cluster)? {
         match result {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 use anyhow::{Context, Result};
 
+use super::runner::Selection;
 use super::tally::Tally;
-use super::{Bench, runner, secrets};
+use super::{TestContext, runner, secrets};
 use crate::build;
 use crate::files;
-use crate::process::{self, Service, free_port};
+use crate::process::{Service, free_port};
 use crate::report;
 use crate::repository::Repository;
 use crate::services::edge::{Edge, Settings};
@@ -25,6 +26,9 @@ const E2E_DATABASE: &str = "mps_e2e";
 /// The pages of this origin may read the answers of the edge.
 const E2E_ORIGIN: &str = "https://wallet.example";
 
+/// The one test that makes an edge panic.
+const OF_THE_PANICKING_EDGE: &str = "a_panic_answers_500_and_all_others_in_flight_are_answered";
+
 /// Quotas that a test uses up in a moment, in windows that outlast it.
 const LIMITS: &[(&str, &str)] = &[
     ("RATE_LIMIT_USER", "200/60"),
@@ -34,10 +38,10 @@ const LIMITS: &[(&str, &str)] = &[
 ];
 
 /// The edge and Supabase Lite on the private PostgreSQL, so that tests can look into the tables and race.
-pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
-    let (repository, filter) = (bench.repository, bench.filter);
+pub(super) fn e2e(context: &mut TestContext) -> Result<Tally> {
+    let (repository, filter, is_long) = (context.repository, context.filter, context.is_long);
     build::edge(repository)?;
-    let cluster = bench.cluster()?.cluster();
+    let cluster = context.cluster()?.cluster();
     cluster.create(E2E_DATABASE)?;
     let database = cluster.url(E2E_DATABASE);
     let folder = tempfile::tempdir().context("no temporary folder")?;
@@ -57,18 +61,16 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
     let start = |settings: &Settings, log| Edge::start(repository, settings, log);
     let (mut faulty, line) = before_a_played_upstream(repository, &keys, "faulty", start)?;
     let (mut of_keys, keys_upstream) = before_a_played_upstream(repository, &keys, "keys", start)?;
-    build::panicking_edge(repository)?;
-    let start = |settings: &Settings, log| Edge::start_panicking(repository, settings, log);
-    let (mut panicking, upstream) = before_a_played_upstream(repository, &keys, "panicking", start)?;
+    let mut panicking = if is_long { Some(panicking_edge(repository, &keys)?) } else { None };
     let start = |settings: &Settings, log| Edge::start_wrangler(repository, settings, &operator, log);
     let (mut of_jobs, jobs_upstream) = before_a_played_upstream(repository, &keys, "wrangler", start)?;
     let log = repository.logs()?.join("e2e-postrust.log");
     let postrust = Postrust::start(&database, &keys.jwt_secret, log)?;
     let kept_secrets = folder.path().join("secrets");
     let logs_of_tests = logs_of_tests(repository)?;
-    let environment = [
+    let mut environment = of_every_run(repository, &keys)?;
+    environment.extend([
         ("MPS_E2E_EDGE_URL", backend.edge.url()),
-        ("MPS_E2E_ORIGIN", E2E_ORIGIN.to_owned()),
         ("MPS_E2E_KEYS_EDGE_URL", of_keys.url()),
         ("MPS_E2E_KEYS_EDGE_LOG", of_keys.service().log().display().to_string()),
         ("MPS_E2E_KEYS_UPSTREAM", keys_upstream),
@@ -78,25 +80,26 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         ("MPS_E2E_SECRETS", kept_secrets.display().to_string()),
         ("MPS_E2E_POSTRUST_URL", postrust.url()),
         ("MPS_E2E_SUPABASE_URL", backend.lite.url()),
-        ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
-        ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
-        ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
         ("MPS_E2E_DATABASE_URL", database),
         ("MPS_E2E_LIMITED_EDGE_URL", limited.url()),
         ("MPS_E2E_FAULTY_EDGE_URL", faulty.url()),
         ("MPS_E2E_FAULTY_UPSTREAM", line),
         ("MPS_E2E_OPS_TOKEN", ops_token),
-        ("MPS_E2E_PANIC_EDGE_URL", panicking.url()),
-        ("MPS_E2E_PANIC_UPSTREAM", upstream),
-        ("MPS_E2E_WORKERD", repository.npm_bin("workerd").display().to_string()),
         ("MPS_E2E_KEYS", folder.path().display().to_string()),
         ("MPS_E2E_LOGS", logs_of_tests.display().to_string()),
-        ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
-    ];
-    let mut tally = runner::rust_tests(repository, &["mps-e2e"], &environment, filter)?;
-    let edges = [&mut backend.edge, &mut limited, &mut faulty, &mut panicking, &mut of_keys, &mut of_jobs];
-    let mut logs: Vec<_> = edges.into_iter().map(|edge| edge.service().log().to_owned()).collect();
+    ]);
+    let panicking = panicking.as_mut().map(|(edge, upstream)| {
+        environment
+            .extend([("MPS_E2E_PANIC_EDGE_URL", edge.url()), ("MPS_E2E_PANIC_UPSTREAM", upstream.clone())]);
+        edge
+    });
+    let left_out = if panicking.is_some() { None } else { Some(OF_THE_PANICKING_EDGE) };
+    let selection = Selection { packages: &["mps-e2e"], filter, left_out };
+    let mut tally = runner::rust_tests(repository, selection, &environment)?;
+    let edges = [&mut backend.edge, &mut limited, &mut faulty, &mut of_keys, &mut of_jobs];
+    let edges = edges.into_iter().chain(panicking);
+    let mut logs: Vec<_> = edges.map(|edge| edge.service().log().to_owned()).collect();
     logs.extend(files::walk(&logs_of_tests)?.into_iter().filter(|path| is_log(path)));
     // A few chosen tests keep few secrets, and leave logs empty.
     if filter.is_none() {
@@ -107,6 +110,26 @@ pub(super) fn e2e(bench: &mut Bench) -> Result<Tally> {
         show_log(cluster.service());
     }
     Ok(tally)
+}
+
+/// What the tests are told whatever is started: keys and programs.
+fn of_every_run(repository: &Repository, keys: &Keys) -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("MPS_E2E_ORIGIN", E2E_ORIGIN.to_owned()),
+        ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
+        ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
+        ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
+        ("MPS_E2E_WORKERD", repository.npm_bin("workerd").display().to_string()),
+        ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
+    ])
+}
+
+/// The build that can be made to panic, and where its Supabase is played. It is compiled anew for each change of the edge, so that only a
+/// long run has it.
+fn panicking_edge(repository: &Repository, keys: &Keys) -> Result<(Edge, String)> {
+    build::panicking_edge(repository)?;
+    let start = |settings: &Settings, log| Edge::start_panicking(repository, settings, log);
+    before_a_played_upstream(repository, keys, "panicking", start)
 }
 
 /// An edge whose Supabase the tests play, and the address where they are to play it.
@@ -139,20 +162,13 @@ fn is_log(path: &Path) -> bool {
 }
 
 /// The web site in a browser, everything behind it as `cargo xtask dev` has it.
-pub(super) fn browser(bench: &Bench) -> Result<Tally> {
-    let repository = bench.repository;
+pub(super) fn browser(context: &TestContext) -> Result<Tally> {
+    let repository = context.repository;
     build::package(repository)?;
     build::edge(repository)?;
     build::www(repository)?;
     // A test runs it; compiling it is no part of a test.
-    process::must(runner::cargo(repository).args([
-        "build",
-        "--quiet",
-        "-p",
-        "mps-client",
-        "--example",
-        "pay",
-    ]))?;
+    runner::build_program(repository, ["--example", "pay"])?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let keys = Keys::random()?;
     let project = Project::on_pglite(repository, folder.path(), free_port(0)?, &keys, true)?;
@@ -174,10 +190,10 @@ pub(super) fn browser(bench: &Bench) -> Result<Tally> {
 }
 
 /// The npm package as a stranger gets it.
-pub(super) fn packaging(bench: &Bench) -> Result<Tally> {
-    build::package(bench.repository)?;
+pub(super) fn packaging(context: &TestContext) -> Result<Tally> {
+    build::package(context.repository)?;
     let environment = [("MPS_CHROMIUM", chromium::require()?.display().to_string())];
-    runner::node_tests(bench.repository, Path::new("tests/packaging"), &environment)
+    runner::node_tests(context.repository, Path::new("tests/packaging"), &environment)
 }
 
 /// The two services behind every client.

@@ -167,6 +167,33 @@ rpc! {
     }
 }
 
+rpc! {
+    /// `acknowledge_seal_finding`: Admin: explains one finding of `verify_seals`, named as that names it, with a
+    /// reason. It is not found again while the row stays as it is now. false: there is no such finding.
+    AcknowledgeSealFinding = "acknowledge_seal_finding", always, read_changed -> Changed {
+        /// The number of the seal.
+        seal_no: Option<i64>,
+        /// The table.
+        table_name: String,
+        /// The row; left out for a finding about a seal.
+        row_id: Option<RowId>,
+        /// What was found.
+        what: String,
+        /// Why that is as it should be; one line.
+        reason: String,
+    }
+}
+
+rpc! {
+    /// `acknowledge_clock`: Admin: says that the database's clock is right now, after health doubted it, with a
+    /// reason. What a wrong clock has reached ahead is set aside; settling, sealing and purging go on. false: it is
+    /// not in doubt.
+    AcknowledgeClock = "acknowledge_clock", always, read_changed -> Changed {
+        /// What happened; one line.
+        reason: String,
+    }
+}
+
 /// What was changed behind the triggers' back.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -103,8 +103,8 @@ pub struct Binding {
 
 rpc! {
     /// `bind_member_to_card`: Binds oneself by the card's password (member or viewer), or others and changes
-    /// roles as owner, admin of the card or admin of the house. false: the password is wrong, and that is
-    /// counted.
+    /// roles as owner, admin of the card or admin of the system. Making another member owner invites them. false:
+    /// the password is wrong, and that is counted.
     BindMemberToCard = "bind_member_to_card", never, read_scalar -> bool {
         /// The card.
         card_id: CardId,
@@ -114,6 +114,50 @@ rpc! {
         role: Option<String>,
         /// The password of the card, to bind oneself.
         binding_password: Option<Secret>,
+    }
+}
+
+rpc! {
+    /// `list_card_invitations`: The cards that the caller was asked to own and may still accept or decline.
+    ListCardInvitations = "list_card_invitations", always, read_rows -> Vec<CardInvitation> {
+    }
+}
+
+/// A card that the caller was asked to own.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CardInvitation {
+    /// The card.
+    pub card_id: CardId,
+    /// Its number.
+    pub card_no: String,
+    /// `prepaid` or `corporate`.
+    pub card_type: String,
+    /// The name.
+    pub name: Option<String>,
+    /// The number of the owner who asked; an admin of the system when null.
+    pub invited_by_no: Option<String>,
+    /// The name of the owner who asked.
+    pub invited_by_name: Option<String>,
+    /// When it was made.
+    pub invited_at: Instant,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+rpc! {
+    /// `accept_card_invitation`: The caller becomes an owner of the card that they were asked to own.
+    AcceptCardInvitation = "accept_card_invitation", never, read_changed -> Changed {
+        /// The card.
+        card_id: CardId,
+    }
+}
+
+rpc! {
+    /// `decline_card_invitation`: The caller does not become an owner of the card; a role that they have stays.
+    DeclineCardInvitation = "decline_card_invitation", never, read_changed -> Changed {
+        /// The card.
+        card_id: CardId,
     }
 }
 

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{CardId, Changed, read_changed, read_row, read_scalar};
+use super::{CardId, Changed, TransactionId, read_changed, read_row, read_scalar};
+use crate::argument::Price;
 use crate::connection::{Call, Repeat};
-use crate::wire::Instant;
+use crate::wire::{Amount, Instant};
 
-/// `rotate_card_qr`: a fresh code of the caller for a card he may pay with; ends his earlier one.
+/// `rotate_card_qr`: a fresh code of the caller for a card they may pay with; ends their earlier one.
 #[derive(Debug, Serialize)]
 pub struct RotateCardQr<'a> {
     /// Which card.
@@ -16,6 +17,9 @@ pub struct RotateCardQr<'a> {
     /// 60 to 86400; the database's default when `None`.
     #[serde(rename = "p_ttl_seconds", skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<i32>,
+    /// Most raw amount that the code pays; no bound of its own when `None`.
+    #[serde(rename = "p_amount_max", skip_serializing_if = "Option::is_none")]
+    pub amount_max: Option<&'a Price>,
 }
 
 /// The answer of [`RotateCardQr`]. `Debug` does not show the code.
@@ -55,6 +59,34 @@ rpc! {
         /// Which card.
         card_id: CardId,
     }
+}
+
+rpc! {
+    /// `get_code_state`: what became of the caller's newest online code of a card.
+    GetCodeState = "get_code_state", always, read_row -> CodeState {
+        /// The card.
+        card_id: CardId,
+    }
+}
+
+/// The answer of [`GetCodeState`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CodeState {
+    /// `live`, `spent`, `expired` or `revoked`; `none` when there is none or it was purged.
+    pub state: String,
+    /// When it was made.
+    pub issued_at: Option<Instant>,
+    /// From then on it pays no more.
+    pub expires_at: Option<Instant>,
+    /// Most raw amount that it pays; no bound of its own when null.
+    pub amount_max: Option<Amount>,
+    /// The transaction that spent it.
+    pub tx_id: Option<TransactionId>,
+    /// The number of that transaction.
+    pub tx_no: Option<String>,
+    /// What that transaction took.
+    pub final_amount: Option<Amount>,
 }
 
 /// `validate_qr_plain`: the card behind a live code, for a merchant's users; consumes nothing.

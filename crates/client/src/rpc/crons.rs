@@ -28,12 +28,14 @@ macro_rules! crons {
 }
 
 crons! {
-    /// Makes the partitions of this month and the next three; answers how many it made.
+    /// Makes one of the partitions of this month and the next three, or moves rows to theirs; answers 0 when all are done.
     CronEnsurePartitions = "cron_ensure_partitions";
     /// Marks cards whose expiry has passed; answers how many, 0 when all are done.
     CronExpireCards = "cron_expire_cards";
     /// Expires pending recharge orders whose time is over; answers how many.
     CronExpireRechargeOrders = "cron_expire_recharge_orders";
+    /// Moves cards to the levels of a new table; answers how many, 0 when all are done.
+    CronFollowLevels = "cron_follow_levels";
     /// Settles finished periods; answers how many, 0 when all are done.
     CronGenerateSettlements = "cron_generate_settlements";
     /// Deletes what need not be kept any longer; answers how many rows, 0 when all are done.

@@ -258,6 +258,20 @@ pub struct Profile {
     pub status: Option<String>,
     /// Where he works.
     pub merchants: Vec<MerchantOfUser>,
+    /// What happened to the member's phone or e-mail in the last 30 days, oldest first.
+    #[serde(default)]
+    pub notices: Vec<MemberNotice>,
+}
+
+/// Something that a member is told.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberNotice {
+    /// `phone_taken`, `email_taken`: it went to who had confirmed it. `phone_given`, `email_given`: it was freed by
+    /// who had only claimed it.
+    pub kind: String,
+    /// When it was made.
+    pub created_at: Instant,
 }
 
 /// A merchant that a user works for.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CardId, Count, RowId, read_count, read_row, read_rows};
-use crate::wire::{Instant, JsonArray, Multiplier};
+use crate::argument::JsonArray;
+use crate::wire::{Instant, Multiplier};
 
 rpc! {
     /// `update_points_and_level`: Admin: gives (positive) or takes (negative) up to 1 000 000 points; the level

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CardId, TransactionId, read_row, read_rows};
-use crate::argument::{Price, RechargeAmount, RefundAmount};
+use super::{CardId, Changed, RowId, TransactionId, read_changed, read_row, read_rows};
+use crate::argument::{Price, RechargeAmount, RefundAmount, Tag};
 use crate::wire::{Amount, Instant, Json};
 
 rpc! {
@@ -204,6 +204,91 @@ pub struct ResolvedPayment {
 }
 
 rpc! {
+    /// `report_recharge_event`: Service: what the provider's verified notice says against a payment of an order:
+    /// given back there, or closed. It waits for an admin; the card keeps its money until then.
+    ReportRechargeEvent = "report_recharge_event", always, read_row -> ReportedRechargeEvent {
+        /// The number of the order.
+        order_no: String,
+        /// `wechat` or `alipay`.
+        provider: String,
+        /// Names what was reported at that provider for ever.
+        provider_event_id: String,
+        /// `refunded` or `closed`.
+        kind: String,
+        /// A JSON object in the provider's own words.
+        facts: Tag,
+        /// The number that the provider gave the payment.
+        provider_tx_id: Option<String>,
+        /// What went back.
+        amount: Option<Price>,
+    }
+}
+
+/// The answer of [`ReportRechargeEvent`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReportedRechargeEvent {
+    /// The number of the order.
+    pub order_no: String,
+    /// `needs_review`, or `ignored` where it contradicts nothing.
+    pub status: String,
+    /// Whether it was reported before.
+    pub replayed: bool,
+}
+
+rpc! {
+    /// `list_recharge_events`: Admin: what providers reported against payments of recharge orders, newest first: those
+    /// that wait, with `with_resolved` all. The next page: `before_id` = the last row's id.
+    ListRechargeEvents = "list_recharge_events", always, read_rows -> Vec<RechargeEvent> {
+        /// Those whose review has ended too.
+        with_resolved: Option<bool>,
+        /// Rows a page, 1 to 200; 50 when left out.
+        limit: Option<i32>,
+        /// Rows older than this one.
+        before_id: Option<RowId>,
+    }
+}
+
+/// A row of [`ListRechargeEvents`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RechargeEvent {
+    /// Its id.
+    pub recharge_event_id: RowId,
+    /// The number of the order.
+    pub order_no: String,
+    /// The card.
+    pub card_id: CardId,
+    /// `wechat` or `alipay`.
+    pub provider: String,
+    /// The number that the provider gave the payment.
+    pub provider_tx_id: Option<String>,
+    /// `refunded` or `closed`.
+    pub kind: String,
+    /// What went back there.
+    pub amount: Option<Amount>,
+    /// A JSON object in the provider's own words.
+    pub facts: Json,
+    /// When it was reported.
+    pub recorded_at: Instant,
+    /// When its review ended.
+    pub resolved_at: Option<Instant>,
+    /// What was done.
+    pub resolution_note: Option<String>,
+}
+
+rpc! {
+    /// `resolve_recharge_event`: Admin: ends the review of what a provider reported against a payment; `p_note`
+    /// says what was done.
+    ResolveRechargeEvent = "resolve_recharge_event", always, read_changed -> Changed {
+        /// The id of the event.
+        recharge_event_id: RowId,
+        /// What was done, 1 to 500 characters.
+        note: String,
+    }
+}
+
+rpc! {
     /// `user_recharge_card`: Cash that was taken for a card, 1.00 to 50000.00: with `p_merchant_code` by a
     /// merchant's user, and the merchant then owes it (settlement deducts it), a cashier up to a cap a day;
     /// without it by an admin. A member can credit no card. The same key and request: the first answer.
@@ -214,8 +299,8 @@ rpc! {
         amount: RechargeAmount,
         /// `cash`.
         payment_method: Option<String>,
-        /// The merchant's own JSON object.
-        tag: Option<Json>,
+        /// A JSON object of the merchant's, at most 4096 bytes, 32 levels deep.
+        tag: Option<Tag>,
         /// Names this request for ever.
         idempotency_key: Option<String>,
         /// The merchant's own order.
@@ -248,8 +333,45 @@ pub struct CashRecharge {
 }
 
 rpc! {
-    /// `merchant_refund_tx`: Refunds a payment, wholly or in parts, onto its card; a voucher's refund is a new
-    /// voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals.
+    /// `reverse_cash_recharge`: Takes cash that was recharged wrongly off the card again, the whole amount, once: the
+    /// cashier who took it within 30 minutes, a manager or owner until it is settled.
+    ReverseCashRecharge = "reverse_cash_recharge", keyed, read_row -> CashReversal {
+        /// The code of the merchant.
+        merchant_code: String,
+        /// The recharge to reverse.
+        original_tx_no: String,
+        /// Why; 1 to 200 characters.
+        reason: String,
+        /// Names this request for ever.
+        idempotency_key: Option<String>,
+    }
+}
+
+/// The answer of [`ReverseCashRecharge`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CashReversal {
+    /// The id of the reversal.
+    pub tx_id: TransactionId,
+    /// The number of the reversal.
+    pub tx_no: String,
+    /// The number of the recharge.
+    pub original_tx_no: String,
+    /// The card.
+    pub card_id: CardId,
+    /// In the house currency.
+    pub amount: Amount,
+    /// The code of the merchant.
+    pub merchant_code: String,
+    /// When it was made.
+    pub created_at: Instant,
+    /// Whether this answers an earlier request with the same key.
+    pub replayed: bool,
+}
+
+rpc! {
+    /// `merchant_refund_tx`: Refunds a payment, wholly or in parts, onto its card; a voucher is refunded whole, as a
+    /// new voucher. Allowed while merchant or member is suspended. Amounts in house currency, at most two decimals.
     MerchantRefundTx = "merchant_refund_tx", keyed, read_row -> Refund {
         /// The code of the merchant.
         merchant_code: String,
@@ -257,8 +379,8 @@ rpc! {
         original_tx_no: String,
         /// How much goes back.
         refund_amount: RefundAmount,
-        /// The merchant's own JSON object.
-        tag: Option<Json>,
+        /// A JSON object of the merchant's, at most 4096 bytes, 32 levels deep.
+        tag: Option<Tag>,
         /// Names this request for ever.
         idempotency_key: Option<String>,
     }

@@ -151,6 +151,19 @@ rpc! {
 }
 
 rpc! {
+    /// `settle_late_transactions`: Admin: settles named transactions of a merchant that no settlement takes by
+    /// itself, as `verify_ledger` names them: 1 to 200, all or none, with a reason. Answers the settlement's id.
+    SettleLateTransactions = "settle_late_transactions", never, read_settlement -> CreatedSettlement {
+        /// The merchant.
+        merchant_id: MerchantId,
+        /// Their numbers.
+        tx_nos: Vec<String>,
+        /// Why they are late; one line.
+        reason: String,
+    }
+}
+
+rpc! {
     /// `update_settlement_status`: Admin: pending -> settled -> paid, pending or settled -> failed, failed ->
     /// pending; paid is for ever. Paying writes the STX transaction, once. false: it had that status already.
     UpdateSettlementStatus = "update_settlement_status", always, read_changed -> Changed {

@@ -55,6 +55,10 @@ pub struct TransactionDetail {
     pub terminal_code: Option<String>,
     /// When it was made.
     pub created_at: Instant,
+    /// The number of the member who paid, or whom a refund is for; only for those who see the card.
+    pub payer_no: Option<String>,
+    /// The name of that member.
+    pub payer_name: Option<String>,
 }
 
 /// A transaction as lists have it.
@@ -99,6 +103,10 @@ pub struct TransactionRow {
     pub created_at: Instant,
     /// What it did to the balance of its card.
     pub balance_change: Option<Amount>,
+    /// The number of the member who paid, or whom a refund is for; only for those who see the card.
+    pub payer_no: Option<String>,
+    /// The name of that member.
+    pub payer_name: Option<String>,
 }
 
 rpc! {

@@ -24,6 +24,8 @@ pub enum ErrorCode {
     IdempotencyKeyRequired,
     /// `IDEMPOTENCY_KEY_INVALID` (400): 1 to 255 printable ASCII characters.
     IdempotencyKeyInvalid,
+    /// `IDEMPOTENCY_KEY_NOT_SUPPORTED` (400): The route would not honour it: sent twice, it is done twice. Send the request without the header.
+    IdempotencyKeyNotSupported,
     /// `INVALID_PRICE` (422): An amount is a plain positive decimal, at most twelve digits and two decimals.
     InvalidPrice,
     /// `INVALID_REFUND_AMOUNT` (422): A plain positive decimal with at most two decimals.
@@ -54,6 +56,8 @@ pub enum ErrorCode {
     NotMerchantUser,
     /// `IDEMPOTENCY_KEY_REUSED` (422): The same Idempotency-Key was used with other contents.
     IdempotencyKeyReused,
+    /// `REQUEST_CANCELLED` (409): Its Idempotency-Key was cancelled before anything was done with it: it never will be. What is wanted anew takes a new key.
+    RequestCancelled,
     /// `SETTING_NOT_FOUND` (404): The list of settings names those there are.
     SettingNotFound,
     /// `USER_NOT_FOUND` (404): Nobody has signed up with this user id.
@@ -72,6 +76,8 @@ pub enum ErrorCode {
     CardNotFound,
     /// `DEVICE_NOT_FOUND` (404): No device has this handle, or it is not the caller's.
     DeviceNotFound,
+    /// `INVITATION_NOT_FOUND` (404): There is none for this card, or it is over.
+    InvitationNotFound,
     /// `RECHARGE_ORDER_NOT_FOUND` (404): No order has this number, or it is not the caller's.
     RechargeOrderNotFound,
     /// `TX_NOT_FOUND` (404): The transaction is unknown or not yours.
@@ -128,6 +134,8 @@ pub enum ErrorCode {
     RechargeOrderStatusConflict,
     /// `SETTLEMENT_STATUS_CONFLICT` (409): What was asked does not follow from the settlement's status.
     SettlementStatusConflict,
+    /// `AMOUNT_OVER_CODE_LIMIT` (422): Its holder bounded the code; they can show one that allows more.
+    AmountOverCodeLimit,
     /// `AMOUNT_OVER_LIMIT` (422): A single payment has an upper limit.
     AmountOverLimit,
     /// `CARD_DAILY_LIMIT_EXCEEDED` (409): A card pays up to a limit each day.
@@ -142,16 +150,30 @@ pub enum ErrorCode {
     InsufficientBalance,
     /// `INSUFFICIENT_POINTS` (409): The card has fewer points than would be taken.
     InsufficientPoints,
+    /// `BALANCE_OVER_LIMIT` (409): A card of each type holds up to a limit; whatever puts money on it is bounded.
+    BalanceOverLimit,
     /// `ONLY_COMPLETED_PAYMENT_REFUNDABLE` (409): The transaction is not a completed payment.
     OnlyCompletedPaymentRefundable,
     /// `REFUND_EXCEEDS_REMAINING` (409): Refunds never exceed the payment.
     RefundExceedsRemaining,
+    /// `REFUND_WHOLE_ONLY` (422): The refund of a voucher is a new voucher of all that it paid.
+    RefundWholeOnly,
     /// `REFUND_NEEDS_MANAGER` (403): The amount is above what a cashier may refund.
     RefundNeedsManager,
+    /// `ONLY_CASH_RECHARGE_REVERSIBLE` (409): Only cash that a merchant took for a card is reversed; a payment is refunded.
+    OnlyCashRechargeReversible,
+    /// `RECHARGE_ALREADY_REVERSED` (409): A cash recharge is reversed once, as a whole.
+    RechargeAlreadyReversed,
+    /// `RECHARGE_ALREADY_SETTLED` (409): A cash recharge is reversed until a settlement has taken it.
+    RechargeAlreadySettled,
+    /// `REVERSAL_NEEDS_MANAGER` (403): A cashier reverses what they took themselves, for half an hour.
+    ReversalNeedsManager,
     /// `SETTLEMENT_ALREADY_EXISTS` (409): Settlements of one merchant never overlap.
     SettlementAlreadyExists,
     /// `NO_TRANSACTIONS_IN_PERIOD` (409): The period has no unsettled transaction.
     NoTransactionsInPeriod,
+    /// `CLOCK_IN_DOUBT` (409): It is behind what was posted, or has jumped ahead: an admin looks at it, sets it right, and acknowledges it.
+    ClockInDoubt,
     /// `UNAVAILABLE` (503): The outcome is unknown or the service is busy; send the same request with the same key.
     Unavailable,
     /// `NOT_CONFIGURED` (503): An operator must finish the set-up; see the README.
@@ -172,7 +194,9 @@ pub(crate) struct Entry {
 
 impl ErrorCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 76] = [
+    pub const ALL: [Self; 86] = [
+    pub const ALL: [Self; 77] = [
+    pub const ALL: [Self; 79] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -182,6 +206,7 @@ impl ErrorCode {
         Self::MalformedBody,
         Self::IdempotencyKeyRequired,
         Self::IdempotencyKeyInvalid,
+        Self::IdempotencyKeyNotSupported,
         Self::InvalidPrice,
         Self::InvalidRefundAmount,
         Self::InvalidRechargeAmount,
@@ -197,6 +222,7 @@ impl ErrorCode {
         Self::PermissionDenied,
         Self::NotMerchantUser,
         Self::IdempotencyKeyReused,
+        Self::RequestCancelled,
         Self::SettingNotFound,
         Self::UserNotFound,
         Self::MerchantNotFound,
@@ -206,6 +232,7 @@ impl ErrorCode {
         Self::MemberNotFound,
         Self::CardNotFound,
         Self::DeviceNotFound,
+        Self::InvitationNotFound,
         Self::RechargeOrderNotFound,
         Self::TxNotFound,
         Self::OriginalTxNotFound,
@@ -234,6 +261,7 @@ impl ErrorCode {
         Self::DeviceLimitReached,
         Self::RechargeOrderStatusConflict,
         Self::SettlementStatusConflict,
+        Self::AmountOverCodeLimit,
         Self::AmountOverLimit,
         Self::CardDailyLimitExceeded,
         Self::MerchantDailyLimitExceeded,
@@ -241,11 +269,18 @@ impl ErrorCode {
         Self::CashierDailyLimitExceeded,
         Self::InsufficientBalance,
         Self::InsufficientPoints,
+        Self::BalanceOverLimit,
         Self::OnlyCompletedPaymentRefundable,
         Self::RefundExceedsRemaining,
+        Self::RefundWholeOnly,
         Self::RefundNeedsManager,
+        Self::OnlyCashRechargeReversible,
+        Self::RechargeAlreadyReversed,
+        Self::RechargeAlreadySettled,
+        Self::ReversalNeedsManager,
         Self::SettlementAlreadyExists,
         Self::NoTransactionsInPeriod,
+        Self::ClockInDoubt,
         Self::Unavailable,
         Self::NotConfigured,
         Self::Internal,
@@ -253,7 +288,9 @@ impl ErrorCode {
 }
 
 /// Indexed by the variant.
-pub(crate) static CATALOGUE: [Entry; 76] = [
+pub(crate) static CATALOGUE: [Entry; 86] = [
+pub(crate) static CATALOGUE: [Entry; 77] = [
+pub(crate) static CATALOGUE: [Entry; 79] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,
@@ -325,6 +362,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         params: &[],
         title: "The Idempotency-Key is malformed",
         why: "1 to 255 printable ASCII characters.",
+    },
+    Entry {
+        code: "IDEMPOTENCY_KEY_NOT_SUPPORTED",
+        status: 400,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "This route takes no Idempotency-Key",
+        why: "The route would not honour it: sent twice, it is done twice. Send the request without the header.",
     },
     Entry {
         code: "INVALID_PRICE",
@@ -447,6 +492,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         why: "The same Idempotency-Key was used with other contents.",
     },
     Entry {
+        code: "REQUEST_CANCELLED",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "The request was cancelled",
+        why: "Its Idempotency-Key was cancelled before anything was done with it: it never will be. What is wanted anew takes a new key.",
+    },
+    Entry {
         code: "SETTING_NOT_FOUND",
         status: 404,
         retry: Retry::AfterFix,
@@ -517,6 +570,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         params: &[],
         title: "No such device",
         why: "No device has this handle, or it is not the caller's.",
+    },
+    Entry {
+        code: "INVITATION_NOT_FOUND",
+        status: 404,
+        retry: Retry::Never,
+        params: &[],
+        title: "No such invitation",
+        why: "There is none for this card, or it is over.",
     },
     Entry {
         code: "RECHARGE_ORDER_NOT_FOUND",
@@ -743,6 +804,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         why: "What was asked does not follow from the settlement's status.",
     },
     Entry {
+        code: "AMOUNT_OVER_CODE_LIMIT",
+        status: 422,
+        retry: Retry::AfterFix,
+        params: &["limit"],
+        title: "The amount is over what this code allows",
+        why: "Its holder bounded the code; they can show one that allows more.",
+    },
+    Entry {
         code: "AMOUNT_OVER_LIMIT",
         status: 422,
         retry: Retry::AfterFix,
@@ -799,6 +868,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         why: "The card has fewer points than would be taken.",
     },
     Entry {
+        code: "BALANCE_OVER_LIMIT",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &["limit"],
+        title: "The card would hold too much",
+        why: "A card of each type holds up to a limit; whatever puts money on it is bounded.",
+    },
+    Entry {
         code: "ONLY_COMPLETED_PAYMENT_REFUNDABLE",
         status: 409,
         retry: Retry::Never,
@@ -815,12 +892,52 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         why: "Refunds never exceed the payment.",
     },
     Entry {
+        code: "REFUND_WHOLE_ONLY",
+        status: 422,
+        retry: Retry::AfterFix,
+        params: &["remaining"],
+        title: "A voucher is refunded whole",
+        why: "The refund of a voucher is a new voucher of all that it paid.",
+    },
+    Entry {
         code: "REFUND_NEEDS_MANAGER",
         status: 403,
         retry: Retry::AfterFix,
         params: &["limit"],
         title: "A manager must refund this",
         why: "The amount is above what a cashier may refund.",
+    },
+    Entry {
+        code: "ONLY_CASH_RECHARGE_REVERSIBLE",
+        status: 409,
+        retry: Retry::Never,
+        params: &[],
+        title: "This is no cash recharge",
+        why: "Only cash that a merchant took for a card is reversed; a payment is refunded.",
+    },
+    Entry {
+        code: "RECHARGE_ALREADY_REVERSED",
+        status: 409,
+        retry: Retry::Never,
+        params: &["tx_no"],
+        title: "The recharge is reversed already",
+        why: "A cash recharge is reversed once, as a whole.",
+    },
+    Entry {
+        code: "RECHARGE_ALREADY_SETTLED",
+        status: 409,
+        retry: Retry::Never,
+        params: &[],
+        title: "The recharge is settled already",
+        why: "A cash recharge is reversed until a settlement has taken it.",
+    },
+    Entry {
+        code: "REVERSAL_NEEDS_MANAGER",
+        status: 403,
+        retry: Retry::AfterFix,
+        params: &["seconds_max"],
+        title: "A manager must reverse this",
+        why: "A cashier reverses what they took themselves, for half an hour.",
     },
     Entry {
         code: "SETTLEMENT_ALREADY_EXISTS",
@@ -837,6 +954,14 @@ pub(crate) static CATALOGUE: [Entry; 76] = [
         params: &[],
         title: "Nothing to settle",
         why: "The period has no unsettled transaction.",
+    },
+    Entry {
+        code: "CLOCK_IN_DOUBT",
+        status: 409,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "The database's clock is in doubt",
+        why: "It is behind what was posted, or has jumped ahead: an admin looks at it, sets it right, and acknowledges it.",
     },
     Entry {
         code: "UNAVAILABLE",

@@ -63,6 +63,8 @@ pub mod code {
     pub const OTP_STEPS_SKEW_MAX: u32 = 1;
     /// `terminal_code_chars = 6`
     pub const TERMINAL_CODE_CHARS: u32 = 6;
+    /// `amount_max_default = "1000.00"`
+    pub const AMOUNT_MAX_DEFAULT: &str = "1000.00";
 }
 
 /// `[payment]` of spec/limits.toml.
@@ -91,6 +93,20 @@ pub mod recharge {
     pub const CASHIER_DAY_MAX: &str = "50000.00";
     /// `order_lifetime_seconds = 900`
     pub const ORDER_LIFETIME_SECONDS: u32 = 900;
+    /// `reversal_seconds_max = 1800`
+    pub const REVERSAL_SECONDS_MAX: u32 = 1800;
+}
+
+/// `[card]` of spec/limits.toml.
+pub mod card {
+    /// `balance_max = "10000000.00"`
+    pub const BALANCE_MAX: &str = "10000000.00";
+}
+
+/// `[invitation]` of spec/limits.toml.
+pub mod invitation {
+    /// `lifetime_seconds = 604800`
+    pub const LIFETIME_SECONDS: u32 = 604_800;
 }
 
 /// `[device]` of spec/limits.toml.

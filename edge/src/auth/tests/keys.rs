@@ -18,7 +18,7 @@ use crate::config::TokenRules;
 use crate::metrics::Metrics;
 use crate::routes::tests::bench::{NOW, TestHost};
 
-pub(super) type EcKey = <Es256 as Algorithm>::SigningKey;
+pub(crate) type EcKey = <Es256 as Algorithm>::SigningKey;
 
 /// One for all tests of the process: an RSA key takes its time.
 pub(super) static RSA: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
@@ -31,7 +31,7 @@ pub(super) fn weak_rsa_key(bits: usize) -> RsaPrivateKey {
     RsaPrivateKey::new(&mut OsRng, bits).expect("a key")
 }
 
-pub(super) fn ec_key() -> EcKey {
+pub(crate) fn ec_key() -> EcKey {
     let mut bytes = [0; 32];
     OsRng.fill_bytes(&mut bytes);
     // One in 2^32 is none.
@@ -80,7 +80,7 @@ pub(super) fn sign<A: Algorithm>(
     format!("{text}.{}", base64url(&signature.as_bytes()))
 }
 
-pub(super) fn es256(key: &EcKey, id: &str) -> String {
+pub(crate) fn es256(key: &EcKey, id: &str) -> String {
     sign(&Es256, key, &json!({"alg": "ES256", "typ": "JWT", "kid": id}), &payload(&json!({})))
 }
 
@@ -100,7 +100,7 @@ pub(super) fn with(mut value: Value, changes: &Value) -> Value {
 }
 
 /// As Supabase publishes it.
-pub(super) fn ec_jwk(key: &EcKey, id: &str) -> Value {
+pub(crate) fn ec_jwk(key: &EcKey, id: &str) -> Value {
     let jwk = serde_json::to_value(JsonWebKey::from(key.verifying_key())).expect("a key");
     with(jwk, &json!({"kid": id, "alg": "ES256", "use": "sig", "key_ops": ["verify"], "ext": true}))
 }
@@ -154,7 +154,7 @@ impl Project {
 
     pub(super) async fn verify(&self, token: &str) -> Result<String, NotVerified> {
         // The clock of the claims stands still.
-        let verified = self.verifier.verify(token, Duration::from_secs(NOW)).await;
+        let verified = self.verifier.verify(token, Duration::from_secs(NOW), true).await;
         verified.map(|verified| verified.subject().to_owned())
     }
 
@@ -162,8 +162,19 @@ impl Project {
         self.verify(token).await.is_ok()
     }
 
+    /// How long the keys that it would be held against may not be asked for.
+    pub(super) async fn waits(&self, token: &str) -> Option<u64> {
+        match self.verify(token).await {
+            Err(NotVerified::KeysUnavailable(keys)) => Some(keys.retry_after_seconds),
+            _ => None,
+        }
+    }
+
     /// Refused for what it is, not because the keys did not come.
     pub(super) async fn refuses(&self, token: &str) -> bool {
-        self.verify(token).await == Err(NotVerified::Refused)
+        matches!(
+            self.verify(token).await,
+            Err(NotVerified::Refused | NotVerified::Forged | NotVerified::Expired { .. })
+        )
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use super::{Alipay, AlipayAccount, Arc, AskError, Money, Notice, Price, PublicKey, SigningKey, Standing};
-use super::{form, read_contents};
+use super::{decoded, form, read_contents};
 use crate::fuzz::{PUBLIC_KEY, Still, hold_lost, hold_payment};
+use crate::platform::native::at_once;
 
 const ORDER_NO: &str = "ORD0000000001";
 
@@ -23,10 +24,10 @@ static OURS: LazyLock<Alipay> = LazyLock::new(|| {
 
 /// A notification: the form.
 pub(crate) fn notice(data: &[u8]) {
-    assert!(OURS.read_notice(data).is_err(), "nobody signed it");
-    let Ok(form) = form(data) else { return };
-    let field = |name: &str| form.get(name).map_or("", AsRef::as_ref);
-    if let Ok(Notice::Paid(payment)) = OURS.read_form(&field) {
+    assert!(at_once(OURS.read_notice(data)).is_err(), "nobody signed it");
+    let Ok(fields) = form(data).and_then(|form| decoded(&form)) else { return };
+    let field = |name: &str| fields.get(name).map_or("", String::as_str);
+    if let Ok(Notice::Paid(payment) | Notice::Contradicted(_, Some(payment))) = OURS.read_form(&field) {
         hold_payment(&payment);
         assert_eq!((field("app_id"), field("seller_id")), ("2021000000000001", "2088000000000001"));
         assert_eq!(
@@ -43,7 +44,8 @@ pub(crate) fn notice(data: &[u8]) {
 /// What the gateway answers to a query or a close: all of it, and then the same bytes as the contents alone.
 pub(crate) fn answer(data: &[u8]) {
     for node in ["alipay_trade_query_response", "alipay_trade_close_response"] {
-        assert!(OURS.read_answer(node, data).is_err_and(|error| matches!(error, AskError::Lost(_))));
+        let answer = at_once(OURS.read_answer(node, data));
+        assert!(answer.is_err_and(|error| matches!(error, AskError::Lost(_))));
     }
     match read_contents(&String::from_utf8_lossy(data)) {
         Ok(answer) => match answer.standing_of(ORDER_NO) {

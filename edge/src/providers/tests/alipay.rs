@@ -14,7 +14,8 @@ use crate::routes::tests::bench::Gateway;
 
 fn read(body: &[u8]) -> Result<Notice, Distrust> {
     let host = Arc::new(TestHost::default());
-    providers(&host).read_notice(Provider::Alipay, &HeaderMap::new(), body).expect("it is configured")
+    at_once(providers(&host).read_notice(Provider::Alipay, &HeaderMap::new(), body))
+        .expect("it is configured")
 }
 
 fn read_changed(changes: &[(&str, &str)]) -> Result<Notice, Distrust> {
@@ -32,7 +33,7 @@ fn a_right_notification_is_a_payment_by_any_key_of_theirs() {
     for pair in [&*THEIRS_BEFORE, &*THEIRS] {
         let body = alipay_notice(pair, &[]);
         assert_eq!(
-            rotating.read_notice(Provider::Alipay, &HeaderMap::new(), &body).ok(),
+            at_once(rotating.read_notice(Provider::Alipay, &HeaderMap::new(), &body)).ok(),
             Some(expected.clone())
         );
     }
@@ -63,6 +64,49 @@ fn without_the_right_signature_nothing_is_believed() {
     assert_eq!(read(format!("{right}&trade_no=2").as_bytes()), Err(Distrust::Malformed));
 }
 
+/// A notification in bytes of a charset of its own, signed over them.
+fn notice_in(charset: &str, subject: &[u8], pair: &Pair) -> Vec<u8> {
+    let fields: [(&str, &[u8]); 9] = [
+        ("app_id", b"2021000000000001"),
+        ("charset", charset.as_bytes()),
+        ("gmt_payment", b"2027-01-15 15:59:58"),
+        ("out_trade_no", b"ORD0000000001"),
+        ("seller_id", b"2088000000000001"),
+        ("subject", subject),
+        ("total_amount", b"299.05"),
+        ("trade_no", TRADE_NO.as_bytes()),
+        ("trade_status", b"TRADE_SUCCESS"),
+    ];
+    let signed: Vec<Vec<u8>> =
+        fields.iter().map(|(name, value)| [name.as_bytes(), b"=", value].concat()).collect();
+    let sign = pair.sign(&signed.join(&b'&'));
+    let escaped = |bytes: &[u8]| form_urlencoded::byte_serialize(bytes).collect::<String>();
+    let mut form: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+    form.push(format!("sign_type=RSA2&sign={}", escaped(sign.as_bytes())));
+    form.join("&").into_bytes()
+}
+
+/// 会员卡充值, and 乗, whose second byte is a backslash.
+const GBK: &[u8] = b"\xbb\xe1\xd4\xb1\xbf\xa8\xb3\xe4\xd6\xb5\x81\x5c & more = +1";
+
+#[test]
+fn a_notification_is_verified_over_its_bytes_and_read_by_the_charset_that_it_names() {
+    let expected = Ok(Notice::Paid(paid(Provider::Alipay, TRADE_NO)));
+    for charset in ["GBK", "gbk", "GB2312", "gb18030"] {
+        assert_eq!(read(&notice_in(charset, GBK, &THEIRS)), expected, "{charset}");
+    }
+    assert_eq!(read(&notice_in("utf-8", "会员卡充值".as_bytes(), &THEIRS)), expected);
+    assert_eq!(read(&notice_in("GBK", GBK, &STRANGER)), Err(Distrust::Signature));
+    let mut tampered = notice_in("GBK", GBK, &THEIRS);
+    let place = tampered.windows(3).position(|bytes| bytes == b"%BB").expect("the subject");
+    tampered[place + 2] = b'C';
+    assert_eq!(read(&tampered), Err(Distrust::Signature));
+    // Signed, and yet no text of the charset, or a charset that the manual does not have.
+    assert_eq!(read(&notice_in("utf-8", GBK, &THEIRS)), Err(Distrust::Malformed));
+    assert_eq!(read(&notice_in("utf-16", b"x", &THEIRS)), Err(Distrust::Malformed));
+}
+
 #[test]
 fn a_payment_to_another_seller_or_app_is_not_ours() {
     assert_eq!(read_changed(&[("seller_id", "2088000000000002")]), Err(Distrust::Stranger));
@@ -72,21 +116,44 @@ fn a_payment_to_another_seller_or_app_is_not_ours() {
 
 #[test]
 fn only_success_and_finished_are_payments() {
-    for status in ["WAIT_BUYER_PAY", "TRADE_CLOSED", "trade_success", ""] {
+    for status in ["WAIT_BUYER_PAY", "trade_success", ""] {
         assert_eq!(read_changed(&[("trade_status", status)]), Ok(Notice::Other), "{status}");
     }
 }
 
+/// What a notice says against a payment, and what is left of it.
+fn contradicted(changes: &[(&str, &str)]) -> (Contradiction, Option<String>) {
+    let Ok(Notice::Contradicted(what, rest)) = read_changed(changes) else { panic!("{changes:?}") };
+    (what, rest.map(|payment| payment.amount.as_str().to_owned()))
+}
+
 #[test]
-fn what_went_back_is_not_credited() {
-    let refund = |fee| read_changed(&[("refund_fee", fee), ("gmt_refund", "2027-01-15 16:10:00.123")]);
-    let Ok(Notice::Paid(payment)) = refund("100.00") else { panic!("a part was kept") };
-    assert_eq!(payment.amount.as_str(), "199.05");
-    assert_eq!(refund("0.00"), read_changed(&[]));
-    assert_eq!(refund("299.05"), Ok(Notice::Other));
+fn what_went_back_is_not_credited_and_is_told_with_the_provider_s_own_facts() {
+    let refund =
+        |fee| [("refund_fee", fee), ("gmt_refund", "2027-01-15 16:10:00.123"), ("out_biz_no", "RF1")];
+    let (what, rest) = contradicted(&refund("100.00"));
+    assert_eq!(
+        (what.kind, what.order_no.as_str(), rest.as_deref()),
+        ("refunded", "ORD0000000001", Some("199.05"))
+    );
+    assert_eq!(what.amount.map(|amount| amount.as_str().to_owned()).as_deref(), Some("100.00"));
+    assert_eq!(what.provider_tx_id.as_deref(), Some(TRADE_NO));
+    let facts: Value = serde_json::from_str(&what.facts).expect("JSON");
+    assert_eq!((&facts["refund_fee"], &facts["out_biz_no"]), (&json!("100.00"), &json!("RF1")));
+    assert_eq!(contradicted(&refund("299.05")).1, None);
+    assert_ne!(contradicted(&refund("100.00")).0.event_id, contradicted(&refund("150.00")).0.event_id);
+    assert_eq!(read_changed(&refund("0.00")), read_changed(&[]));
     for fee in ["299.06", "-1", "x", "1e2"] {
-        assert_eq!(refund(fee), Err(Distrust::Amount), "{fee}");
+        assert_eq!(read_changed(&refund(fee)), Err(Distrust::Amount), "{fee}");
     }
+}
+
+#[test]
+fn a_closed_trade_is_told_with_what_went_back_and_without() {
+    let (what, rest) = contradicted(&[("trade_status", "TRADE_CLOSED"), ("refund_fee", "10.00")]);
+    assert_eq!((what.kind, rest), ("refunded", None));
+    let (what, rest) = contradicted(&[("trade_status", "TRADE_CLOSED"), ("gmt_payment", "")]);
+    assert_eq!((what.kind, what.amount, rest), ("closed", None, None));
 }
 
 #[test]
@@ -248,6 +315,25 @@ async fn what_a_query_answers_is_where_the_order_stands() {
     }
     let refused = r#"{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.invalid-signature"}"#;
     assert_eq!(stand(answer(refused)).await.map_err(|failure| failure.code()), Err(ErrorCode::Internal));
+}
+
+#[tokio::test]
+async fn an_answer_in_gbk_is_read_as_well() {
+    let text = trade("TRADE_SUCCESS").into_bytes();
+    let place = text.windows(7).position(|bytes| bytes == b"Success").expect("a message");
+    let text = [&text[..place], GBK, &text[place + 7..]].concat();
+    // A backslash of a second byte is none of JSON's.
+    let sign = THEIRS.sign(&text);
+    let body =
+        [format!(r#"{{"{QUERY}":"#).as_bytes(), &text, format!(r#","sign":"{sign}"}}"#).as_bytes()].concat();
+    for (body, is_believed) in [(body.clone(), true), ([&body[..body.len() - 4], b"A\"}"].concat(), false)] {
+        let host = Arc::new(TestHost::default());
+        let answer: Gateway = Box::new(move |_| Some(http::Response::new(body.clone())));
+        *host.gateway.lock().expect("no panic holds it") = Some(answer);
+        let outcome = providers(&host).query(Provider::Alipay, "ORD0000000001").await;
+        assert_eq!(outcome.is_ok(), is_believed);
+        assert!(!is_believed || outcome.ok() == Some(Standing::Paid(paid(Provider::Alipay, TRADE_NO))));
+    }
 }
 
 #[tokio::test]

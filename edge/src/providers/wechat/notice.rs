@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::WechatAccount;
-use crate::providers::{Distrust, Notice, Payment, Provider, Standing, price_of_fen};
+use crate::providers::{Contradiction, Distrust, Notice, Payment, Provider, Standing, facts, price_of_fen};
 
 const NONCE_BYTES: usize = 12;
 
@@ -51,9 +51,10 @@ struct TransactionAmount {
 pub(super) fn read(account: &WechatAccount, body: &[u8]) -> Result<Notice, Distrust> {
     let notification: Notification = serde_json::from_slice(body).map_err(|_| Distrust::Malformed)?;
     let plain = decrypt(&account.api_v3_key, &notification.resource).ok_or(Distrust::Malformed)?;
-    // Of refunds and the like, whose contents are others.
-    if notification.event_type != "TRANSACTION.SUCCESS" {
-        return Ok(Notice::Other);
+    match notification.event_type.as_str() {
+        "TRANSACTION.SUCCESS" => {}
+        "REFUND.SUCCESS" => return refund(account, &plain),
+        _ => return Ok(Notice::Other),
     }
     let transaction: Transaction = serde_json::from_slice(&plain).map_err(|_| Distrust::Malformed)?;
     if !transaction.is_of(account) {
@@ -64,6 +65,57 @@ pub(super) fn read(account: &WechatAccount, body: &[u8]) -> Result<Notice, Distr
     } else {
         Ok(Notice::Other)
     }
+}
+
+/// The contents of a notification of a refund.
+#[derive(Deserialize)]
+struct Refund {
+    mchid: String,
+    out_trade_no: String,
+    transaction_id: String,
+    out_refund_no: String,
+    #[serde(rename = "refund_id")]
+    id: String,
+    #[serde(rename = "refund_status")]
+    status: String,
+    #[serde(default)]
+    success_time: String,
+    amount: RefundAmount,
+}
+
+#[derive(Deserialize)]
+struct RefundAmount {
+    /// In hundredths.
+    refund: u64,
+}
+
+fn refund(account: &WechatAccount, plain: &[u8]) -> Result<Notice, Distrust> {
+    let refund: Refund = serde_json::from_slice(plain).map_err(|_| Distrust::Malformed)?;
+    if refund.mchid != account.mchid {
+        return Err(Distrust::Stranger);
+    }
+    let has_numbers =
+        ![&refund.out_trade_no, &refund.transaction_id, &refund.id].iter().any(|text| text.is_empty());
+    if refund.status != "SUCCESS" || !has_numbers {
+        return if has_numbers { Ok(Notice::Other) } else { Err(Distrust::Malformed) };
+    }
+    let amount = price_of_fen(refund.amount.refund)?;
+    let facts = facts([
+        ("refund_status", refund.status.as_str()),
+        ("refund_id", refund.id.as_str()),
+        ("out_refund_no", refund.out_refund_no.as_str()),
+        ("success_time", refund.success_time.as_str()),
+    ]);
+    let contradiction = Contradiction {
+        provider: Provider::Wechat,
+        order_no: refund.out_trade_no,
+        event_id: refund.id,
+        kind: "refunded",
+        provider_tx_id: Some(refund.transaction_id),
+        amount: Some(amount),
+        facts,
+    };
+    Ok(Notice::Contradicted(contradiction, None))
 }
 
 /// `AEAD_AES_256_GCM`: base64 of the ciphertext with its tag.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -22,10 +22,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::app::Front;
-use crate::limits::window::Windows;
-use crate::limits::{Demand, Limiter, LimiterLost, Standing};
+use crate::limits::window::{Taken, Windows};
+use crate::limits::{Exchange, ExchangeLost, Group};
 use crate::metrics::{Batch, Collector, CollectorLost};
-use crate::platform::{self, FetchLost, Host, NotSigned, Work};
+use crate::platform::native;
+use crate::platform::{self, FetchLost, Host, NotSigned, PublicKey, Work};
 
 pub(crate) const SECRET: &str = "a-secret-of-more-than-32-characters";
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -47,7 +48,8 @@ pub(crate) struct TestHost {
     /// Answers in its place where there is one.
     pub(crate) gateway: Mutex<Option<Gateway>>,
     pub(crate) fetches: AtomicU64,
-    limiters: OnceLock<Vec<Box<dyn Limiter>>>,
+    /// How many signatures were computed.
+    pub(crate) verifications: AtomicU64,
 }
 
 /// A payment provider: what it answers, or that it does not.
@@ -78,17 +80,15 @@ pub(crate) struct Objects(Arc<Shared>);
 
 #[derive(Default)]
 pub(crate) struct Shared {
-    windows: Mutex<Windows>,
+    windows: [Mutex<Windows>; 2],
     now_millis: AtomicU64,
     totals: Mutex<Batch>,
     /// Answers with an error, or not at all.
     pub(crate) is_broken: AtomicBool,
     pub(crate) is_silent: AtomicBool,
     pub(crate) batches: AtomicU64,
-    /// Does not know when there is room again.
-    pub(crate) is_rough: AtomicBool,
-    /// How often it was asked for room.
-    pub(crate) takes: AtomicU64,
+    /// How often it was told what was counted.
+    pub(crate) tellings: AtomicU64,
 }
 
 impl std::ops::Deref for Objects {
@@ -106,21 +106,17 @@ impl Objects {
     }
 }
 
-impl Limiter for Objects {
-    fn take(&self, demands: Vec<Demand>) -> Work<Result<Vec<Standing>, LimiterLost>> {
-        self.takes.fetch_add(1, Relaxed);
+impl Exchange for Objects {
+    fn add(&self, group: Group, _: u64, told: Vec<Taken>) -> Work<Result<Vec<Taken>, ExchangeLost>> {
+        self.tellings.fetch_add(1, Relaxed);
         if self.is_silent.load(Relaxed) {
             return Box::pin(std::future::pending());
         }
         if self.is_broken.load(Relaxed) {
-            return Box::pin(std::future::ready(Err(LimiterLost)));
+            return Box::pin(std::future::ready(Err(ExchangeLost)));
         }
-        let mut windows = self.windows.lock().expect("no panic holds it");
-        Box::pin(std::future::ready(Ok(windows.take(&demands, self.now_millis.load(Relaxed)))))
-    }
-
-    fn knows_when(&self) -> bool {
-        !self.is_rough.load(Relaxed)
+        let mut windows = self.windows[group as usize].lock().expect("no panic holds it");
+        Box::pin(std::future::ready(Ok(windows.add(told, NOW * 1000 + self.now_millis.load(Relaxed)))))
     }
 }
 
@@ -206,12 +202,17 @@ impl Host for TestHost {
         Box::pin(std::future::ready(signature))
     }
 
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Work<bool> {
+        self.verifications.fetch_add(1, Relaxed);
+        Box::pin(std::future::ready(native::verify(key, message, signature)))
+    }
+
     fn transport(&self) -> Arc<dyn Transport> {
         Arc::new(Direct::new())
     }
 
-    fn limiters(&self) -> &[Box<dyn Limiter>] {
-        self.limiters.get_or_init(|| vec![Box::new(self.objects.clone())])
+    fn exchange(&self) -> &dyn Exchange {
+        &self.objects
     }
 
     fn collector(&self) -> &dyn Collector {
@@ -224,7 +225,10 @@ pub(crate) struct Bench {
     pub(crate) front: Front,
     pub(crate) host: Arc<TestHost>,
     pub(crate) received: Arc<Mutex<Vec<String>>>,
+    pub(crate) variables: Variables,
 }
+
+type Variables = Arc<dyn Fn(&str) -> Option<String>>;
 
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -244,16 +248,17 @@ impl Bench {
         answers: Vec<(&'static str, String)>,
         variables: &[(&'static str, &str)],
     ) -> Self {
-        let variables: Vec<(&str, String)> =
+        let given: Vec<(&str, String)> =
             variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let received = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(serve(listener, answers, received.clone()));
         let host = Arc::new(TestHost::default());
-        let chosen = |name: &str| variables.iter().find(|(key, _)| *key == name);
+        let chosen =
+            move |name: &str| given.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
         let variable = move |name: &str| match name {
-            _ if chosen(name).is_some() => chosen(name).map(|(_, value)| value.clone()),
+            _ if chosen(name).is_some() => chosen(name),
             "SUPABASE_URL" => Some(url.clone()),
             "SUPABASE_PUBLISHABLE_KEY" => Some("sb_publishable_x".to_owned()),
             "SUPABASE_SECRET_KEY" => Some("sb_secret_y".to_owned()),
@@ -261,7 +266,16 @@ impl Bench {
             "CORS_ALLOWED_ORIGINS" => Some(ORIGIN.to_owned()),
             _ => None,
         };
-        Self { front: Front::open(&variable, host.clone()), host, received }
+        let variables: Variables = Arc::new(variable);
+        Self { front: Front::open(&*variables, host.clone()), host, received, variables }
+    }
+
+    /// The same edge with the objects of another's.
+    pub(crate) fn share_objects_with(mut self, other: &Self) -> Self {
+        let host = Arc::new(TestHost { objects: other.host.objects.clone(), ..TestHost::default() });
+        self.front = Front::open(&*self.variables, host.clone());
+        self.host = host;
+        self
     }
 
     pub(crate) async fn send(&self, request: Request) -> Reply {
@@ -322,7 +336,12 @@ pub(crate) fn signed_in() -> String {
 
 /// The same of a user with this id.
 pub(crate) fn signed_in_as(subject: &str) -> String {
-    let claims = Claims::new(json!({"sub": subject, "aud": "authenticated", "exp": NOW + 60}));
+    signed_until(subject, NOW + 60)
+}
+
+/// The same with a token that ends then.
+pub(crate) fn signed_until(subject: &str, exp: u64) -> String {
+    let claims = Claims::new(json!({"sub": subject, "aud": "authenticated", "exp": exp}));
     let token = Hs256.token(&Header::empty(), &claims, &Hs256Key::new(SECRET)).expect("a token");
     format!("Bearer {token}")
 }

@@ -241,6 +241,27 @@ fn of_the_house() -> Vec<Case> {
             json!({"p_merchant_id": CARD, "p_mode": "monthly", "p_period_start": FROM, "p_period_end": UNTIL}),
         ),
         (
+            "POST",
+            "/api/admin/settlements/late",
+            json!({"merchant_id": CARD, "tx_nos": ["PAY0000000001"], "reason": "r"}),
+            "settle_late_transactions",
+            json!({"p_merchant_id": CARD, "p_tx_nos": ["PAY0000000001"], "p_reason": "r"}),
+        ),
+        (
+            "POST",
+            "/api/admin/seals/acknowledge",
+            json!({"seal_no": 3, "table_name": "app.transactions", "row_id": CARD, "what": "added", "reason": "r"}),
+            "acknowledge_seal_finding",
+            json!({"p_seal_no": 3, "p_table_name": "app.transactions", "p_row_id": CARD, "p_what": "added", "p_reason": "r"}),
+        ),
+        (
+            "POST",
+            "/api/admin/clock/acknowledge",
+            json!({"reason": "r"}),
+            "acknowledge_clock",
+            json!({"p_reason": "r"}),
+        ),
+        (
             "PUT",
             "/api/admin/settlements/{a}/status",
             json!({"status": "settled"}),
@@ -253,6 +274,20 @@ fn of_the_house() -> Vec<Case> {
             json!({"provider_tx_id": "4200", "resolution": "credited", "note": "n"}),
             "resolve_recharge_order",
             json!({"p_order_no": "RCO0000000001", "p_provider_tx_id": "4200", "p_resolution": "credited", "p_note": "n"}),
+        ),
+        (
+            "GET",
+            "/api/admin/recharge/events?with_resolved=true&limit=9&before_id={a}",
+            json!(null),
+            "list_recharge_events",
+            json!({"p_with_resolved": true, "p_limit": 9, "p_before_id": CARD}),
+        ),
+        (
+            "POST",
+            "/api/admin/recharge/events/{a}/resolve",
+            json!({"note": "taken off the card"}),
+            "resolve_recharge_event",
+            json!({"p_recharge_event_id": CARD, "p_note": "taken off the card"}),
         ),
         ("GET", "/api/admin/settings", json!(null), "get_settings", json!({})),
         (

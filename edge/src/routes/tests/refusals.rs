@@ -20,7 +20,6 @@ fn charge(body: &Value) -> axum::extract::Request {
         ("authorization", authorization.as_str()),
         ("content-type", "application/json"),
         ("idempotency-key", "k-1"),
-        ("x-request-id", "till-7"),
     ];
     request("POST", "/api/payment/charge", &headers, body.to_string())
 }
@@ -51,7 +50,7 @@ async fn a_charge_that_the_database_refused_is_told_after_the_reply() {
     assert_eq!(bench.received().len(), 1, "not before the reply");
     bench.finish().await;
     let expected = json!({"p_rpc": "merchant_charge_by_qr", "p_code": "AMOUNT_OVER_LIMIT", "p_merchant_code": "SHOP001",
-        "p_actor_user_id": ACTOR, "p_params": {"limit": "500.00"}, "p_request_id": "till-7"});
+        "p_actor_user_id": ACTOR, "p_params": {"limit": "500.00"}, "p_request_id": reply.headers["x-request-id"].to_str().expect("text")});
     assert_eq!(reports(&bench), [expected]);
     bench.finish().await;
     assert_eq!(bench.host.objects.count(r#"refusal_reports_total{outcome="sent"}"#), 1);
@@ -135,14 +134,19 @@ async fn what_is_no_refusal_leaves_no_row() {
 #[tokio::test]
 async fn a_report_that_fails_is_logged_and_changes_nothing() {
     let bench = Bench::new(vec![refusal(), ("500 X", "<html>".to_owned())]).await;
-    assert_eq!(bench.send(charge(&right())).await.status.as_u16(), 422);
+    let reply = bench.send(charge(&right())).await;
+    assert_eq!(reply.status.as_u16(), 422);
     bench.finish().await;
     assert_eq!(bench.received().len(), 2, "it is sent once");
     bench.finish().await;
     assert_eq!(bench.host.objects.count(r#"refusal_reports_total{outcome="failed"}"#), 1);
     let log = bench.host.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
     assert!(
-        log.contains(r#""event":"refusal_report_lost""#) && log.contains(r#""request_id":"till-7""#),
+        log.contains(r#""event":"refusal_report_lost""#)
+            && log.contains(&format!(
+                r#""request_id":"{}""#,
+                reply.headers["x-request-id"].to_str().expect("text")
+            )),
         "{log}"
     );
 }

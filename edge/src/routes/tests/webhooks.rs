@@ -7,6 +7,7 @@ use super::bench::{Bench, NOW, Reply, request};
 use super::recharges::completed;
 use crate::providers::tests::{
     OURS, SERIAL, STRANGER, THEIRS, alipay_notice, transaction, variables, wechat_headers, wechat_notice,
+    wechat_refund,
 };
 
 async fn bench(answers: Vec<(&'static str, String)>) -> Bench {
@@ -175,14 +176,61 @@ async fn a_probe_is_refused_without_an_alarm() {
 async fn what_is_no_payment_is_acknowledged_and_credits_nothing() {
     let bench = bench(vec![]).await;
     assert_eq!(notify_wechat(&bench, &json!({"trade_state": "CLOSED"})).await.status, 204);
-    let body = wechat_notice("REFUND.SUCCESS", &json!({"refund_status": "SUCCESS"}));
+    let body = wechat_notice("REFUND.CLOSED", &wechat_refund(&json!({})));
     assert_eq!(send_wechat(&bench, &wechat_headers(&THEIRS, SERIAL, NOW, &body), body).await.status, 204);
-    for changes in
-        [("trade_status", "WAIT_BUYER_PAY"), ("trade_status", "TRADE_CLOSED"), ("refund_fee", "299.05")]
-    {
-        assert_eq!(notify_alipay(&bench, &[changes]).await.text, "success", "{changes:?}");
-    }
+    assert_eq!(notify_alipay(&bench, &[("trade_status", "WAIT_BUYER_PAY")]).await.text, "success");
     assert!(bench.received().is_empty());
+}
+
+fn reported(status: &str) -> (&'static str, String) {
+    let row = json!({"order_no": "ORD0000000001", "status": status, "replayed": false});
+    ("200 OK", json!([row]).to_string())
+}
+
+#[tokio::test]
+async fn what_a_provider_says_against_a_payment_is_a_row_a_warning_with_its_order_and_a_count() {
+    let answers = vec![
+        reported("needs_review"),
+        completed("credited", true),
+        reported("needs_review"),
+        reported("needs_review"),
+        reported("ignored"),
+    ];
+    let bench = bench(answers).await;
+    let part = [("refund_fee", "4.00"), ("gmt_refund", "2027-01-15 16:10:00.123")];
+    assert_eq!(notify_alipay(&bench, &part).await.text, "success");
+    let closed = [("trade_status", "TRADE_CLOSED"), ("refund_fee", "10.00")];
+    assert_eq!(notify_alipay(&bench, &closed).await.text, "success");
+    let body = wechat_notice("REFUND.SUCCESS", &wechat_refund(&json!({})));
+    assert_eq!(send_wechat(&bench, &wechat_headers(&THEIRS, SERIAL, NOW, &body), body).await.status, 204);
+    assert_eq!(notify_alipay(&bench, &[("trade_status", "TRADE_CLOSED")]).await.text, "success");
+    let received = bench.received();
+    let calls: Vec<bool> = received.iter().map(|call| call.contains("/rpc/report_recharge_event")).collect();
+    assert_eq!(calls, [true, false, true, true, true]);
+    for text in [
+        r#""p_kind":"refunded""#,
+        r#""p_amount":"4.00""#,
+        r#""p_facts":{"#,
+        r#""p_order_no":"ORD0000000001""#,
+    ] {
+        assert!(received[0].contains(text), "{text} in {}", received[0]);
+    }
+    assert!(received[1].contains(r#""p_amount":"295.05""#));
+    assert!(received[4].contains(r#""p_kind":"closed""#) && !received[4].contains("p_amount"));
+    bench.finish().await;
+    assert_eq!((count(&bench, "alipay", "contradicted"), count(&bench, "wechat", "contradicted")), (2, 1));
+    assert_eq!(count(&bench, "alipay", "ignored"), 1);
+    let log = bench.host.log.lock().expect("no panic holds it").join("\n");
+    let warned =
+        log.lines().filter(|line| line.contains(r#""level":"warn""#) && line.contains("ORD0000000001"));
+    assert_eq!(warned.count(), 3, "{log}");
+}
+
+#[tokio::test]
+async fn what_the_database_did_not_record_of_it_is_not_acknowledged() {
+    let bench = bench(vec![refused("404 Not Found", "RECHARGE_ORDER_NOT_FOUND")]).await;
+    let reply = notify_alipay(&bench, &[("trade_status", "TRADE_CLOSED"), ("refund_fee", "10.00")]).await;
+    assert_eq!((reply.status.as_u16(), reply.text.as_str()), (404, "fail"));
 }
 
 #[tokio::test]

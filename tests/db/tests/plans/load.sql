@@ -123,6 +123,12 @@ from generate_series(1, pg_temp.size()) n;
 insert into app.device_steps (handle, step, tx_id)
 select '9' || lpad(p.n::text, 9, '0'), p.n, p.id from payment p;
 
+insert into app.card_invitations (card_id, member_id, invited_by, invited_at, expires_at)
+select pg_temp.id('shared', n), pg_temp.id('member', n + 2), pg_temp.id('member', n), now(), now() + interval '7 days'
+from generate_series(1, pg_temp.size() / 2) n;
+insert into app.member_notices (member_id, kind, created_at)
+select pg_temp.id('member', n), 'phone_taken', now() from generate_series(1, pg_temp.size()) n;
+
 -- Sealed are slices that hold nothing; the logs above wait for the next seals.
 insert into app.seals (seal_no, id_from, id_to, sealed_at, row_count, parts, previous_root, root)
 select n, app.uuid_v7_floor(a.at), app.uuid_v7_floor(a.at + interval '1 minute'), a.at, 0, '{}', sha256(n::text::bytea),

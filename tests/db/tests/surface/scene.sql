@@ -20,6 +20,7 @@ declare
   v_tx_no text;
   v_device text;
   v_order text;
+  v_cash_no text;
 begin
   insert into app.admin_users (user_id) values (v_house);
   perform fx.bind(v_card, v_owner, 'owner');
@@ -29,7 +30,8 @@ begin
   perform fx.make_terminal('SURFACE', 'SURF01');
   v_paid_code := fx.code(v_owner, v_card);
   perform fx.act_as(v_cashier);
-  v_tx_no := (select c.tx_no from public.merchant_charge_by_qr('SURFACE', v_paid_code, 10) c);
+  v_tx_no := (select c.tx_no from public.merchant_charge_by_qr('SURFACE', v_paid_code, 10, 'paid', null, 'paid') c);
+  v_cash_no := (select c.tx_no from public.user_recharge_card(v_card, 10, p_merchant_code => 'SURFACE') c);
   v_code := fx.code(v_owner, v_card);
   perform fx.act_as(v_owner);
   v_device := (select d.handle from public.enroll_device(v_card, 'phone') d);
@@ -41,6 +43,6 @@ begin
     ('newcomer', v_newcomer), ('owner_member', fx.member_id(v_owner)), ('viewer_member', fx.member_id(v_viewer)),
     ('stranger_member', fx.member_id(v_stranger)),
     ('card', v_card), ('standard_card', fx.standard_card(v_owner)), ('merchant', v_merchant), ('code', v_code), ('tx_no', v_tx_no),
-    ('device', v_device), ('order', v_order);
+    ('device', v_device), ('order', v_order), ('cash_no', v_cash_no);
 end;
 $$;

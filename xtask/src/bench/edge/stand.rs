@@ -81,14 +81,14 @@ pub(crate) struct Stand<'a> {
 }
 
 impl<'a> Stand<'a> {
-    /// Starts all of it; `other` is the folder of another build of the edge.
+    /// Starts all of it, `program` to ask; `other` is the folder of another build of the edge.
     pub(crate) fn start(
         repository: &'a Repository,
         cluster: &'a Cluster,
         books: Books<'a>,
+        program: PathBuf,
         other: Option<&Path>,
     ) -> Result<Self> {
-        let program = build(repository)?;
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut keys = Keys::random()?;
         let mut token = Command::new(&program);
@@ -198,16 +198,25 @@ impl<'a> Stand<'a> {
     }
 }
 
-/// Builds the program that asks.
-fn build(repository: &Repository) -> Result<PathBuf> {
+/// Builds the program that asks, quick enough not to be what is measured.
+pub(crate) fn build(repository: &Repository) -> Result<PathBuf> {
+    compile(repository, "load", &["--profile", "load", "-p", "mps-load"])
+}
+
+/// The same as the tests are compiled, for its answers alone.
+pub(crate) fn build_for_tests(repository: &Repository) -> Result<PathBuf> {
+    compile(repository, "debug", &["--workspace", "--bin", "mps-load"])
+}
+
+fn compile(repository: &Repository, folder: &str, options: &[&str]) -> Result<PathBuf> {
     report::step("the load generator", || {
         let mut cargo = runner::cargo(repository);
         // The path below must be where cargo writes, whatever the caller's settings.
-        cargo.args(["build", "--quiet", "--profile", "load", "-p", "mps-load", "--target-dir"]);
+        cargo.args(["build", "--quiet"]).args(options).arg("--target-dir");
         process::must(cargo.arg(repository.join("target")))?;
         Ok(report::Outcome::Done(String::new()))
     })?;
-    Ok(repository.join("target/load/mps-load"))
+    Ok(repository.join("target").join(folder).join("mps-load"))
 }
 
 /// User and system time of a process with all its threads (proc(5): fields 14 and 15, in hundredths of a second).

@@ -1,4 +1,4 @@
-//! The stage `fuzz`: requests of every shape that openapi.json describes, and of shapes that it does not, against the running
+//! The stage `schemathesis`: requests of every shape that openapi.json describes, and of shapes that it does not, against the running
 //! Worker. No answer may be a failure of the server or one that the document does not have.
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::Bench;
+use super::TestContext;
 use super::tally::Tally;
 use super::web::Backend;
 use crate::build;
@@ -19,10 +19,11 @@ use crate::services::keys::Keys;
 use crate::services::lite::Project;
 use crate::setup::schemathesis;
 
-const DATABASE: &str = "mps_fuzz";
+const DATABASE: &str = "mps_schemathesis";
 const DEMO_PASSWORD: &str = "demo-password-1234";
 
-/// Who asks, as what may be asked and what is behind an address depends on it, and how: every shape once, and shapes at random.
+/// Who asks, as what may be asked and what is behind an address depends on it, and how: every shape once, and shapes at random. A short run
+/// has the first.
 const PEOPLE: &[(&str, &str)] = &[("admin", "coverage,fuzzing"), ("cashier", "fuzzing"), ("ming", "fuzzing")];
 
 /// Everything but what depends on the order of the calls, and but `positive_data_acceptance`: a right shape is not yet a right request.
@@ -33,10 +34,10 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 const OF_PROVIDERS: &[&str] =
     &["--exclude-path-regex", "^/api/webhooks/", "--exclude-operation-id", "createRechargeOrder"];
 
-pub(super) fn stage(bench: &mut Bench) -> Result<Tally> {
-    let repository = bench.repository;
+pub(super) fn stage(context: &mut TestContext) -> Result<Tally> {
+    let (repository, is_long) = (context.repository, context.is_long);
     build::edge(repository)?;
-    let cluster = bench.cluster()?.cluster();
+    let cluster = context.cluster()?.cluster();
     cluster.create(DATABASE)?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let keys = Keys::random()?;
@@ -44,9 +45,11 @@ pub(super) fn stage(bench: &mut Bench) -> Result<Tally> {
     let database = cluster.url(DATABASE);
     let project = Project::on_postgres(repository, folder.path(), free_port(0)?, &keys, &database)?;
     let ops_token = Keys::random()?.jwt_secret;
-    let mut backend = Backend::start(repository, &project, &keys, "fuzz", "", &[("OPS_TOKEN", &ops_token)])?;
+    let mut backend =
+        Backend::start(repository, &project, &keys, "schemathesis", "", &[("OPS_TOKEN", &ops_token)])?;
     let mut tally = Tally::default();
-    for (person, phases) in PEOPLE {
+    let people = if is_long { PEOPLE } else { &PEOPLE[..1] };
+    for (person, phases) in people {
         let token = sign_in(backend.lite.port(), &keys.publishable, person)?;
         report::progress(&format!("schemathesis as {person}"));
         tally += Tally::of(run(&backend.edge.url(), &token, &ops_token, folder.path(), phases)?);

@@ -1,0 +1,3 @@
+//! What `cargo xtask codegen` writes.
+
+pub(crate) mod upstream_codes;
