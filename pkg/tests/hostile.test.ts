@@ -30,6 +30,8 @@ const right: Readonly<Record<string, readonly unknown[]>> = {
   parsePrice: ["1"],
   parsePaymentCode: [code],
   inspectPaymentCode: [code],
+  parseAmountInput: ["1,234.50", { decimalSign: ".", currencySigns: ["¥"] }],
+  parseCodeInput: ["7012", "digits"],
   levelFor: [1200, [level]],
   pointsFor: ["1"],
   qrSvg: [code, { title: "t", dark: "#000000", light: "#ffffff" }],

@@ -32,11 +32,15 @@ export interface Look {
   permissions?: string[];
   /** Blocked where a test answers in the server's place: a worker's requests pass by it. */
   serviceWorkers?: "allow" | "block";
+  /** The site of the environment when left out. */
+  baseURL?: string;
+  /** The browser's own language. */
+  locale?: string;
 }
 
 /** Somebody's own device: nothing is shared with another. */
 export function openDevice(browser: Browser, look: Look = {}): Promise<BrowserContext> {
-  return browser.newContext({ viewport: phone, deviceScaleFactor: 2, baseURL: siteUrl(), ...look });
+  return browser.newContext({ viewport: phone, deviceScaleFactor: 2, ...look, baseURL: look.baseURL ?? siteUrl() });
 }
 
 /** A page whose exceptions and breaches of its policy are kept; `assertNoFaults` holds them against the test. */

@@ -11,6 +11,8 @@ export interface Config {
   edgeUrl: string;
   supabaseUrl: string;
   supabasePublishableKey: string;
+  /** What may stand before or behind a typed amount; the signs of CNY when left out. */
+  currencySigns: string[];
   /** One-tap log-ins of a demonstration; absent in production. */
   demoLogins: DemoLogin[];
 }
@@ -38,6 +40,7 @@ function parseConfig(body: Record<string, unknown>): Config {
     edgeUrl: parseAddress(body, "edgeUrl"),
     supabaseUrl: parseAddress(body, "supabaseUrl"),
     supabasePublishableKey: parseText(body, "supabasePublishableKey"),
+    currencySigns: parseTexts(body, "currencySigns") ?? ["¥", "元", "CNY"],
     demoLogins: parseDemoLogins(body["demoLogins"]),
   };
 }
@@ -46,6 +49,13 @@ function parseText(body: Record<string, unknown>, field: string): string {
   const value = body[field];
   if (typeof value !== "string" || value.trim() === "") throw new ConfigProblem(field);
   return value.trim();
+}
+
+function parseTexts(body: Record<string, unknown>, field: string): string[] | undefined {
+  const value = body[field];
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) throw new ConfigProblem(field);
+  return value.map((_, at) => parseText({ [field]: value[at] as unknown }, field));
 }
 
 /** An address of its own, or one relative to this page where one server stands in front of all. */

@@ -49,9 +49,18 @@ const toTheSecond = {
   hourCycle: "h23",
 } as const;
 
+/** How the chosen language writes numbers and dates. */
+export const useLocale = (): string => (useLanguage() === "en" ? "en-GB" : "zh-Hant-TW");
+
+/** The decimal sign of a locale, where it is a stop or a comma. */
+export function decimalSignOf(locale: string): "." | "," | undefined {
+  const sign = new Intl.NumberFormat(locale).formatToParts(0.5).find(({ type }) => type === "decimal")?.value;
+  return sign === "." || sign === "," ? sign : undefined;
+}
+
 /** Writers of numbers and dates. Amounts go in as decimal strings and never become floats: Intl reads the text. */
 export function useFormat() {
-  const locale = useLanguage() === "en" ? "en-GB" : "zh-Hant-TW";
+  const locale = useLocale();
   return {
     money: (amount: string) =>
       new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(amount as `${number}`),

@@ -31,7 +31,7 @@ pub(crate) fn each(picture: &Picture, mut take: impl FnMut(String)) {
 }
 
 /// From the middle outwards, where a code is most likely.
-fn lines(length: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn lines(length: usize) -> impl Iterator<Item = usize> {
     (0..LINES).map(move |at| {
         let off = length * at.div_ceil(2) / (LINES + 2);
         if at % 2 == 0 { length / 2 + off } else { length / 2 - off }
@@ -85,7 +85,12 @@ fn read_code(code: &[Run]) -> Option<String> {
         return None;
     }
     let characters: Vec<usize> = read.chunks(6).map(character).collect::<Option<_>>()?;
-    let [START_C, pairs @ .., check] = characters.as_slice() else { return None };
+    digits_of(&characters)
+}
+
+/// The digits of a payment code's characters, when they are one's.
+pub(crate) fn digits_of(characters: &[usize]) -> Option<String> {
+    let [START_C, pairs @ .., check] = characters else { return None };
     if pairs.iter().any(|pair| *pair > 99) || check_of(pairs.iter().copied()) != *check {
         return None;
     }

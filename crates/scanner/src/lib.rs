@@ -1,12 +1,17 @@
-//! Reads the QR codes and the payment codes' bar codes in a camera's frame, for JavaScript. Decoding is `rqrr`'s; finding and reading
-//! bars is `bars`'.
+//! Reads the QR codes and the payment codes' bar codes in a camera's frame, for JavaScript. QR symbols are found by `rxing` and decoded by
+//! `rqrr`; bars are read by `bars`, and by `blurred_bars` where they have run together.
 
 mod bars;
+mod blurred_bars;
+mod line;
 mod picture;
+mod qr;
+mod read;
 
 use wasm_bindgen::prelude::*;
 
 use crate::picture::Picture;
+use crate::read::Code;
 
 /// What a frame of red, green, blue and opacity shows, each once: `q` and the text of a QR code, or `b` and the digits of a payment
 /// code's bar code. Nothing when it shows neither, or is no frame of that size.
@@ -19,12 +24,12 @@ pub fn read_frame(rgba: &[u8], width: usize, height: usize) -> Vec<String> {
             found.push(code);
         }
     };
-    // Blur and noise are finer than the modules of a code that is near: half the size has less of both.
-    let half = picture.half();
-    for picture in [Some(&picture), half.as_ref()].into_iter().flatten() {
-        picture.each_qr(|text| take(format!("q{text}")));
-    }
-    bars::each(&picture, |digits| take(format!("b{digits}")));
+    read::each(&picture, |code| {
+        take(match code {
+            Code::Qr(text) => format!("q{text}"),
+            Code::Bars(digits) => format!("b{digits}"),
+        });
+    });
     found
 }
 

@@ -47,15 +47,47 @@ impl Picture {
         Some(Self { width, height, luma })
     }
 
-    /// Hands over the texts of the QR symbols that can be read.
-    pub(crate) fn each_qr(&self, mut take: impl FnMut(String)) {
-        let mut prepared =
-            rqrr::PreparedImage::prepare_from_greyscale(self.width, self.height, |x, y| self.at(x, y));
-        let grids = prepared.detect_grids();
-        for grid in &grids {
-            if let Ok((_, text)) = grid.decode() {
-                take(text);
+    /// Noise is finer than this.
+    pub(crate) fn smoothed(&self) -> Self {
+        self.with_means(1, |_, mean| mean)
+    }
+
+    /// What differs from the mean around it differs three times as much: blur is undone in part.
+    pub(crate) fn sharpened(&self) -> Self {
+        self.with_means(3, |luma, mean| (luma * 3).saturating_sub(mean * 2).min(u32::from(u8::MAX)))
+    }
+
+    /// Each pixel by itself and by the mean of the square that reaches so far around it.
+    fn with_means(&self, reach: usize, change: impl Fn(u32, u32) -> u32) -> Self {
+        let (width, height) = (self.width, self.height);
+        // Sums of everything above and to the left.
+        let mut sums = vec![0_u32; (width + 1) * (height + 1)];
+        for y in 0..height {
+            let mut row = 0;
+            for x in 0..width {
+                row += u32::from(self.at(x, y));
+                sums[(y + 1) * (width + 1) + x + 1] = sums[y * (width + 1) + x + 1] + row;
             }
         }
+        let sum = |x: usize, y: usize| sums[y * (width + 1) + x];
+        let changed = |x: usize, y: usize| {
+            let (left, right) = (x.saturating_sub(reach), (x + reach + 1).min(width));
+            let (top, bottom) = (y.saturating_sub(reach), (y + reach + 1).min(height));
+            let square = sum(right, bottom) + sum(left, top) - sum(left, bottom) - sum(right, top);
+            let pixels = u32::try_from((right - left) * (bottom - top)).unwrap_or(1);
+            u8::try_from(change(u32::from(self.at(x, y)), square / pixels)).unwrap_or(u8::MAX)
+        };
+        let luma =
+            (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| changed(x, y)).collect();
+        Self { width, height, luma }
+    }
+
+    pub(crate) fn luma(&self) -> &[u8] {
+        &self.luma
+    }
+
+    /// Light for dark.
+    pub(crate) fn inverted(&self) -> Self {
+        Self { luma: self.luma.iter().map(|luma| u8::MAX - luma).collect(), ..*self }
     }
 }

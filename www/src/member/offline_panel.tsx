@@ -1,5 +1,5 @@
 // The payment code without a network, for any terminal or for one.
-import { limits, type OfflineWallet } from "@mps/sdk";
+import { limits, type OfflineWallet, parseCodeInput } from "@mps/sdk";
 import { useEffect, useState } from "preact/hooks";
 import { useTexts } from "../i18n.ts";
 import { Loading } from "../shell/loading.tsx";
@@ -13,6 +13,7 @@ const lifetimeSeconds = limits.code.otpStepSeconds;
 export function OfflinePanel({ wallet, movement }: { wallet: OfflineWallet; movement: Movement | undefined }) {
   const texts = useTexts().offlineCode;
   const [typed, setTyped] = useState("");
+  const [refusal, setRefusal] = useState<TerminalRefusal>();
   const terminal = typed.length === limits.code.terminalCodeChars ? typed : undefined;
   const { state, next } = useOfflineCode(wallet, terminal);
   useEffect(() => {
@@ -39,13 +40,20 @@ export function OfflinePanel({ wallet, movement }: { wallet: OfflineWallet; move
           autocomplete="off"
           autocapitalize="characters"
           spellcheck={false}
+          aria-invalid={refusal !== undefined}
+          aria-describedby="terminal-hint"
           onInput={(event) => {
             const field = event.currentTarget;
-            field.value = terminalOf(field.value);
+            const entered = readTerminal(field.value);
+            // What is refused leaves the field as it was.
+            field.value = "code" in entered ? entered.code : typed;
+            setRefusal("code" in entered ? undefined : entered);
             setTyped(field.value);
           }}
         />
-        <small>{texts.terminalHint}</small>
+        <small id="terminal-hint" class={refusal === undefined ? "" : "wrong"} aria-live="polite">
+          {refusal === undefined ? texts.terminalHint : refusal.character === undefined ? texts.terminalTooLong : texts.terminalCharacter(refusal.character)}
+        </small>
       </label>
     </>
   );
@@ -60,8 +68,14 @@ function Waiting({ until }: { until: number }) {
   );
 }
 
-/** The characters of a terminal's code in whatever was typed. */
-function terminalOf(text: string): string {
-  const plain = text.normalize("NFKC").toUpperCase().replace(/[^0-9A-Z]/g, "");
-  return plain.slice(0, limits.code.terminalCodeChars);
+/** Why what was typed is no part of a terminal's code: a character, or that it is longer. */
+interface TerminalRefusal {
+  character: string | undefined;
+}
+
+function readTerminal(text: string): { code: string } | TerminalRefusal {
+  const input = parseCodeInput(text, "digits_and_letters");
+  if (input.kind === "refused") return { character: input.character };
+  const code = input.kind === "code" ? input.code : "";
+  return code.length > limits.code.terminalCodeChars ? { character: undefined } : { code };
 }

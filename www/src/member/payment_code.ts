@@ -28,7 +28,10 @@ export interface PaymentCode {
 /** The code of a card; no card, no code. */
 export function usePaymentCode(cardId: string | undefined): PaymentCode {
   const site = useSite();
-  const [state, setState] = useState<CodeState>({ kind: "making" });
+  const [kept, setKept] = useState<{ cardId: string | undefined; state: CodeState }>();
+  const setState = useCallback((state: CodeState) => setKept({ cardId, state }), [cardId]);
+  // Effects run a frame late: another card's code must not be on the screen for that long.
+  const state: CodeState = kept !== undefined && kept.cardId === cardId ? kept.state : { kind: "making" };
   // Which code is wanted: another number is another code.
   const [wanted, setWanted] = useState(0);
   const [hiddenId, setHiddenId] = useState<string>();
@@ -73,7 +76,7 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", comeBack);
     };
-  }, [site, cardId, wanted, isHidden]);
+  }, [site, cardId, wanted, isHidden, setState]);
 
   useEffect(() => {
     if (cardId === undefined || !isHidden) return;
@@ -89,12 +92,12 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
     return () => {
       isOver = true;
     };
-  }, [site, cardId, isHidden]);
+  }, [site, cardId, isHidden, setState]);
 
-  // Another card's code must not stay on the screen for a moment.
+  // Whoever comes back to a card gets a fresh code of it.
   useEffect(() => {
     setHiddenId(undefined);
-    setState({ kind: "making" });
+    setKept(undefined);
   }, [cardId]);
 
   const renew = useCallback(() => {
@@ -108,6 +111,6 @@ export function usePaymentCode(cardId: string | undefined): PaymentCode {
     setHiddenId(cardId);
     // Off the screen at once; that it no longer works is said when the server has said so.
     setState({ kind: "making" });
-  }, [cardId]);
+  }, [cardId, setState]);
   return { state, renew, replaceSpent, hide };
 }

@@ -1,13 +1,20 @@
 // Entering a charge: amount, code, and the price that comes of them.
 import type { QuotePaymentRequest } from "@mps/sdk/client";
+import { useAmountReader } from "../amounts.ts";
+import { readDigits } from "../digits.ts";
 import { useFormat, useTexts } from "../i18n.ts";
+import { textOf } from "../shell/form.ts";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
 import { AmountField } from "./amount_field.tsx";
 import { CodeField } from "./code_field.tsx";
-import { completeRequest, type QuoteState, useQuote } from "./quote.ts";
+import { completeRequest, isSameRequest, type QuoteState, useQuote } from "./quote.ts";
+
+/** The shop's and the terminal's choice are fields of this form too, wherever they stand on the page. */
+export const entryForm = "entry";
 
 interface EntryProps {
   place: { merchantCode: string; terminalCode: string | undefined };
+  /** The text of its field. */
   amount: string;
   digits: string;
   onAmount: (amount: string) => void;
@@ -18,15 +25,22 @@ interface EntryProps {
 export function Entry({ place, amount, digits, onAmount, onDigits, onCharge }: EntryProps) {
   const texts = useTexts().pos;
   const format = useFormat();
-  const request = completeRequest(place.merchantCode, place.terminalCode, amount, digits);
+  const read = useAmountReader();
+  const entered = read(amount);
+  const request = completeRequest(place.merchantCode, place.terminalCode, entered, digits);
   const { state, ask } = useQuote(request);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    if (state.kind === "quoted") onCharge(state.request);
+    // What has been drawn may be older than the fields: they have the last word, and one that has no price yet is not charged.
+    const merchant = textOf(event, "merchant") || place.merchantCode;
+    const terminal = textOf(event, "terminal") || place.terminalCode;
+    const code = readDigits(textOf(event, "code"));
+    const inFields = "digits" in code ? completeRequest(merchant, terminal, read(textOf(event, "amount")), code.digits) : undefined;
+    if (state.kind === "quoted" && isSameRequest(inFields, state.request)) onCharge(state.request);
   };
   return (
-    <form class="till" onSubmit={submit}>
-      <AmountField amount={amount} onAmount={onAmount} />
+    <form id={entryForm} class="till" onSubmit={submit}>
+      <AmountField text={amount} amount={entered} onText={onAmount} />
       <div class="stack">
         <CodeField digits={digits} onDigits={onDigits} />
         <div class="quote" aria-live="polite">

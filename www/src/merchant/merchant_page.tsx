@@ -5,6 +5,7 @@ import { useTexts } from "../i18n.ts";
 import { Loading } from "../shell/loading.tsx";
 import { ProblemNotice } from "../shell/problem_notice.tsx";
 import { useProfile } from "../shell/profile.ts";
+import { entryForm } from "./entry.tsx";
 import { Till } from "./till.tsx";
 
 export function MerchantPage() {
@@ -43,6 +44,7 @@ function Place({ profile }: { profile: Profile }) {
     <>
       <div class="who">
         <Choice
+          name="merchant"
           label={texts.pos.merchant}
           options={merchants}
           chosen={merchant.code}
@@ -50,6 +52,7 @@ function Place({ profile }: { profile: Profile }) {
           onChoose={(code) => move(code, "")}
         />
         <Choice
+          name="terminal"
           label={texts.pos.terminal}
           options={terminals}
           chosen={place.terminal}
@@ -69,6 +72,7 @@ function Place({ profile }: { profile: Profile }) {
 }
 
 interface ChoiceProps {
+  name: string;
   label: string;
   options: readonly { code: string; label: string }[];
   chosen: string;
@@ -77,7 +81,7 @@ interface ChoiceProps {
 }
 
 /** A list to choose from where there is a choice, else the only one. */
-function Choice({ label, options, chosen, isFixed, onChoose }: ChoiceProps) {
+function Choice({ name, label, options, chosen, isFixed, onChoose }: ChoiceProps) {
   const texts = useTexts().pos;
   if (options.length < 2) {
     return (
@@ -90,7 +94,7 @@ function Choice({ label, options, chosen, isFixed, onChoose }: ChoiceProps) {
   return (
     <label class="place">
       <span class="unseen">{label}</span>
-      <select value={chosen} disabled={isFixed} onChange={(event) => onChoose(event.currentTarget.value)}>
+      <select name={name} form={entryForm} value={chosen} disabled={isFixed} onChange={(event) => onChoose(event.currentTarget.value)}>
         {options.map((option) => (
           <option key={option.code} value={option.code}>
             {option.label}

@@ -117,10 +117,15 @@ interface UnknownProps {
   onLeave: () => void;
 }
 
-/** The answer was lost: the same key asks again. Leaving it takes a second tap, for it may have been paid. */
+/** The answer was lost: the same key asks again. Leaving it takes a second tap after the first one's warning, for it may have been paid. */
 export function Unknown({ problem, onRetry, onLeave }: UnknownProps) {
   const texts = useTexts();
   const [isSure, setSure] = useState(false);
+  // The second half of a double click has seen no warning.
+  const leave = (event: MouseEvent) => {
+    if (!isSure) setSure(true);
+    else if (event.detail < 2) onLeave();
+  };
   return (
     <Outcome kind="open" title={texts.pos.unknown}>
       <p>{texts.pos.unknownNext}</p>
@@ -130,7 +135,7 @@ export function Unknown({ problem, onRetry, onLeave }: UnknownProps) {
         {texts.retry}
       </button>
       {isSure && <p class="notice bad">{texts.pos.leaveSure}</p>}
-      <button class="button quiet" type="button" onClick={() => (isSure ? onLeave() : setSure(true))}>
+      <button class="button quiet" type="button" onClick={leave}>
         {texts.pos.leave}
       </button>
     </Outcome>
