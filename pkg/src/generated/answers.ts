@@ -45,6 +45,7 @@ export const answers: Readonly<Record<string, string>> = {
   PointsChange: "card_id created_at@ delta_points# level_after# level_before# point_ledger_id reason replayed!",
   Profile: "email? is_admin! member_id? member_no? merchants:MerchantOfUser[] name? notices:MemberNotice[] phone? status? user_id",
   Quote: "card_id card_type discount% discount_source final_amount$ points_earned# raw_amount$",
+  RechargeEvent: "amount$? card_id facts* kind order_no provider provider_tx_id? recharge_event_id recorded_at@ resolution_note? resolved_at@?",
   RechargeOrder: "amount$ card_id created_at@ currency expires_at@ is_late! order_no payments* provider status tx_no?",
   Refund: "points_taken# refund_tx_id refund_tx_no refunded_amount$ remaining$ replayed!",
   RegisteredMember: "card_id card_no created! email? member_id member_no name phone? status",

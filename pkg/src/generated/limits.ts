@@ -3,7 +3,7 @@
 /** Every bound and constant that two languages share; amounts are decimal strings. */
 export const limits = {
   schema: {
-    version: "20261123110900",
+    version: "20261128900100",
   },
   money: {
     integerDigitsMax: 12,

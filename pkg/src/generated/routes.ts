@@ -3,6 +3,8 @@
 /** Method, path, when a request may be sent again although nobody knows whether it was done, and the shape of its answer. */
 export const routes = {
   acceptInvitation: ["POST", "/api/member/invitations/{card_id}/accept", "never", "Changed"],
+  acknowledgeClock: ["POST", "/api/admin/clock/acknowledge", "always", "Changed"],
+  acknowledgeSealFinding: ["POST", "/api/admin/seals/acknowledge", "always", "Changed"],
   activateMember: ["POST", "/api/admin/members/{member_id}/activate", "always", "Changed"],
   activateMerchant: ["POST", "/api/admin/merchants/{merchant_id}/activate", "always", "Changed"],
   addAdmin: ["PUT", "/api/admin/admins/{user_id}", "always", "Changed"],
@@ -51,6 +53,7 @@ export const routes = {
   listMerchantTransactions: ["GET", "/api/merchant/{merchant_id}/transactions", "always", "TransactionRow[]"],
   listMyMerchants: ["GET", "/api/merchant/me", "always", "MyMerchant[]"],
   listPoints: ["GET", "/api/member/cards/{card_id}/points", "always", "PointEntry[]"],
+  listRechargeEvents: ["GET", "/api/admin/recharge/events", "always", "RechargeEvent[]"],
   listRechargeOrders: ["GET", "/api/recharge/orders", "always", "RechargeOrder[]"],
   listSettings: ["GET", "/api/admin/settings", "always", "Setting[]"],
   listSettlements: ["GET", "/api/merchant/{merchant_id}/settlements", "always", "Settlement[]"],
@@ -65,6 +68,7 @@ export const routes = {
   removeAdmin: ["DELETE", "/api/admin/admins/{user_id}", "always", "Changed"],
   removeMerchantUser: ["DELETE", "/api/merchant/{merchant_id}/users/{user_id}", "always", "Changed"],
   reportCardLost: ["POST", "/api/member/cards/{card_id}/lost", "never", "Changed"],
+  resolveRechargeEvent: ["POST", "/api/admin/recharge/events/{recharge_event_id}/resolve", "always", "Changed"],
   resolveRechargeOrder: ["POST", "/api/admin/recharge/orders/{order_no}/resolve", "never", "ResolvedPayment"],
   retireTerminal: ["DELETE", "/api/merchant/terminals/{terminal_code}", "always", "Changed"],
   reverseCash: ["POST", "/api/recharge/cash/reverse", "keyed", "CashReversal"],
@@ -80,6 +84,7 @@ export const routes = {
   setMerchantUser: ["PUT", "/api/merchant/{merchant_id}/users/{user_id}", "always", "Changed"],
   setSetting: ["PUT", "/api/admin/settings/{key}", "always", "Setting"],
   setSettlementStatus: ["PUT", "/api/admin/settlements/{settlement_id}/status", "always", "Changed"],
+  settleLateTransactions: ["POST", "/api/admin/settlements/late", "never", "CreatedSettlement"],
   suspendMember: ["POST", "/api/admin/members/{member_id}/suspend", "always", "Changed"],
   suspendMerchant: ["POST", "/api/admin/merchants/{merchant_id}/suspend", "always", "Changed"],
   unbindCard: ["DELETE", "/api/member/cards/{card_id}/bindings/{member_id}", "never", "Changed"],

@@ -3,6 +3,8 @@
 /** Function, whether it moves money, the shape of its answer, arguments that may be null. */
 export const rpcs = {
   acceptInvitation: ["accept_card_invitation", false, "Changed", []],
+  acknowledgeClock: ["acknowledge_clock", false, "Changed", []],
+  acknowledgeSealFinding: ["acknowledge_seal_finding", false, "Changed", []],
   activateMember: ["admin_activate_member", false, "Changed", []],
   activateMerchant: ["admin_activate_merchant", false, "Changed", []],
   addAdmin: ["add_admin_user", false, "Changed", []],
@@ -50,6 +52,7 @@ export const rpcs = {
   listMerchantTransactions: ["get_merchant_transactions", false, "TransactionRow[]", []],
   listMyMerchants: ["get_my_merchants", false, "MyMerchant[]", []],
   listPoints: ["get_point_ledger", false, "PointEntry[]", []],
+  listRechargeEvents: ["list_recharge_events", false, "RechargeEvent[]", []],
   listRechargeOrders: ["list_recharge_orders", false, "RechargeOrder[]", []],
   listSettings: ["get_settings", false, "Setting[]", []],
   listSettlements: ["list_settlements", false, "Settlement[]", []],
@@ -64,6 +67,7 @@ export const rpcs = {
   removeAdmin: ["remove_admin_user", false, "Changed", []],
   removeMerchantUser: ["remove_merchant_user", false, "Changed", []],
   reportCardLost: ["report_card_lost", false, "Changed", []],
+  resolveRechargeEvent: ["resolve_recharge_event", false, "Changed", []],
   resolveRechargeOrder: ["resolve_recharge_order", false, "ResolvedPayment", []],
   retireTerminal: ["retire_terminal", false, "Changed", []],
   reverseCash: ["reverse_cash_recharge", true, "CashReversal", []],
@@ -79,6 +83,7 @@ export const rpcs = {
   setMerchantUser: ["add_merchant_user", false, "Changed", []],
   setSetting: ["set_setting", false, "Setting", []],
   setSettlementStatus: ["update_settlement_status", false, "Changed", []],
+  settleLateTransactions: ["settle_late_transactions", false, "CreatedSettlement", []],
   suspendMember: ["admin_suspend_member", false, "Changed", []],
   suspendMerchant: ["admin_suspend_merchant", false, "Changed", []],
   unbindCard: ["unbind_member_from_card", false, "Changed", []],

@@ -194,9 +194,7 @@ pub(crate) struct Entry {
 
 impl ErrorCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 86] = [
-    pub const ALL: [Self; 77] = [
-    pub const ALL: [Self; 79] = [
+    pub const ALL: [Self; 87] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -288,9 +286,7 @@ impl ErrorCode {
 }
 
 /// Indexed by the variant.
-pub(crate) static CATALOGUE: [Entry; 86] = [
-pub(crate) static CATALOGUE: [Entry; 77] = [
-pub(crate) static CATALOGUE: [Entry; 79] = [
+pub(crate) static CATALOGUE: [Entry; 87] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,

@@ -3,8 +3,8 @@
 
 /// `[schema]` of spec/limits.toml.
 pub mod schema {
-    /// `version = "20261123110900"`
-    pub const VERSION: &str = "20261123110900";
+    /// `version = "20261128900100"`
+    pub const VERSION: &str = "20261128900100";
 }
 
 /// `[money]` of spec/limits.toml.
