@@ -105,7 +105,7 @@ export interface Routes {
   /** Binds oneself by the card's password (member or viewer), or others and changes roles as owner, admin of the card or admin of the house. */
   bindCard: { input: { readonly card_id: string; readonly member_id: string; readonly binding_password?: string | null | undefined; readonly role?: string | null | undefined; }; output: Changed };
   /** Makes sure that a keyed request never happens: cancelled = true, and whatever is still on its way with this key is REQUEST_CANCELLED. */
-  cancelRequest: { input: { readonly merchant_code?: string | null | undefined; }; output: Cancellation };
+  cancelRequest: { input: { readonly idempotency_key: string; readonly merchant_code?: string | null | undefined; }; output: Cancellation };
   /** Admin: gives (positive) or takes (negative) up to 1 000 000 points; the level follows. */
   changePoints: { input: { readonly card_id: string; readonly delta_points: number; readonly reason: string; }; output: PointsChange };
   /** Charges the card behind a payment code, online or offline, once. */
@@ -823,6 +823,8 @@ export interface Problem {
   readonly code: string;
   /** The request id */
   readonly instance: string;
+  /** Only when the request's key is cancelled: nothing was done with it and nothing ever will be */
+  readonly key_cancelled?: true | undefined;
   readonly params: unknown;
   readonly retry: "never" | "after_fix" | "same_key";
   readonly status: number;
