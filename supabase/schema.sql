@@ -993,13 +993,13 @@ COMMENT ON FUNCTION app.check_payment_limits(p_card app.cards, p_merchant app.me
 
 CREATE FUNCTION app.check_reason(p_reason text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    AS $_$
+    AS $$
 begin
-  if p_reason is null or btrim(p_reason) !~ '^[^[:cntrl:]]{1,500}$' then
+  if p_reason is null or char_length(btrim(p_reason)) not between 1 and 500 or p_reason ~ '[[:cntrl:]]' then
     perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'reason'));
   end if;
 end;
-$_$;
+$$;
 
 -- Name: FUNCTION check_reason(p_reason text); Type: COMMENT; Schema: app; Owner: -
 
@@ -1605,7 +1605,7 @@ CREATE FUNCTION app.default_months(p_log regclass) RETURNS SETOF timestamp with 
     AS $_$
 declare
   v_key name := app.partition_key(p_log);
-  v_from uuid := '00000000-0000-0000-0000-000000000000';
+  v_from uuid := uuid '00000000-0000-0000-0000-000000000000';
   v_first uuid;
   v_month timestamptz;
 begin
@@ -8697,7 +8697,7 @@ begin
   perform sec.require_admin_or_service();
   v_default_rows := (select string_agg(d, ', ') from app.logs_with_default_rows() d);
   v_missing := (select string_agg(format('%s of %s', w.month, w.table_name), ', ') from app.logs_without_partition() w);
-  v_admins := (select count(*) from app.admin_users);
+  v_admins := (select count(*) from app.admin_users a join auth.users u on u.id = a.user_id);
   v_clock := app.clock_finding(clock_timestamp());
   return query values
     ('admin_users', v_admins > 0, format('%s', v_admins)),
@@ -10293,13 +10293,13 @@ COMMENT ON FUNCTION sec.hold_if_admin() IS 'Whether the caller is an admin, who 
 
 CREATE FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) RETURNS void
     LANGUAGE plpgsql
-    AS $_$
+    AS $$
 begin
   execute format(
-    'create trigger names_a_transaction after insert or update of %1$I on %2$s for each row when (new.%1$I is not null) '
-    'execute function sec.refuse_unknown_transaction(%1$L)', p_column, p_table);
+    'create trigger names_a_transaction after insert or update of %I on %s for each row when (new.%I is not null) '
+    'execute function sec.refuse_unknown_transaction(%L)', p_column, p_table, p_column, p_column);
 end;
-$_$;
+$$;
 
 -- Name: FUNCTION hold_reference_to_transaction(p_table regclass, p_column name); Type: COMMENT; Schema: sec; Owner: -
 

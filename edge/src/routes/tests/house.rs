@@ -456,11 +456,8 @@ async fn a_malformed_value_is_refused_by_name() {
         ("/api/admin/seals/check?seal_first=one".to_owned(), "seal_first"),
     ] {
         let reply = send(&bench, "GET", &path, &json!(null)).await;
-        assert_eq!(
-            (reply.status.as_u16(), &reply.body["code"]),
-            (400, &json!("MALFORMED_ARGUMENT")),
-            "{path}"
-        );
+        let end = (reply.status.as_u16(), &reply.body["code"]);
+        assert_eq!(end, (400, &json!("MALFORMED_ARGUMENT")), "{path}");
         assert_eq!(reply.body["params"], json!({"field": field}), "{path}");
     }
 }
@@ -472,11 +469,8 @@ async fn an_expiry_goes_only_when_it_is_said() {
     let path = format!("/api/admin/cards/{CARD}/expiry");
     for body in [json!({}), json!(null)] {
         let reply = send(&bench, "PUT", &path, &body).await;
-        assert_eq!(
-            (reply.status.as_u16(), &reply.body["params"]),
-            (400, &json!({"field": "expires_at"})),
-            "{body}"
-        );
+        let end = (reply.status.as_u16(), &reply.body["params"]);
+        assert_eq!(end, (400, &json!({"field": "expires_at"})), "{body}");
     }
 }
 
@@ -494,11 +488,8 @@ async fn money_does_not_move_without_a_key_or_for_no_amount() {
         (format!("{card}/points"), json!({"delta_points": 1, "reason": "r"})),
     ] {
         let reply = bench.send(super::bench::post(&path, &[], body.to_string())).await;
-        assert_eq!(
-            (reply.status.as_u16(), &reply.body["code"]),
-            (400, &json!("IDEMPOTENCY_KEY_REQUIRED")),
-            "{path}"
-        );
+        let end = (reply.status.as_u16(), &reply.body["code"]);
+        assert_eq!(end, (400, &json!("IDEMPOTENCY_KEY_REQUIRED")), "{path}");
     }
     for amount in [json!(0), json!("-0"), json!("--1"), json!("1.001"), json!("1e3"), json!("NaN"), json!("")]
     {
