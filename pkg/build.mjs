@@ -3,12 +3,12 @@
 // module stays as the compiler made it.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
@@ -41,22 +41,28 @@ function bind(crate, name, optimisation) {
   return module;
 }
 const module = bind(compiled, "mps", "-Oz");
-bind(scanner, "mps_scanner", "-O3");
+const scannerModule = bind(scanner, "mps_scanner", "-O3");
 const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
 run(process.execPath, [tsc, "--project", join(root, "tsconfig.json"), "--outDir", fresh]);
-for (const types of ["mps.d.ts", "mps_base64.d.ts", "mps_scanner.d.ts"]) copyFileSync(join(root, "src", types), join(fresh, types));
-const base64 = readFileSync(module).toString("base64");
-writeFileSync(join(fresh, "mps_base64.js"), `// The module as text, for the inline entry.\nexport const base64 = "${base64}";\n`);
+for (const types of ["mps.d.ts", "mps_base64.d.ts", "mps_scanner.d.ts", "mps_scanner_base64.d.ts"]) copyFileSync(join(root, "src", types), join(fresh, types));
+for (const [name, path] of [["mps", module], ["mps_scanner", scannerModule]]) {
+  const base64 = readFileSync(path).toString("base64");
+  writeFileSync(join(fresh, `${name}_base64.js`), `// The module as text, for the inline entries.\nexport const base64 = "${base64}";\n`);
+}
+
+const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+/** What an entry has under this condition, or under those within it. */
+const targetsOf = (entry) => (typeof entry === "object" ? Object.values(entry).flatMap(targetsOf) : [entry]);
+const isScript = (target) => target.endsWith(".js");
 
 /** The scripts that package.json names, and what they share, in a few files: Node.js and pages load each file by itself. */
 async function bundle() {
-  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const targets = Object.values(exports).flatMap((target) => (typeof target === "object" ? Object.values(target) : []));
-  const names = [...new Set(targets)].filter((target) => target.endsWith(".js")).map((target) => target.replace("./dist/", ""));
+  const names = [...new Set(targetsOf(exports))].filter((target) => isScript(target) && !target.includes("/cjs/"));
   // The tests of zeroed memory reach for the glue.
-  const entryPoints = [...names, "mps.js"].map((name) => join(fresh, name));
-  const scripts = readdirSync(fresh).filter((name) => name.endsWith(".js"));
-  const options = { bundle: true, splitting: true, format: "esm", target: "es2022", external: ["node:*", "*.wasm"], logLevel: "warning" };
+  const entryPoints = [...names.map((name) => name.replace("./dist/", "")), "mps.js"].map((name) => join(fresh, name));
+  const scripts = readdirSync(fresh).filter(isScript);
+  const external = ["node:*", "*.wasm", "*.wasm?module"];
+  const options = { bundle: true, splitting: true, format: "esm", target: "es2022", external, inject: [join(fresh, "texts.js")], logLevel: "warning" };
   await build({ entryPoints, ...options, outdir: join(aside, "bundled") });
   for (const name of scripts) rmSync(join(fresh, name));
   for (const name of readdirSync(join(aside, "bundled"))) {
@@ -66,6 +72,34 @@ async function bundle() {
   }
 }
 await bundle();
+
+/** The same scripts for `require`, file by file, so that an error's class is one for all entries; the types beside them are CommonJS's by package.json. */
+async function commonJs() {
+  const cjs = join(aside, "cjs");
+  cpSync(fresh, cjs, { recursive: true, filter: (path) => !path.endsWith(".wasm") && !isScript(path) });
+  writeFileSync(join(cjs, "package.json"), `${JSON.stringify({ type: "commonjs" })}\n`);
+  const waiting = [...new Set(targetsOf(exports))].filter((target) => isScript(target) && target.includes("/cjs/")).map((target) => target.replace("./dist/cjs/", ""));
+  const done = new Set();
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (done.has(name)) continue;
+    done.add(name);
+    const script = readFileSync(join(fresh, name), "utf8");
+    const { code } = await transform(script, { format: "cjs", target: "es2022" });
+    writeFileSync(join(cjs, name), code);
+    waiting.push(...[...script.matchAll(/from "\.\/(chunk-\w+\.js)"/g)].map(([, chunk]) => chunk));
+  }
+  renameSync(cjs, join(fresh, "cjs"));
+}
+await commonJs();
+
+/** Folders of the entries' names, for tools that know no `exports`. */
+for (const [name, entry] of Object.entries(exports).filter(([name, entry]) => name !== "." && typeof entry === "object")) {
+  const folder = join(root, name);
+  const up = name.split("/").slice(1).map(() => "..").join("/");
+  mkdirSync(folder, { recursive: true });
+  const [types, main, module] = [entry.types, entry.require.default, entry.default].map((target) => target.replace(".", up));
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify({ main, module, types, sideEffects: false }, undefined, 2)}\n`);
+}
 
 if (existsSync(dist)) renameSync(dist, join(aside, "former"));
 renameSync(fresh, dist);

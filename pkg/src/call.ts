@@ -13,12 +13,14 @@ export interface Call {
   readonly idempotencyKey?: string;
   /** Changes nothing, so that a retry is safe without a key. */
   readonly isRead: boolean;
+  /** The shape of its answer. */
+  readonly answer: string;
 }
 
 /** The request of a route, and whether it moves money. Throws MALFORMED_ARGUMENT with the `field` that no request can hold. */
 export function callOf(name: keyof Routes, input: object): { readonly call: Call; readonly isKeyed: boolean } {
   if (typeof name !== "string" || !Object.hasOwn(routes, name)) throw malformed("name");
-  const [method, template, retry] = routes[name];
+  const [method, template, retry, answer] = routes[name];
   const fields = new Map<string, unknown>(Object.entries(plainCopy(input, "input")).filter(([, value]) => value !== undefined));
   let path = template.replace(/\{(\w+)\}/g, (_, field: string) => {
     const value = fields.get(field);
@@ -30,9 +32,9 @@ export function callOf(name: keyof Routes, input: object): { readonly call: Call
   if (method === "GET" || method === "DELETE") {
     const pairs = [...fields].filter(([, value]) => value !== null).map(([field, value]) => [field, textOf(field, value)]);
     if (pairs.length > 0) path += `?${new URLSearchParams(pairs).toString()}`;
-    return { call: { method, path, isRead }, isKeyed };
+    return { call: { method, path, isRead, answer }, isKeyed };
   }
-  return { call: { method, path, body: bodyOf(fields), isRead }, isKeyed };
+  return { call: { method, path, body: bodyOf(fields), isRead, answer }, isKeyed };
 }
 
 /** The request that cancels the key of another, or tells that it was done. */

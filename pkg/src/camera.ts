@@ -3,8 +3,9 @@
 import { MpsError } from "./errors.js";
 import type { Own, Scanned } from "./frames.js";
 import { readAllWith } from "./frames.js";
+import { type WaitOptions, checkedWait, waitFor } from "./patience.js";
 import { reasonOf, throwIfAborted, unlessAborted } from "./signals.js";
-import { isOne, malformed, plainCopy } from "./thrown.js";
+import { isOne, malformed } from "./thrown.js";
 
 /** Why no camera can be looked through: the user or the system forbids it, there is none, another program has it, or the page may not ask. */
 export type CameraReason = "denied" | "absent" | "busy" | "unsupported";
@@ -25,6 +26,8 @@ export class CameraError extends MpsError {
 export interface ScanOptions {
   /** Ends it; the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that an allowed camera may take to show its first picture, and each look at one; 15000 when left out. Users may take their time. */
+  readonly timeoutMs?: number | undefined;
   /** Whether a code is the one that is looked for; any is when left out. It is asked of every code of a frame, payment codes first. */
   readonly accept?: ((scanned: Scanned) => boolean) | undefined;
   /** Milliseconds between two looks: 20 to 5000, 100 when left out. */
@@ -45,8 +48,7 @@ const reasons: Readonly<Record<string, CameraReason>> = {
  * MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come.
  */
 export async function scanWith(own: Own, video: HTMLVideoElement, options: ScanOptions = {}): Promise<Scanned> {
-  const { signal, accept, everyMs = 100, facingMode = "environment" } = plainCopy(options, "options");
-  if (signal !== undefined && !isOne(signal, globalThis.AbortSignal)) throw malformed("signal");
+  const { signal, timeoutMs, accept, everyMs = 100, facingMode = "environment" } = checkedWait(options);
   if (accept !== undefined && typeof accept !== "function") throw malformed("accept");
   if (typeof everyMs !== "number" || !(everyMs >= 20 && everyMs <= 5000)) throw malformed("everyMs");
   if (facingMode !== "environment" && facingMode !== "user") throw malformed("facingMode");
@@ -57,9 +59,9 @@ export async function scanWith(own: Own, video: HTMLVideoElement, options: ScanO
   throwIfAborted(signal);
   const stream = await openCamera(devices, facingMode, signal);
   try {
-    await show(video, stream, signal);
+    await show(video, stream, { signal, timeoutMs });
     for (;;) {
-      for (const scanned of await unlessAborted(readAllWith(own, video), signal)) {
+      for (const scanned of await readAllWith(own, video, { signal, timeoutMs })) {
         if (accept === undefined || accept(scanned)) return scanned;
         // Whoever ends it is asked no more, not even of this frame.
         throwIfAborted(signal);
@@ -93,16 +95,16 @@ async function openCamera(devices: MediaDevices, facingMode: string, signal: Abo
 }
 
 /** Plays the camera in the video. */
-async function show(video: HTMLVideoElement, stream: MediaStream, signal: AbortSignal | undefined): Promise<void> {
+async function show(video: HTMLVideoElement, stream: MediaStream, options: WaitOptions): Promise<void> {
   try {
     // An iPhone plays in the page, and without being tapped, only what is both.
     video.playsInline = true;
     video.muted = true;
     video.srcObject = stream;
-    await unlessAborted(video.play(), signal);
+    await waitFor(options, () => video.play());
   } catch (error) {
-    throwIfAborted(signal);
-    throw cameraErrorOf(error);
+    throwIfAborted(options.signal);
+    throw cameraErrorOf(error instanceof MpsError ? error.cause : error);
   }
 }
 

@@ -31,6 +31,7 @@ export type * as answers from "./generated/routes.js";
 export type { KeptIntent } from "./intents.js";
 export type * from "./routes.js";
 export { type KeyValueStorage, indexedDbStorage, memoryStorage, webStorage } from "./storage.js";
+export type { WaitOptions } from "./patience.js";
 export type { CallOptions, MpsClientOptions } from "./transport.js";
 export type { CardType, DiscountSource } from "./types.js";
 
@@ -64,13 +65,13 @@ export class MpsClient {
   }
 
   /** What was asked under an intent and was done, or may have been: send it again under the same name to learn what became of it. */
-  keptIntent(intent: string): Promise<KeptIntent | undefined> {
-    return keptIntent(this.#storage, intent);
+  async keptIntent(intent: string, options: CallOptions = {}): Promise<KeptIntent | undefined> {
+    return keptIntent(this.#storage, intent, this.#transport.waitOf(options));
   }
 
   /** Ends an intent, answered or not: when it is wanted once more, it is a new one. */
-  forgetIntent(intent: string): Promise<void> {
-    return forgetIntent(this.#storage, intent);
+  async forgetIntent(intent: string, options: CallOptions = {}): Promise<void> {
+    return forgetIntent(this.#storage, intent, this.#transport.waitOf(options));
   }
 
   /** Who the caller is: member, admin, somebody's cashier. */
@@ -152,6 +153,6 @@ export class MpsClient {
     if (idempotencyKey !== undefined || intent === undefined) {
       return send(keyOrFresh(idempotencyKey), { mayBeDone: idempotencyKey !== undefined });
     }
-    return sendIntent(this.#storage, intent, requestText(call.path, call.body), send);
+    return sendIntent(this.#storage, intent, requestText(call.path, call.body), this.#transport.waitOf(options), send);
   }
 }

@@ -1,7 +1,8 @@
 // How wrong this device's clock is, by the server's: measured at every answer, kept for the hours without a network.
 
+import { type WaitOptions, waitFor } from "./patience.js";
 import { type KeyValueStorage, checkedStorage } from "./storage.js";
-import { asMpsError, malformed, plainCopy } from "./thrown.js";
+import { malformed, plainCopy } from "./thrown.js";
 
 const name = "mps.clock";
 
@@ -11,37 +12,76 @@ export interface ClockReading {
   readonly skewMs: number;
   /** By so much the skew may be wrong: half the time the answer took, and half a second, since `Date` has whole ones. */
   readonly uncertaintyMs: number;
+  /** When the answer came, by this device's clock; now when left out. */
+  readonly measuredAt?: number | undefined;
 }
+
+type Measured = ClockReading & { readonly measuredAt: number };
 
 interface KeptClock {
   readonly skewMs: number;
   /** When it was measured, by this device's clock. */
   readonly measuredAt: number;
+  /** A reading far from it, which one more must confirm. */
+  readonly jump?: Measured;
 }
 
-/** The reading of an answer's `Date`; none when it has no such header, or an unreadable one. */
-export function clockReading(date: string | null, sentAt: number, receivedAt: number): ClockReading | undefined {
+/** A larger change than this one step of the codes, which one stale answer would turn away from all tills, wants a second opinion. */
+const jumpMsMin = 30_000;
+
+/**
+ * The reading of an answer's `Date`; none when it has no such header, or an unreadable one. An answer that lay in a cache, as its `Age`
+ * says, tells no time.
+ */
+export function clockReading(headers: Pick<Headers, "get">, sentAt: number, receivedAt: number): ClockReading | undefined {
+  const [date, age] = [headers.get("Date"), headers.get("Age")];
   const serverMs = date === null ? NaN : Date.parse(date);
+  const isCached = age !== null && Number(age) !== 0;
   // A clock that was set back in between measures nothing.
-  if (Number.isNaN(serverMs) || receivedAt < sentAt) return undefined;
-  return { skewMs: serverMs + 500 - (sentAt + receivedAt) / 2, uncertaintyMs: (receivedAt - sentAt) / 2 + 500 };
+  if (Number.isNaN(serverMs) || isCached || receivedAt < sentAt) return undefined;
+  const uncertaintyMs = (receivedAt - sentAt) / 2 + 500;
+  return { skewMs: serverMs + 500 - (sentAt + receivedAt) / 2, uncertaintyMs, measuredAt: receivedAt };
 }
 
-/** Keeps a reading for the offline wallets of this storage, unless it says nothing new. Throws MALFORMED_ARGUMENT. */
-export async function keepClock(storage: KeyValueStorage, reading: ClockReading): Promise<void> {
-  const { skewMs, uncertaintyMs } = plainCopy(reading, "reading");
-  const isNumber = Number.isFinite(skewMs) && typeof uncertaintyMs === "number" && uncertaintyMs >= 0;
+/**
+ * Keeps a reading for the offline wallets of this storage, unless it says nothing new. One that is more than 30 seconds from what was
+ * known counts from the second on that says so. Throws MALFORMED_ARGUMENT, UNAVAILABLE, the signal's reason.
+ */
+export async function keepClock(storage: KeyValueStorage, reading: ClockReading, options: WaitOptions = {}): Promise<void> {
+  const { skewMs, uncertaintyMs, measuredAt = Date.now() } = plainCopy(reading, "reading");
+  const isNumber = Number.isFinite(skewMs) && Number.isFinite(measuredAt) && typeof uncertaintyMs === "number" && uncertaintyMs >= 0;
   if (!isNumber) throw malformed("reading");
   const place = checkedStorage(storage);
-  const now = Date.now();
-  const kept = parse(await asMpsError("UNAVAILABLE", () => place.get(name)));
-  const isOutdated = kept !== undefined && isSetBack(kept, now);
+  await waitFor(options, async () => {
+    const next = nextClock(parse(await place.get(name)), { skewMs, uncertaintyMs, measuredAt });
+    if (next !== undefined) await place.set(name, JSON.stringify(next));
+  });
+}
+
+/** What is kept after a reading; none when it stays as it was. */
+function nextClock(kept: KeptClock | undefined, reading: Measured): KeptClock | undefined {
+  const { skewMs, uncertaintyMs, measuredAt } = reading;
+  const isOutdated = kept !== undefined && isSetBack(kept, measuredAt);
   const known = kept === undefined || isOutdated ? 0 : kept.skewMs;
-  const isConfirmed = !isOutdated && Math.abs(skewMs - known) <= uncertaintyMs;
-  // Nothing is kept of a clock that was always right; of another one, when it was last seen to be so.
-  if (isConfirmed && (kept === undefined || now - kept.measuredAt < confirmedMsMin)) return;
-  const text = JSON.stringify({ skewMs: isConfirmed ? known : skewMs, measuredAt: now } satisfies KeptClock);
-  await asMpsError("UNAVAILABLE", () => place.set(name, text));
+  const wrongMs = Math.abs(skewMs - known);
+  if (!isOutdated && wrongMs <= uncertaintyMs) {
+    // Nothing is kept of a clock that was always right; of another one, when it was last seen to be so.
+    const isNews = kept !== undefined && (kept.jump !== undefined || measuredAt - kept.measuredAt >= confirmedMsMin);
+    return isNews ? { skewMs: known, measuredAt } : undefined;
+  }
+  if (wrongMs <= jumpMsMin + uncertaintyMs) return { skewMs, measuredAt };
+  const first = isOutdated ? undefined : kept?.jump;
+  if (first === undefined || !agree(first, reading)) return { skewMs: known, measuredAt: kept === undefined || isOutdated ? measuredAt : kept.measuredAt, jump: reading };
+  return isSecondOpinion(first, reading) ? { skewMs, measuredAt } : undefined;
+}
+
+function agree(one: Measured, other: Measured): boolean {
+  return Math.abs(one.skewMs - other.skewMs) <= one.uncertaintyMs + other.uncertaintyMs;
+}
+
+/** Two answers with the same stale `Date` differ by the time between them: after so long they do not agree. */
+function isSecondOpinion(first: Measured, second: Measured): boolean {
+  return second.measuredAt - first.measuredAt > 2 * (first.uncertaintyMs + second.uncertaintyMs);
 }
 
 /** Milliseconds to add to this device's `now`; 0 when nothing is known. */
@@ -66,7 +106,10 @@ function parse(text: unknown): KeptClock | undefined {
   if (typeof text !== "string") return undefined;
   try {
     const kept = JSON.parse(text) as Partial<KeptClock> | null;
-    return Number.isFinite(kept?.skewMs) && Number.isFinite(kept?.measuredAt) ? (kept as KeptClock) : undefined;
+    if (!Number.isFinite(kept?.skewMs) || !Number.isFinite(kept?.measuredAt)) return undefined;
+    const { jump, ...clock } = kept as KeptClock;
+    const isJump = [jump?.skewMs, jump?.uncertaintyMs, jump?.measuredAt].every((part) => Number.isFinite(part));
+    return jump !== undefined && isJump ? { ...clock, jump } : clock;
   } catch {
     return undefined;
   }

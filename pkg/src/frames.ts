@@ -1,10 +1,12 @@
 // Reading codes out of pictures: by the platform's own detector where it knows both kinds, else by WebAssembly, loaded at the first use.
 
-import { errorOf } from "./errors.js";
-import start, { readFrame as readPixels } from "./mps_scanner.js";
+import { moduleOf, startModule } from "./modules.js";
+import * as glue from "./mps_scanner.js";
+import { type Patience, type WaitOptions, waitFor } from "./patience.js";
 import { isPaymentCode } from "./payment_code.js";
 import { malformed, mpsErrorOf } from "./thrown.js";
 import type { WasmSource } from "./types.js";
+import { checkWebAssembly, isTrap } from "./web_assembly.js";
 
 /** A code that was read. */
 export interface Scanned {
@@ -44,33 +46,57 @@ const drawnSideMax = 1280;
 /** The platform's own detector is looked for once. */
 let looking: Promise<Detector | undefined> | undefined;
 let loading: Promise<Read> | undefined;
+let loaded: Read | undefined;
 
-/** What a picture shows, a payment code before any other. Throws MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come. */
-export async function readWith(own: Own, frame: Frame): Promise<Scanned | undefined> {
-  const [first] = await readAllWith(own, frame);
+/** The detector is asked no more when it took longer once: its service hangs, on some systems for good. */
+const detectorMsMax = 3_000;
+
+/**
+ * What a picture shows, a payment code before any other. Throws MALFORMED_ARGUMENT, the signal's reason, UNAVAILABLE when the module does
+ * not come, NOT_CONFIGURED where there is no WebAssembly.
+ */
+export async function readWith(own: Own, frame: Frame, options: WaitOptions = {}): Promise<Scanned | undefined> {
+  const [first] = await readAllWith(own, frame, options);
   return first;
 }
 
 /** All codes of a picture, payment codes first. Throws as `readWith`. */
-export async function readAllWith(own: Own, frame: Frame): Promise<readonly Scanned[]> {
+export async function readAllWith(own: Own, frame: Frame, options: WaitOptions): Promise<readonly Scanned[]> {
   checkFrame(frame);
-  const detector = await (looking ??= ownDetector().catch(() => undefined));
-  // Its service may be absent or give up: the module reads without it.
-  const detected = detector === undefined ? undefined : await detect(detector, frame).catch(() => undefined);
-  const found = detected ?? (await readByModule(own, frame));
+  const found = await waitFor(options, async (patience) => (await readByDetector(frame, patience)) ?? (await readByModule(own, frame, patience)));
   return found.sort((one, other) => Number(isPaymentCode(other.text)) - Number(isPaymentCode(one.text)));
 }
 
-async function readByModule(own: Own, frame: Frame): Promise<Scanned[]> {
-  loading ??= load(own).catch((error: unknown) => {
-    loading = undefined;
-    throw error;
-  });
-  const read = await loading;
+/** Its service may be absent, give up or hang: the module reads without it. */
+async function readByDetector(frame: Frame, patience: Patience): Promise<Scanned[] | undefined> {
+  const detecting = async (): Promise<Scanned[] | undefined> => {
+    const detector = await (looking ??= ownDetector().catch(() => undefined));
+    return detector === undefined ? undefined : detect(detector, frame).catch(() => undefined);
+  };
+  try {
+    return await waitFor({ signal: patience.signal, timeoutMs: detectorMsMax }, detecting);
+  } catch {
+    if (!patience.signal.aborted) looking = Promise.resolve(undefined);
+    return undefined;
+  }
+}
+
+async function readByModule(own: Own, frame: Frame, patience: Patience): Promise<Scanned[]> {
+  const read = (loaded ??= await loadedBy(own, patience));
   try {
     return read(frame);
   } catch (error) {
-    throw mpsErrorOf(error, error instanceof WebAssembly.RuntimeError ? "INTERNAL" : "MALFORMED_ARGUMENT");
+    throw mpsErrorOf(error, isTrap(error) ? "INTERNAL" : "MALFORMED_ARGUMENT");
+  }
+}
+
+async function loadedBy(own: Own, patience: Patience): Promise<Read> {
+  try {
+    return await patience.within((loading ??= load(own)));
+  } catch (error) {
+    // What did not come, or not in time, is asked for anew.
+    loading = undefined;
+    throw error;
   }
 }
 
@@ -90,15 +116,16 @@ async function detect(detector: Detector, frame: Frame): Promise<Scanned[]> {
 }
 
 async function load(own: Own): Promise<Read> {
+  checkWebAssembly();
   try {
-    await start({ module_or_path: await own() });
+    await startModule(glue, await moduleOf(await own()));
   } catch (cause) {
-    throw errorOf("UNAVAILABLE", { cause });
+    throw mpsErrorOf(cause, "UNAVAILABLE");
   }
   const draw = drawer();
   return (frame) => {
     const pixels = isPixels(frame) ? frame : draw(frame);
-    const found = pixels === undefined ? [] : readPixels(bytesOf(pixels.data), pixels.width, pixels.height);
+    const found = pixels === undefined ? [] : glue.readFrame(bytesOf(pixels.data), pixels.width, pixels.height);
     return found.map((code) => ({ text: code.slice(1), format: code.startsWith("q") ? "qr_code" : "code_128" }));
   };
 }

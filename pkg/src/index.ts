@@ -7,6 +7,7 @@ export * from "./errors.js";
 export * from "./offline.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 export { limits } from "./generated/limits.js";
+export type { WaitOptions } from "./patience.js";
 export { barcodeSvg, drawQr, qrMatrix, qrPng, qrSvg } from "./picture.js";
 export { type AmountInput, type AmountInputOptions, type AmountRefusal, type CodeInput, parseAmountInput, parseCodeInput } from "./typed.js";
 export type * from "./types.js";

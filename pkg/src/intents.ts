@@ -4,8 +4,9 @@
 import { errorOf } from "./errors.js";
 import { freshKey, isKey } from "./keys.js";
 import { changeKept } from "./kept.js";
+import { type WaitOptions, waitFor } from "./patience.js";
 import type { KeyValueStorage } from "./storage.js";
-import { asMpsError, malformed } from "./thrown.js";
+import { malformed } from "./thrown.js";
 import type { Sending } from "./transport.js";
 
 const prefix = "mps.intent.";
@@ -41,16 +42,17 @@ export async function sendIntent<T>(
   storage: KeyValueStorage,
   intent: string,
   request: string,
+  wait: WaitOptions,
   send: (key: string, sending: Sending) => Promise<T>,
 ): Promise<T> {
   const name = nameOf(intent);
-  const { key, mayBeDone, sends } = await changeKept(storage, name, (text) => begin(text, request));
+  const { key, mayBeDone, sends } = await waitFor(wait, ({ signal }) => changeKept(storage, name, (text) => begin(text, request), signal));
   const sending: Sending = { mayBeDone };
   try {
     return await send(key, sending);
   } catch (error) {
-    if (sending.isCancelled === true) await end(storage, name, key, undefined);
-    else if (!sending.mayBeDone && !(await end(storage, name, key, sends))) return await send(key, { mayBeDone: true });
+    if (sending.isCancelled === true) await end(storage, name, key, undefined, wait);
+    else if (!sending.mayBeDone && !(await end(storage, name, key, sends, wait))) return await send(key, { mayBeDone: true });
     throw error;
   }
 }
@@ -74,27 +76,27 @@ function begin(text: string | null, request: string): readonly [string, Begun] {
  * Notes that nothing was done with the key: for good when it was cancelled (`sends` undefined), else as long as nobody sends it again.
  * False when somebody has sent it since, and may be told something else. Where it cannot be noted, it is as if nobody knew.
  */
-function end(storage: KeyValueStorage, name: string, key: string, sends: number | undefined): Promise<boolean> {
-  const change = changeKept<boolean>(storage, name, (text) => {
+function end(storage: KeyValueStorage, name: string, key: string, sends: number | undefined, wait: WaitOptions): Promise<boolean> {
+  const change = waitFor(wait, ({ signal }) => changeKept<boolean>(storage, name, (text) => {
     const kept = parse(text);
     if (kept?.key !== key) return [text, true];
     if (sends === undefined) return [null, true];
     return kept.sends === sends ? [JSON.stringify({ ...kept, isRefused: true } satisfies Kept), true] : [text, false];
-  });
+  }, signal));
   return change.catch(() => true);
 }
 
 /** What was asked under an intent and may have been done. */
-export async function keptIntent(storage: KeyValueStorage, intent: string): Promise<KeptIntent | undefined> {
+export async function keptIntent(storage: KeyValueStorage, intent: string, wait: WaitOptions): Promise<KeptIntent | undefined> {
   const name = nameOf(intent);
-  const kept = parse(await asMpsError("UNAVAILABLE", () => storage.get(name)));
+  const kept = parse(await waitFor(wait, () => storage.get(name)));
   if (kept === undefined || kept.isRefused === true) return undefined;
   return { idempotencyKey: kept.key, ...requestOf(kept.request) };
 }
 
 /** Ends an intent: its next request gets a new key. */
-export function forgetIntent(storage: KeyValueStorage, intent: string): Promise<void> {
-  return asMpsError("UNAVAILABLE", () => storage.remove(nameOf(intent)));
+export function forgetIntent(storage: KeyValueStorage, intent: string, wait: WaitOptions): Promise<void> {
+  return waitFor(wait, () => storage.remove(nameOf(intent)));
 }
 
 function nameOf(intent: string): string {

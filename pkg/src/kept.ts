@@ -1,6 +1,7 @@
 // What is kept changes under one lock across tabs: a Web Lock where there are some, else in one step of the storage itself.
 
 import { errorOf } from "./errors.js";
+import { throwIfAborted, unlessAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError } from "./thrown.js";
 
@@ -18,23 +19,27 @@ export function isLocked(storage: KeyValueStorage): boolean {
 
 /**
  * Reads, changes and writes, one tab after the other, or where nothing locks one call of this page after the other; a change that
- * throws leaves all as it was. A storage that fails is UNAVAILABLE.
+ * throws leaves all as it was. A storage that fails is UNAVAILABLE. Whoever waits no more, as `ending` says, holds no lock and changes nothing.
  */
-export function changeKept<T>(storage: KeyValueStorage, name: string, change: Change<T>): Promise<T> {
-  const work = (): Promise<T> => asMpsError("UNAVAILABLE", () => rewrite(storage, name, change));
+export function changeKept<T>(storage: KeyValueStorage, name: string, change: Change<T>, ending: AbortSignal): Promise<T> {
+  const work = (): Promise<T> => asMpsError("UNAVAILABLE", () => {
+    throwIfAborted(ending);
+    return unlessAborted(rewrite(storage, name, change, ending), ending);
+  });
   return asMpsError("UNAVAILABLE", async () => {
     let hasBegun = false;
     try {
-      const locked = lockManager()?.request(`mps ${name}`, () => {
+      const locked = lockManager()?.request(`mps ${name}`, { signal: ending }, () => {
         hasBegun = true;
         return work();
       });
-      if (locked !== undefined) return await locked;
+      if (locked !== undefined) return await unlessAborted(locked, ending);
     } catch (error) {
+      throwIfAborted(ending);
       // A sandboxed page has locks that are refused to it.
       if (hasBegun) throw error;
     }
-    return storage.update === undefined ? inTurn(name, work) : work();
+    return unlessAborted(storage.update === undefined ? inTurn(name, work) : work(), ending);
   });
 }
 
@@ -51,9 +56,10 @@ async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function rewrite<T>(storage: KeyValueStorage, name: string, change: Change<T>): Promise<T> {
+async function rewrite<T>(storage: KeyValueStorage, name: string, change: Change<T>, ending: AbortSignal): Promise<T> {
   if (storage.update === undefined) {
     const kept = await storage.get(name);
+    throwIfAborted(ending);
     const [next, answer] = change(kept);
     if (next === null) await storage.remove(name);
     else if (next !== kept) await storage.set(name, next);
@@ -61,6 +67,7 @@ async function rewrite<T>(storage: KeyValueStorage, name: string, change: Change
   }
   const answers: T[] = [];
   await storage.update(name, (kept) => {
+    throwIfAborted(ending);
     const [next, answer] = change(kept);
     answers.push(answer);
     return next;

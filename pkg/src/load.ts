@@ -1,9 +1,11 @@
 // Starting the module once, whoever asks and however often.
 
 import { type MpsError, Unexpected, errorOf } from "./errors.js";
-import start, { initSync as startAtOnce } from "./mps.js";
+import { isAddress, isResponse, moduleOf, startModule } from "./modules.js";
+import * as glue from "./mps.js";
 import { mpsErrorOf } from "./thrown.js";
 import type { WasmSource } from "./types.js";
+import { checkWebAssembly, isBrokenModule } from "./web_assembly.js";
 
 let starting: Promise<void> | undefined;
 let isStarted = false;
@@ -26,11 +28,9 @@ export function checkStarted(): void {
 }
 
 async function startFrom(given: WasmSource | undefined, own: () => WasmSource | Promise<WasmSource>): Promise<void> {
+  checkWebAssembly();
   try {
-    const source = given === undefined ? await own() : await moduleOf(given);
-    // The other way asks for `Response`, and Node.js loads all of its fetch to answer: several times what the module itself takes.
-    if (given === undefined && source instanceof WebAssembly.Module) startAtOnce({ module: source });
-    else await start({ module_or_path: source });
+    await startModule(glue, given === undefined ? await moduleOf(await own()) : await givenModule(given));
   } catch (error) {
     throw given === undefined ? ownFailure(error) : mpsErrorOf(error, "MALFORMED_ARGUMENT");
   }
@@ -38,29 +38,18 @@ async function startFrom(given: WasmSource | undefined, own: () => WasmSource | 
 }
 
 /** A module that is this package's. Another one must not even be started: the glue would keep it. */
-async function moduleOf(given: WasmSource): Promise<WebAssembly.Module> {
+async function givenModule(given: WasmSource): Promise<WebAssembly.Module> {
   const source: unknown = given;
-  const answer = isAddress(source) ? await coming(fetch(source)) : source;
-  if (answer instanceof Response && !answer.ok) throw errorOf("UNAVAILABLE");
-  const bytes = answer instanceof Response ? await coming(answer.arrayBuffer()) : answer;
-  const module = bytes instanceof WebAssembly.Module ? bytes : await WebAssembly.compile(bytes as BufferSource);
+  const module = await moduleOf(source).catch((cause: unknown) => {
+    const isFetched = isAddress(source) || isResponse(source);
+    throw isBrokenModule(cause) ? errorOf("MALFORMED_ARGUMENT", { cause }) : mpsErrorOf(cause, isFetched ? "UNAVAILABLE" : "MALFORMED_ARGUMENT");
+  });
   const names = WebAssembly.Module.exports(module).map(({ name }) => name);
   if (!["__wbindgen_start", "parsePaymentCode"].every((name) => names.includes(name))) throw errorOf("MALFORMED_ARGUMENT");
   return module;
 }
 
-function isAddress(source: unknown): source is string | URL | Request {
-  return typeof source === "string" || source instanceof URL || source instanceof Request;
-}
-
-function coming<T>(work: Promise<T>): Promise<T> {
-  return work.catch((cause: unknown) => {
-    throw errorOf("UNAVAILABLE", { cause });
-  });
-}
-
 /** The package's own module: a broken one is a bug, one that did not come is not. */
 function ownFailure(cause: unknown): MpsError {
-  const isBroken = cause instanceof WebAssembly.CompileError || cause instanceof WebAssembly.LinkError;
-  return errorOf(isBroken ? "INTERNAL" : "UNAVAILABLE", { cause });
+  return mpsErrorOf(cause, isBrokenModule(cause) ? "INTERNAL" : "UNAVAILABLE");
 }

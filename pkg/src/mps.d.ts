@@ -5,7 +5,6 @@ import type {
   PriceQuote,
   RefundPreview,
   Standing,
-  WasmSource,
 } from "./types.js";
 
 export function quote(request: object): PriceQuote;
@@ -21,4 +20,4 @@ export function qrPath(text: string): string;
 export function qrModules(text: string): Uint8Array;
 export function barcodeWidths(text: string): Uint8Array;
 export function initSync(source: { module: WebAssembly.Module }): unknown;
-export default function start(source?: { module_or_path: WasmSource | Promise<WasmSource> }): Promise<unknown>;
+export default function start(source: { module_or_path: WebAssembly.Module }): Promise<unknown>;

@@ -5,9 +5,10 @@ import { errorOf } from "./errors.js";
 import { limits } from "./generated/limits.js";
 import { changeKept, isLocked } from "./kept.js";
 import * as wasm from "./mps.js";
+import { type WaitOptions, waitFor } from "./patience.js";
 import { refusing } from "./refusing.js";
 import { type KeyValueStorage, checkedStorage } from "./storage.js";
-import { asMpsError, malformed, plainCopy } from "./thrown.js";
+import { malformed, plainCopy } from "./thrown.js";
 
 const prefix = "mps.device.";
 const stepMs = limits.code.otpStepSeconds * 1000;
@@ -77,7 +78,7 @@ export function offlineCode(
 /**
  * The enrolled phone of one card. It holds no key: that stays in the storage, is read for each code and zeroed in the core after it.
  * Times are milliseconds since 1970 by this device's clock; `keepClock` corrects them. Every method throws DEVICE_NOT_FOUND once
- * the phone is forgotten or enrolled anew.
+ * the phone is forgotten or enrolled anew, UNAVAILABLE when the storage fails or takes longer than `timeoutMs`, and the signal's reason.
  */
 export class OfflineWallet {
   readonly cardId: string;
@@ -95,65 +96,73 @@ export class OfflineWallet {
    * Keeps an enrolment, in place of the card's earlier one. Throws MALFORMED_ARGUMENT with the `field`; that is `storage` where it
    * can neither be locked nor update in one step.
    */
-  static async keep(storage: KeyValueStorage, enrolment: Enrolment): Promise<OfflineWallet> {
+  static async keep(storage: KeyValueStorage, enrolment: Enrolment, options: WaitOptions = {}): Promise<OfflineWallet> {
     const { card_id, handle, device_key } = plainCopy(enrolment, "enrolment");
     const name = nameOf(storage, card_id);
     offlineCode({ handle, device_key }, 0);
-    await changeKept(storage, name, (text) => {
+    await waitFor(options, ({ signal }) => changeKept(storage, name, (text) => {
       const earlier = parse(text);
       // The same phone again has shown what it has shown.
       const kept: Kept = { handle, device_key, used: isOf(handle, earlier) ? earlier.used : [] };
       return [JSON.stringify(kept), undefined];
-    });
+    }, signal));
     return new OfflineWallet(storage, card_id, handle);
   }
 
   /** The wallet of an earlier `keep`; undefined when there is none. Throws MALFORMED_ARGUMENT as `keep` does. */
-  static async open(storage: KeyValueStorage, cardId: string): Promise<OfflineWallet | undefined> {
+  static async open(storage: KeyValueStorage, cardId: string, options: WaitOptions = {}): Promise<OfflineWallet | undefined> {
     const name = nameOf(storage, cardId);
-    const kept = parse(await asMpsError("UNAVAILABLE", () => storage.get(name)));
+    const kept = parse(await waitFor(options, () => storage.get(name)));
     return kept === undefined ? undefined : new OfflineWallet(storage, cardId, kept.handle);
   }
 
   /** The code of this moment, the same throughout its step. Throws MALFORMED_ARGUMENT, TERMINAL_NOT_FOUND, DEVICE_NOT_FOUND. */
-  async code(now: number = Date.now(), terminal?: string | null): Promise<OfflineCode> {
+  async code(now: number = Date.now(), terminal?: string | null, options: WaitOptions = {}): Promise<OfflineCode> {
     // The present step is always there to be shown.
-    return (await this.#show(now, terminal, (step) => step)) as OfflineCode;
+    return (await this.#show(now, terminal, options, (step) => step)) as OfflineCode;
   }
 
   /**
    * A code that was not shown before, for the next payment: of this step or the one to come, a till takes none beyond. Else how long
    * to wait. Throws as `code` does.
    */
-  next(now: number = Date.now(), terminal?: string | null): Promise<OfflineCode | Wait> {
+  next(now: number = Date.now(), terminal?: string | null, options: WaitOptions = {}): Promise<OfflineCode | Wait> {
     const last = limits.code.otpStepsSkewMax;
-    return this.#show(now, terminal, (step, used) => {
+    return this.#show(now, terminal, options, (step, used) => {
       for (let ahead = 0; ahead <= last; ahead += 1) if (!used.includes(step + ahead)) return step + ahead;
       return undefined;
     });
   }
 
   /** Deletes the key. `revokeDevice` ends the phone for the server too, which is what counts when it was copied. */
-  forget(): Promise<void> {
-    return changeKept(this.#storage, prefix + this.cardId, (text) => [isOf(this.handle, parse(text)) ? null : text, undefined]);
+  forget(options: WaitOptions = {}): Promise<void> {
+    return waitFor(options, ({ signal }) => {
+      return changeKept(this.#storage, prefix + this.cardId, (text) => [isOf(this.handle, parse(text)) ? null : text, undefined], signal);
+    });
   }
 
-  async #show(now: number, terminal: string | null | undefined, choose: Choice): Promise<OfflineCode | Wait> {
+  async #show(now: number, terminal: string | null | undefined, options: WaitOptions, choose: Choice): Promise<OfflineCode | Wait> {
     if (!Number.isFinite(now) || now < 0) throw malformed("now");
-    const skewMs = await asMpsError("UNAVAILABLE", () => keptSkewMs(this.#storage, now));
-    const present = Math.floor((now + skewMs) / stepMs);
-    return changeKept<OfflineCode | Wait>(this.#storage, prefix + this.cardId, (text) => {
-      const kept = parse(text);
-      if (!isOf(this.handle, kept)) throw errorOf("DEVICE_NOT_FOUND");
-      const step = choose(present, kept.used);
-      const endsAt = ((step ?? present) + 1) * stepMs - skewMs;
-      const seconds = Math.ceil((endsAt - now) / 1000);
-      if (step === undefined) return [text, { kind: "wait", secondsToWait: seconds, endsAt }];
-      const code = offlineCode(kept, step * limits.code.otpStepSeconds, terminal);
-      const kind = terminal == null ? "offline" : "offlineTerminal";
-      const used = [...kept.used.filter((other) => other !== step), step].slice(-usedStepsKept);
-      return [JSON.stringify({ ...kept, used }), { code, kind, step, secondsLeft: seconds, endsAt }];
+    return waitFor(options, async ({ signal }) => {
+      const skewMs = await keptSkewMs(this.#storage, now);
+      const show = (text: string | null): readonly [string | null, OfflineCode | Wait] => this.#shown(text, now, skewMs, terminal, choose);
+      return changeKept(this.#storage, prefix + this.cardId, show, signal);
     });
+  }
+
+  /** What is kept once the code is shown, and the code. */
+  #shown(text: string | null, now: number, skewMs: number, terminal: string | null | undefined, choose: Choice): readonly [string | null, OfflineCode | Wait] {
+    const kept = parse(text);
+    if (!isOf(this.handle, kept)) throw errorOf("DEVICE_NOT_FOUND");
+    const present = Math.floor((now + skewMs) / stepMs);
+    const step = choose(present, kept.used);
+    const endsAt = ((step ?? present) + 1) * stepMs - skewMs;
+    const seconds = Math.ceil((endsAt - now) / 1000);
+    if (step === undefined) return [text, { kind: "wait", secondsToWait: seconds, endsAt }];
+    const code = offlineCode(kept, step * limits.code.otpStepSeconds, terminal);
+    const kind = terminal == null ? "offline" : "offlineTerminal";
+    const used = [...kept.used.filter((other) => other !== step), step].slice(-usedStepsKept);
+    return [JSON.stringify({ ...kept, used }), { code, kind, step, secondsLeft: seconds, endsAt }];
   }
 }
 

@@ -1,6 +1,48 @@
 // How long one attempt may take: until its time is over or the caller wants it no more, whichever comes first.
 
-import { reasonOf, unlessAborted } from "./signals.js";
+import type { ErrorDetails } from "./errors.js";
+import { reasonOf, throwIfAborted, unlessAborted } from "./signals.js";
+import { isOne, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
+
+/** How long a call may wait. */
+export interface WaitOptions {
+  /** Ends the call; it then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds it may take; 15000 when left out. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const timeoutMsDefault = 15_000;
+/** The longest that a timer can wait. */
+const delayMsMax = 2 ** 31 - 1;
+
+/** Whether a timer can wait so long. */
+export function isDelay(value: unknown): boolean {
+  return value === undefined || (typeof value === "number" && value >= 0 && value <= delayMsMax);
+}
+
+/** A caller's options, each read once. Throws MALFORMED_ARGUMENT with the `field` that is not as documented. */
+export function checkedWait<T extends WaitOptions>(options: T): T {
+  const given = plainCopy(options, "options");
+  if (!isDelay(given.timeoutMs)) throw malformed("timeoutMs");
+  if (given.signal !== undefined && !isOne(given.signal, globalThis.AbortSignal)) throw malformed("signal");
+  return given;
+}
+
+/** The work's outcome, unless it takes too long, which is UNAVAILABLE as whatever else it fails of. Throws the signal's reason. */
+export async function waitFor<T>(options: WaitOptions, work: (patience: Patience) => T | Promise<T>, details: ErrorDetails = {}): Promise<T> {
+  const { signal, timeoutMs = timeoutMsDefault } = checkedWait(options);
+  throwIfAborted(signal);
+  const patience = new Patience(timeoutMs, signal);
+  try {
+    return await patience.within(Promise.resolve(work(patience)));
+  } catch (cause) {
+    throwIfAborted(signal);
+    throw mpsErrorOf(cause, "UNAVAILABLE", details);
+  } finally {
+    patience.done();
+  }
+}
 
 /** Ends whatever waits for it; `done` must be called at the end, so that no timer and no listener is left behind. */
 export class Patience {

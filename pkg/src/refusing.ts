@@ -7,6 +7,7 @@ import { MpsError, Unexpected, errorOf, isErrorCode } from "./errors.js";
 import type { ErrorCode } from "./generated/errors.js";
 import { checkStarted } from "./load.js";
 import { mpsErrorOf } from "./thrown.js";
+import { isTrap } from "./web_assembly.js";
 
 /** Longer than any text of ours. */
 const textCharsMax = 4096;
@@ -26,7 +27,7 @@ export function refusing<T>(call: () => T): T {
 /** The `MpsError` of anything that a call of the module threw. */
 export function refusalOf(error: unknown): MpsError {
   try {
-    if (error instanceof WebAssembly.RuntimeError) return new Unexpected("INTERNAL", { cause: error });
+    if (isTrap(error)) return new Unexpected("INTERNAL", { cause: error });
     if (error instanceof Error && !(error instanceof MpsError) && "code" in error && isErrorCode(error.code)) {
       const params = "field" in error && typeof error.field === "string" ? { params: { field: error.field } } : {};
       return errorOf(error.code, { ...params, cause: error });

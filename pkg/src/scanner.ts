@@ -2,19 +2,21 @@
 
 import { type ScanOptions, scanWith } from "./camera.js";
 import { type Frame, type Scanned, readWith } from "./frames.js";
+import type { WaitOptions } from "./patience.js";
 
 export { CameraError, type CameraReason, type ScanOptions } from "./camera.js";
 export { MpsError } from "./errors.js";
 export type { Frame, Pixels, Scanned } from "./frames.js";
+export type { WaitOptions } from "./patience.js";
 
 const own = (): URL => new URL("./mps_scanner_bg.wasm", import.meta.url);
 
 /**
  * What a picture shows: of several codes the first, a payment code before any other; undefined when it shows no code. Throws
- * MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come.
+ * MALFORMED_ARGUMENT, the signal's reason, UNAVAILABLE when the module does not come, NOT_CONFIGURED where there is no WebAssembly.
  */
-export function readFrame(frame: Frame): Promise<Scanned | undefined> {
-  return readWith(own, frame);
+export function readFrame(frame: Frame, options?: WaitOptions): Promise<Scanned | undefined> {
+  return readWith(own, frame, options);
 }
 
 /**

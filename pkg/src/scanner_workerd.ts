@@ -4,19 +4,21 @@ import compiled from "./mps_scanner_bg.wasm";
 
 import { type ScanOptions, scanWith } from "./camera.js";
 import { type Frame, type Scanned, readWith } from "./frames.js";
+import type { WaitOptions } from "./patience.js";
 
 export { CameraError, type CameraReason, type ScanOptions } from "./camera.js";
 export { MpsError } from "./errors.js";
 export type { Frame, Pixels, Scanned } from "./frames.js";
+export type { WaitOptions } from "./patience.js";
 
 const own = (): WebAssembly.Module => compiled;
 
 /**
  * What a picture shows: of several codes the first, a payment code before any other; undefined when it shows no code. Throws
- * MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come.
+ * MALFORMED_ARGUMENT, the signal's reason, UNAVAILABLE when the module does not come, NOT_CONFIGURED where there is no WebAssembly.
  */
-export function readFrame(frame: Frame): Promise<Scanned | undefined> {
-  return readWith(own, frame);
+export function readFrame(frame: Frame, options?: WaitOptions): Promise<Scanned | undefined> {
+  return readWith(own, frame, options);
 }
 
 /**

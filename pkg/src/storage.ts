@@ -2,7 +2,10 @@
 
 import { asMpsError, malformed, mpsErrorOf } from "./thrown.js";
 
-/** Keeps texts by name. One of ours that fails (full, forbidden, closed) throws UNAVAILABLE with the reason as its cause. */
+/**
+ * Keeps texts by name. One of ours that fails (full, forbidden, closed) throws UNAVAILABLE with the reason as its cause. A call that waited
+ * too long goes on without its answer: whatever is asked of a name must be done in the order in which it was asked.
+ */
 export interface KeyValueStorage {
   /** The text, or null when there is none. */
   get(name: string): Promise<string | null>;
@@ -56,6 +59,8 @@ export function webStorage(storage: Pick<Storage, "getItem" | "setItem" | "remov
 }
 
 const store = "texts";
+/** An IndexedDB that did not open by then does not open; Safari's may at the next try. */
+const openMsMax = 5_000;
 
 /** IndexedDB, which workers have too. */
 export function indexedDbStorage(name = "mps", factory?: IDBFactory): KeyValueStorage {
@@ -63,14 +68,24 @@ export function indexedDbStorage(name = "mps", factory?: IDBFactory): KeyValueSt
   const open = (): Promise<IDBDatabase> => {
     opening ??= new Promise<IDBDatabase>((resolve, reject) => {
       const request = (factory ?? indexedDB).open(name, 1);
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        reject(new Error("IndexedDB does not open"));
+      }, openMsMax);
       request.onupgradeneeded = () => void request.result.createObjectStore(store);
       request.onsuccess = () => {
+        clearTimeout(timer);
         const database = request.result;
+        if (isLate) return database.close();
         // Another tab wants it gone.
         database.onversionchange = () => database.close();
         resolve(database);
       };
-      request.onerror = () => reject(request.error ?? new Error("IndexedDB cannot be opened"));
+      request.onerror = () => {
+        clearTimeout(timer);
+        reject(request.error ?? new Error("IndexedDB cannot be opened"));
+      };
     }).catch((error: unknown) => {
       opening = undefined;
       throw error;

@@ -1,13 +1,15 @@
 // The same routes over an existing supabase-js client, without the edge: the database's functions, typed, with the edge's answers
 // and the edge's errors. No dependency: whatever has supabase-js's `rpc` will do.
 
+import { parseAnswer, soleFieldOf } from "./answers.js";
 import { type ErrorDetails, MpsError, errorOf, isErrorCode } from "./errors.js";
 import type { Routes } from "./generated/routes.js";
-import { amounts, moments, multipliers, params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
+import { params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
 import { codes, type Meaning, phrases } from "./generated/upstream_codes.js";
 import { keyOrFresh } from "./keys.js";
-import { throwIfAborted, unlessAborted } from "./signals.js";
-import { isOne, jsonOf, malformed, plainCopy } from "./thrown.js";
+import { type WaitOptions, checkedWait, waitFor } from "./patience.js";
+import { throwIfAborted } from "./signals.js";
+import { jsonOf, malformed, plainCopy } from "./thrown.js";
 
 export * from "./errors.js";
 export { type ErrorCode, errorCatalogue } from "./generated/errors.js";
@@ -38,6 +40,8 @@ export interface SupabaseLike {
 export interface RpcOptions {
   /** Ends the call; it then throws the signal's reason. The outcome of a charge is then unknown. */
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds it may take, a token's renewal included; 15000 when left out. */
+  readonly timeoutMs?: number | undefined;
   /** Names a request that moves money for ever; a fresh random one when left out. */
   readonly idempotencyKey?: string | undefined;
 }
@@ -54,18 +58,17 @@ export function mpsRpc(supabase: SupabaseLike): MpsRpc {
   return {
     async call(name, input, options = {}) {
       if (typeof name !== "string" || !Object.hasOwn(rpcs, name)) throw malformed("name");
-      const [rpc, isKeyed, sole, nullables] = rpcs[name] as RpcEntry;
-      const { signal, idempotencyKey: given } = plainCopy(options, "options");
-      if (signal !== undefined && !isOne(signal, globalThis.AbortSignal)) throw malformed("signal");
+      const [rpc, isKeyed, shape, nullables] = rpcs[name] as RpcEntry;
+      const { signal, timeoutMs, idempotencyKey: given } = checkedWait(options);
       // Whoever gives one believes that it protects him.
       if (!isKeyed && given !== undefined) throw malformed("idempotencyKey");
       const args = argumentsOf(plainCopy(input, "input"), nullables);
       const details: ErrorDetails = isKeyed ? { idempotencyKey: keyOrFresh(given) } : {};
       if (isKeyed) args["p_idempotency_key"] = details.idempotencyKey;
-      const answer = await send(() => supabase.rpc(rpc, args), signal, details);
+      const answer = await send(() => supabase.rpc(rpc, args), { signal, timeoutMs }, details);
       // A wrong password is counted, so the function does not raise on it.
       if (name === "bindCard" && answer === false) throw errorOf("INVALID_BINDING_PASSWORD");
-      return replyOf(answer, sole, details) as Routes[typeof name]["output"];
+      return replyOf(answer, shape, details) as Routes[typeof name]["output"];
     },
   };
 }
@@ -78,8 +81,8 @@ function isSupabase(value: unknown): value is SupabaseLike {
   }
 }
 
-/** Function, whether it moves money, the only field of its reply or "" for rows of several or "[]" for a list, what may be null. */
-type RpcEntry = readonly [rpc: string, isKeyed: boolean, sole: string, nullables: readonly string[]];
+/** Function, whether it moves money, the shape of its answer, what may be null. */
+type RpcEntry = readonly [rpc: string, isKeyed: boolean, shape: string, nullables: readonly string[]];
 
 /** The arguments under their SQL names. Null means left out, but where the function takes it for a value. */
 function argumentsOf(input: object, nullables: readonly string[]): Record<string, unknown> {
@@ -89,19 +92,13 @@ function argumentsOf(input: object, nullables: readonly string[]): Record<string
   return Object.fromEntries(given.map(([name, value]) => [`p_${name}`, value as unknown]));
 }
 
-async function send(start: () => RpcCall, signal: AbortSignal | undefined, details: ErrorDetails): Promise<unknown> {
-  throwIfAborted(signal);
-  let answer: RpcAnswer;
-  try {
+async function send(start: () => RpcCall, options: WaitOptions, details: ErrorDetails): Promise<unknown> {
+  const answer = await waitFor(options, async (patience): Promise<RpcAnswer> => {
     const call = start();
-    const sent = signal === undefined || call.abortSignal === undefined ? call : call.abortSignal(signal);
-    answer = { ...(await unlessAborted(sent, signal)) };
-  } catch (cause) {
-    throwIfAborted(signal);
-    throw errorOf("UNAVAILABLE", { ...details, cause });
-  }
+    return { ...(await (call.abortSignal === undefined ? call : call.abortSignal(patience.signal))) };
+  }, details);
   if (answer.error === null) return answer.data;
-  throwIfAborted(signal);
+  throwIfAborted(options.signal);
   throw refusalOf(answer, details);
 }
 
@@ -118,8 +115,10 @@ function refusalOf({ error, status }: RpcAnswer, details: ErrorDetails): MpsErro
   const { code, message } = { code: "", message: "", ...error };
   const unavailable = (): MpsError => errorOf("UNAVAILABLE", details);
   const unexpected = (): MpsError => errorOf("INTERNAL", { ...details, cause: error });
+  // No answer, or half of one. What supabase-js says of it is its own: "20" for aborted, "23" for too late, the half as the message.
+  if (!(status >= 300)) return unavailable();
   if (typeof code !== "string" || code === "") {
-    return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500 ? unavailable() : unexpected();
+    return status === 408 || status === 425 || status === 429 || status >= 500 ? unavailable() : unexpected();
   }
   if (code.length === 5 && code.startsWith("PT")) {
     return isErrorCode(message) ? errorOf(message, { ...details, params: paramsOf(message, error?.details) }) : unexpected();
@@ -156,43 +155,15 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The edge's form of a reply: a list, one row, or a scalar under its name. */
-function replyOf(answer: unknown, sole: string, details: ErrorDetails): unknown {
-  if (sole === "[]") {
-    if (!Array.isArray(answer)) throw errorOf("INTERNAL", details);
-    return answer.map(plain);
+/** The edge's form of an answer: a list, one row, or a scalar under its name. What is none of them leaves the outcome unknown. */
+function replyOf(answer: unknown, shape: string, details: ErrorDetails): unknown {
+  try {
+    const sole = soleFieldOf(shape);
+    if (shape.endsWith("[]")) return parseAnswer(shape, answer);
+    if (sole !== undefined && !Array.isArray(answer)) return parseAnswer(shape, { [sole]: answer });
+    const [row, ...others] = answer as readonly unknown[];
+    return parseAnswer(shape, others.length === 0 ? row : undefined);
+  } catch (cause) {
+    throw errorOf("UNAVAILABLE", { ...details, cause });
   }
-  if (Array.isArray(answer)) {
-    if (answer.length !== 1) throw errorOf("INTERNAL", details);
-    return plain(answer[0]);
-  }
-  if (sole !== "") return { [sole]: answer };
-  throw errorOf("INTERNAL", details);
-}
-
-/** A row with its amounts as decimal strings and its times in UTC, as everywhere in this package. */
-function plain(row: unknown): unknown {
-  if (typeof row !== "object" || row === null) throw errorOf("INTERNAL");
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainField(name, value)]));
-}
-
-function plainField(name: string, value: unknown): unknown {
-  // A numeric(14,2) or (4,3) and its double print alike.
-  if (typeof value === "number" && amounts.includes(name)) return value.toFixed(2);
-  if (typeof value === "number" && multipliers.includes(name)) return value.toFixed(3);
-  if (typeof value === "string" && moments.includes(name)) return inUtc(value);
-  return value;
-}
-
-/** RFC 3339 with `Z` and no, three or six decimals of the second, from PostgREST's offset and PostgreSQL's microseconds. */
-function inUtc(text: string): string {
-  const parts = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)$/.exec(text);
-  if (parts === null) return text;
-  const [, day = "", time = "", fraction = "", zone = ""] = parts;
-  const offset = /^[+-]\d\d$/.test(zone) ? `${zone}:00` : zone;
-  const moment = new Date(`${day}T${time}${offset}`);
-  if (Number.isNaN(moment.getTime())) return text;
-  const seconds = moment.toISOString().slice(0, 19);
-  const digits = fraction === "" ? "" : `.${fraction.padEnd(fraction.length > 3 ? 6 : 3, "0")}`;
-  return `${seconds}${digits}Z`;
 }

@@ -1,13 +1,14 @@
 // One request to the edge: the token, the key, the time allowed, the retries that are safe, and the answer or its error.
 
+import { parseAnswer } from "./answers.js";
 import { type Call, cancellationOf } from "./call.js";
 import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
 import { headerOf } from "./keys.js";
-import { Patience } from "./patience.js";
+import { Patience, checkedWait, isDelay } from "./patience.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
-import { asMpsError, isOne, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
+import { asMpsError, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
 
 /** How the client reaches the edge. */
 export interface MpsClientOptions {
@@ -36,7 +37,7 @@ export interface MpsClientOptions {
 export interface CallOptions {
   /** Ends the call; it then throws the signal's reason. The outcome of a charge is then unknown. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds one attempt may take. */
+  /** Milliseconds one attempt may take, and each wait for the storage. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -51,8 +52,6 @@ export interface Sending {
 const RETRIES_MAX = 3;
 const TIMEOUT_MS = 15_000;
 const RETRY_DELAY_MS = 250;
-/** The longest that a timer can wait. */
-const DELAY_MS_MAX = 2 ** 31 - 1;
 
 export class Transport {
   readonly #options: MpsClientOptions;
@@ -62,12 +61,18 @@ export class Transport {
     this.#options = checkedOptions(options);
   }
 
+  /** How long each wait of a call may take. Throws MALFORMED_ARGUMENT with the `field` that is not as documented. */
+  waitOf(options: CallOptions): { readonly signal: AbortSignal | undefined; readonly timeoutMs: number } {
+    const { signal, timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS } = checkedWait(options);
+    return { signal, timeoutMs };
+  }
+
   /**
    * The answer's body. Retries only what is safe: reads and keyed calls, when the outcome is unknown. After an attempt of unknown outcome
    * a refusal of a keyed call is final only once its key is cancelled: until then that attempt may still overtake it.
    */
   async send<T>(call: Call, options: CallOptions, sending: Sending = { mayBeDone: false }): Promise<T> {
-    const { signal, timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS } = checkedCallOptions(options);
+    const { signal, timeoutMs } = this.waitOf(options);
     const retriesMax = Math.min(this.#options.retriesMax ?? RETRIES_MAX, RETRIES_MAX);
     const isSafe = call.isRead || call.idempotencyKey !== undefined;
     for (let retries = 0; ; retries += 1) {
@@ -134,9 +139,7 @@ export class Transport {
       if (isProblem(answer) && error.retry !== "same_key") sending.mayBeDone = wasSent;
       throw error;
     }
-    // A body that was cut short: the request may have done its work.
-    if (answer === undefined) throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call) });
-    return answer as T;
+    return answerOf<T>(call, response, answer);
   }
 
   async #exchange(call: Call, headers: Record<string, string>, patience: Patience): Promise<Response> {
@@ -154,7 +157,7 @@ export class Transport {
     const { onServerTime } = this.#options;
     if (onServerTime === undefined) return;
     const tell = (): unknown => {
-      const reading = clockReading(response.headers.get("Date"), sentAt, receivedAt);
+      const reading = clockReading(response.headers, sentAt, receivedAt);
       return reading === undefined ? undefined : onServerTime(reading);
     };
     void asMpsError("INTERNAL", tell).catch(() => undefined);
@@ -174,13 +177,6 @@ function checkedOptions(options: MpsClientOptions): MpsClientOptions {
   return given;
 }
 
-function checkedCallOptions(options: CallOptions): CallOptions {
-  const given = plainCopy(options, "options");
-  check("timeoutMs", isDelay(given.timeoutMs));
-  check("signal", given.signal === undefined || isOne(given.signal, globalThis.AbortSignal));
-  return given;
-}
-
 function check(field: string, isRight: boolean): void {
   if (!isRight) throw malformed(field);
 }
@@ -188,10 +184,6 @@ function check(field: string, isRight: boolean): void {
 /** Without a scheme it would be a page's own folder. */
 function isBaseUrl(value: unknown): boolean {
   return typeof value === "string" && /^(https?:\/\/[^/]|\/(?!\/))/i.test(value);
-}
-
-function isDelay(value: unknown): boolean {
-  return value === undefined || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX);
 }
 
 function headersOf(call: Call, token: unknown): Record<string, string> {
@@ -203,6 +195,15 @@ function headersOf(call: Call, token: unknown): Record<string, string> {
     ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
     ...(call.idempotencyKey === undefined ? {} : { "Idempotency-Key": headerOf(call.idempotencyKey) }),
   };
+}
+
+/** What is of another type is nobody's answer, a body that was cut short too: the request may have done its work. */
+function answerOf<T>(call: Call, response: Response, answer: unknown): T {
+  try {
+    return parseAnswer(call.answer, answer) as T;
+  } catch (cause) {
+    throw new Unavailable("UNAVAILABLE", { ...requestIdOf(response), ...keyOf(call), cause });
+  }
 }
 
 /** The error of an RFC 9457 document, or of the bare status when a proxy in between answered. */

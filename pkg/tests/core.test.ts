@@ -42,6 +42,19 @@ test("a start that failed can be tried anew", () => {
   assert.equal(printed, "Refused MALFORMED_ARGUMENT\n7.50");
 });
 
+test("without WebAssembly every entry can be imported, and init() says what is missing", () => {
+  const printed = inFreshNode(`
+    delete globalThis.WebAssembly;
+    for (const entry of ["@mps/sdk", "@mps/sdk/inline"]) {
+      const { init, quote, MpsError } = await import(entry);
+      const error = await init().catch((thrown) => thrown);
+      console.log(error instanceof MpsError, error.code, error.params.what, error.message.includes("WebAssembly"));
+      try { quote({ cardType: "standard", rawAmount: "1" }); } catch (thrown) { console.log(thrown instanceof MpsError, thrown.params.what); }
+    }
+    for (const entry of ["@mps/sdk/scanner", "@mps/sdk/client", "@mps/sdk/supabase"]) await import(entry);`);
+  assert.equal(printed, "true NOT_CONFIGURED WebAssembly true\ntrue init\ntrue NOT_CONFIGURED WebAssembly true\ntrue init");
+});
+
 test("a standard card pays with the better of its level and the corporate cards", () => {
   const corporateDiscounts = [
     { cardNo: "COR00000002", discount: "0.9" },

@@ -72,18 +72,18 @@ test("a code of a revoked phone is refused at the till as any dead code is, and 
 test("every answer that tells the server's time is reported with its uncertainty, refusals too", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1_795_385_178_000 });
   const readings: ClockReading[] = [];
-  const dated = (date: string): Response => Response.json({ changed: true }, { headers: { Date: date } });
+  const dated = (date: string): Response => Response.json([], { headers: { Date: date } });
   const refused = problem("DEVICE_NOT_FOUND", 404);
   refused.headers.set("Date", "Mon, 23 Nov 2026 00:06:18 GMT");
-  const answers = [dated("Sun, 22 Nov 2026 22:07:18 GMT"), dated("yesterday"), Response.json({}), refused];
+  const answers = [dated("Sun, 22 Nov 2026 22:07:18 GMT"), dated("yesterday"), Response.json([]), refused];
   const mps = client(answers, [], { onServerTime: (reading) => readings.push(reading) });
   await mps.cards();
   await mps.cards();
   await mps.cards();
   await assert.rejects(mps.cards());
   assert.deepEqual(readings, [
-    { skewMs: 60_500, uncertaintyMs: 500 },
-    { skewMs: 7_200_500, uncertaintyMs: 500 },
+    { skewMs: 60_500, uncertaintyMs: 500, measuredAt: 1_795_385_178_000 },
+    { skewMs: 7_200_500, uncertaintyMs: 500, measuredAt: 1_795_385_178_000 },
   ]);
 });
 
@@ -95,7 +95,7 @@ test("an answer that took long says less", async (t) => {
     return Promise.resolve(Response.json([], { headers: { Date: "Sun, 22 Nov 2026 22:06:20 GMT" } }));
   };
   await client([], [], { fetch, onServerTime: (reading) => readings.push(reading) }).cards();
-  assert.deepEqual(readings, [{ skewMs: 500, uncertaintyMs: 2500 }]);
+  assert.deepEqual(readings, [{ skewMs: 500, uncertaintyMs: 2500, measuredAt: 1_795_385_182_000 }]);
 });
 
 test("a clock that was set back between question and answer measures nothing", async (t) => {
@@ -111,13 +111,26 @@ test("a clock that was set back between question and answer measures nothing", a
 
 test("the readings of a client correct the wallets of the same storage", async (t) => {
   const serverNow = 1_795_385_178_000;
-  t.mock.timers.enable({ apis: ["Date"], now: serverNow - 3_600_000 });
+  t.mock.timers.enable({ apis: ["Date"], now: serverNow - 3_603_000 });
   const storage: KeyValueStorage = memoryStorage();
   const kept: Promise<void>[] = [];
-  const answer = Response.json([], { headers: { Date: new Date(serverNow).toUTCString() } });
-  const mps = client([answer], [], { onServerTime: (reading) => kept.push(keepClock(storage, reading)) });
+  const answer = (seconds: number): Response => Response.json([], { headers: { Date: new Date(serverNow + seconds * 1000).toUTCString() } });
+  const mps = client([answer(-3), answer(0)], [], { onServerTime: (reading) => kept.push(keepClock(storage, reading)) });
+  await mps.cards();
+  await Promise.all(kept);
+  t.mock.timers.setTime(serverNow - 3_600_000);
   await mps.cards();
   await Promise.all(kept);
   const wallet = await OfflineWallet.keep(storage, { card_id: CARD, ...ENROLLED });
   assert.equal((await wallet.code()).code, "714242424242537077061906", "the code of the server's step");
+});
+
+test("an answer that lay in a cache tells no time", async (t) => {
+  const now = 1_795_385_178_000;
+  t.mock.timers.enable({ apis: ["Date"], now });
+  const readings: ClockReading[] = [];
+  const aged = (age: string): Response => Response.json([], { headers: { Date: new Date(now - 7_200_000).toUTCString(), Age: age } });
+  const mps = client([aged("7200"), aged("1"), aged("old"), aged("0")], [], { onServerTime: (reading) => readings.push(reading) });
+  for (let time = 0; time < 4; time += 1) await mps.cards();
+  assert.deepEqual(readings.map(({ skewMs }) => skewMs), [-7_199_500], "the last one came right from the server");
 });

@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 
 import { memoryStorage } from "@mps/sdk/client";
 
+import { charged } from "./sample_answers.ts";
+
 const folder = new URL("../examples/", import.meta.url);
 
 /** An example has no types: it is what a reader copies. */
@@ -40,7 +42,7 @@ test("quote.js prints a price, points and the way to the next level", () => {
 test("till.js charges once over a bad line, a reload and a code that expired, and says why it does not", async () => {
   const { openTill } = await load<{ openTill: (...args: readonly unknown[]) => Till }>("till.js");
   const sent: { readonly key: unknown; readonly code: unknown }[] = [];
-  const paid = { tx_no: "PAY0000000001", final_amount: "284.05" };
+  const paid = charged({ tx_no: "PAY0000000001", final_amount: "284.05" });
   const refusal = (code: string, status: number) => ({ code, status, retry: "after_fix", params: {} });
   const answers: readonly (object | null)[] = [
     ...[null, null, null, null, paid, paid],
@@ -91,7 +93,7 @@ test("supabase.js sends a payment again with its key until there is an answer", 
   const rpc = (_: string, args: Record<string, unknown>): Promise<object> => {
     keys.push(args["p_idempotency_key"]);
     if (keys.length === 1) return Promise.reject(new TypeError("fetch failed"));
-    return Promise.resolve({ data: [{ tx_no: "PAY0000000001", final_amount: 284.05, replayed: true }], error: null, status: 200 });
+    return Promise.resolve({ data: [charged({ tx_no: "PAY0000000001", final_amount: 284.05 })], error: null, status: 200 });
   };
   const order = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
   assert.deepEqual(await pay({ rpc }, order), { tx_no: "PAY0000000001", final_amount: "284.05", replayed: true });

@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { type KeyValueStorage, MpsClient, MpsError, errorCatalogue } from "@mps/sdk/client";
 import { mpsRpc } from "@mps/sdk/supabase";
 
+import { charged } from "./sample_answers.ts";
+
 const cases = 5_000;
 const order = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
 
@@ -78,7 +80,7 @@ test(`${cases} answers of supabase-js of any kind are answers or MpsErrors`, asy
   let refusals = 0;
   for (let round = 0; round < cases; round += 1) {
     const error = random() < 0.5 ? null : anything(2);
-    const answer = random() < 0.95 ? { data: anything(4), error, status: pick([0, 200, 400, 401, 500]) } : anything(1);
+    const answer = random() < 0.95 ? { data: random() < 0.2 ? [charged()] : anything(4), error, status: pick([0, 200, 400, 401, 500]) } : anything(1);
     const rpc = mpsRpc({ rpc: () => Promise.resolve(answer as never) });
     const name = pick(["charge", "listCards", "bindCard", "freezeCard", "getMe"] as const);
     await rpc.call(name, order as never, { idempotencyKey: "k" }).catch((thrown: unknown) => {
@@ -97,7 +99,7 @@ test("whatever a storage holds, an intent goes with a key that is one, or not at
     const fetch = (_: unknown, init?: RequestInit): Promise<Response> => {
       sent += 1;
       assert.match(new Headers(init?.headers).get("Idempotency-Key") ?? "", /^[!-~][ -~]{0,254}$/);
-      return Promise.resolve(Response.json({}));
+      return Promise.resolve(Response.json(charged()));
     };
     const client = new MpsClient({ baseUrl: "http://127.0.0.1:9", accessToken: () => "t", retriesMax: 0, fetch, storage });
     await client.charge(order, { intent: "order-1" }).catch((error: unknown) => hold(error, JSON.stringify(kept)));

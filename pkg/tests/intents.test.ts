@@ -18,6 +18,7 @@ import {
 
 import { withNavigator, withoutLocks } from "./locks.ts";
 import { pageStorage } from "./page_storage.ts";
+import { charged, sampleAnswerTo } from "./sample_answers.ts";
 
 const request = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
 const problem = (code: string, status: number, retry: string): Response =>
@@ -55,10 +56,10 @@ for (const [place, storage] of places) {
     const keys: (string | null)[] = [];
     const intent = `order-${place}`;
     await assert.rejects(client(storage(), [], keys).charge(request, { intent }), { code: "UNAVAILABLE" });
-    const paid = await client(storage(), [Response.json({ tx_no: "PAY0000000001" })], keys).charge(request, { intent });
+    const paid = await client(storage(), [Response.json(charged({ tx_no: "PAY0000000001" }))], keys).charge(request, { intent });
     assert.equal(paid.tx_no, "PAY0000000001");
     // Paid already: asked once more, the server answers the first payment.
-    await client(storage(), [Response.json({ tx_no: "PAY0000000001" })], keys).charge(request, { intent });
+    await client(storage(), [Response.json(charged({ tx_no: "PAY0000000001" }))], keys).charge(request, { intent });
     assert.equal(keys.length, 3);
     assert.equal(new Set(keys).size, 1);
     assert.ok(keys[0] !== null && keys[0] !== undefined && keys[0].length === 36);
@@ -95,7 +96,7 @@ test("IndexedDB that the browser closed is opened anew, and one that another tab
 /** Two tabs ask for the same at once. */
 async function askTwice(first: KeyValueStorage, second: KeyValueStorage): Promise<number> {
   const keys: (string | null)[] = [];
-  const send = (storage: KeyValueStorage) => client(storage, [Response.json({})], keys).charge(request, { intent: "order-at-once" });
+  const send = (storage: KeyValueStorage) => client(storage, [Response.json(charged())], keys).charge(request, { intent: "order-at-once" });
   await Promise.all([send(first), send(second)]);
   assert.equal(keys.length, 2);
   return new Set(keys).size;
@@ -156,7 +157,7 @@ test("an intent is not lent to another request", async () => {
   const keys: (string | null)[] = [];
   await assert.rejects(client(storage, [], keys).charge(request, { intent: "order-1" }));
   const other = { ...request, raw_amount: "1.00" };
-  const refused = client(storage, [Response.json({})], keys).charge(other, { intent: "order-1" });
+  const refused = client(storage, [Response.json(charged())], keys).charge(other, { intent: "order-1" });
   await assert.rejects(refused, { code: "IDEMPOTENCY_KEY_REUSED", idempotencyKey: keys[0] });
   assert.equal(keys.length, 1, "nothing was sent");
 });
@@ -181,7 +182,8 @@ class Books {
     const known = this.done.get(key);
     if (known !== undefined && known !== body) return Promise.resolve(problem("IDEMPOTENCY_KEY_REUSED", 422, "never"));
     this.done.set(key, body);
-    return instead === "lost" ? Promise.reject(new TypeError("offline")) : Promise.resolve(Response.json({ replayed: known !== undefined }));
+    const answer = sampleAnswerTo("POST", new URL(String(url)).pathname, { replayed: known !== undefined });
+    return instead === "lost" ? Promise.reject(new TypeError("offline")) : Promise.resolve(Response.json(answer));
   };
 
   #cancel({ idempotency_key: key }: { idempotency_key: string }): Response {
@@ -323,7 +325,7 @@ test("whoever is refused while another tab sends the same intent does not say so
 test("a forgotten intent is a new one", async () => {
   const storage = memoryStorage();
   const keys: (string | null)[] = [];
-  const shop = client(storage, [Response.json({}), Response.json({})], keys);
+  const shop = client(storage, [Response.json(charged()), Response.json(charged())], keys);
   await shop.charge(request, { intent: "order-3" });
   await shop.forgetIntent("order-3");
   await shop.call("charge", request, { intent: "order-3" });
@@ -336,7 +338,7 @@ test("what is kept and is no intent is replaced", async () => {
     await storage.set("mps.intent.order-4", text);
     assert.equal(await client(storage, [], []).keptIntent("order-4"), undefined, text);
     const keys: (string | null)[] = [];
-    await client(storage, [Response.json({})], keys).charge(request, { intent: "order-4" });
+    await client(storage, [Response.json(charged())], keys).charge(request, { intent: "order-4" });
     assert.ok(keys.length === 1 && keys[0] !== "k", text);
   }
 });
@@ -345,7 +347,7 @@ test("a key that cannot be kept is not sent", async () => {
   const full = new DOMException("full", "QuotaExceededError");
   const storage = { ...memoryStorage(), set: () => Promise.reject(full), update: () => Promise.reject(full) };
   const keys: (string | null)[] = [];
-  const refused = client(storage, [Response.json({})], keys).charge(request, { intent: "order-5" });
+  const refused = client(storage, [Response.json(charged())], keys).charge(request, { intent: "order-5" });
   await assert.rejects(refused, { name: "Unavailable", code: "UNAVAILABLE", cause: full });
   assert.deepEqual(keys, []);
 });
@@ -353,7 +355,7 @@ test("a key that cannot be kept is not sent", async () => {
 test("a storage whose update does not even ask has kept nothing, and nothing is sent", async () => {
   const storage = { ...memoryStorage(), update: () => Promise.resolve() };
   const keys: (string | null)[] = [];
-  const refused = client(storage, [Response.json({})], keys).charge(request, { intent: "order-7" });
+  const refused = client(storage, [Response.json(charged())], keys).charge(request, { intent: "order-7" });
   await assert.rejects(refused, { name: "Unavailable", code: "UNAVAILABLE" });
   assert.deepEqual(keys, []);
 });

@@ -183,6 +183,8 @@ test("a clock that is wrong by hours works once the server's time is known, over
     assert.ok(!server(enrolment)(lost.code, NOON), "uncorrected it fails");
     t.mock.timers.enable({ apis: ["Date"], now: phoneNow });
     await keepClock(storage, { skewMs: -wrongMs + 300, uncertaintyMs: 700 });
+    t.mock.timers.setTime(phoneNow + 5000);
+    await keepClock(storage, { skewMs: -wrongMs + 300, uncertaintyMs: 700 });
     t.mock.timers.reset();
     const reopened = await OfflineWallet.open(storage, enrolment.card_id);
     assert.ok(reopened !== undefined);
@@ -197,6 +199,7 @@ test("a reading within its own uncertainty changes nothing, a better one does, a
   t.mock.timers.enable({ apis: ["Date"], now: NOON });
   await keepClock(storage, { skewMs: 600, uncertaintyMs: 700 });
   assert.equal(await storage.get("mps.clock"), null);
+  await keepClock(storage, { skewMs: 90_000, uncertaintyMs: 700, measuredAt: NOON - 5000 });
   await keepClock(storage, { skewMs: 90_000, uncertaintyMs: 700 });
   await keepClock(storage, { skewMs: 90_600, uncertaintyMs: 700 });
   assert.deepEqual(JSON.parse((await storage.get("mps.clock")) ?? ""), { skewMs: 90_000, measuredAt: NOON });
@@ -216,6 +219,7 @@ test("a wrong clock that answers keep confirming is forgotten when it is set bac
   const storage = memoryStorage();
   const HOUR = 3_600_000;
   t.mock.timers.enable({ apis: ["Date"], now: NOON });
+  await keepClock(storage, { skewMs: 2 * HOUR, uncertaintyMs: 700, measuredAt: NOON - 5000 });
   await keepClock(storage, { skewMs: 2 * HOUR, uncertaintyMs: 700 });
   t.mock.timers.setTime(NOON + 3 * HOUR);
   await keepClock(storage, { skewMs: 2 * HOUR + 300, uncertaintyMs: 700 });
@@ -227,8 +231,32 @@ test("a wrong clock that answers keep confirming is forgotten when it is set bac
   assert.equal((await wallet.code(NOON + HOUR)).step, STEP + 120, "two hours less on the clock than when it was last seen");
 });
 
+test("a jump of the clock wants a second opinion, and the same stale answer again is none", async (t) => {
+  const HOUR = 3_600_000;
+  t.mock.timers.enable({ apis: ["Date"], now: NOON });
+  /** A phone after these readings; each is the seconds after noon, and the server's clock as the answer has it. */
+  const stepAfter = async (readings: readonly (readonly [second: number, serverMs: number])[]): Promise<number> => {
+    const storage = memoryStorage();
+    for (const [second, serverMs] of readings) {
+      t.mock.timers.setTime(NOON + second * 1000);
+      await keepClock(storage, { skewMs: serverMs - (NOON + second * 1000), uncertaintyMs: 700 });
+    }
+    return (await (await freshWallet(storage)).code(NOON)).step;
+  };
+  const [truth, stale] = [(second: number) => NOON + second * 1000, NOON - 2 * HOUR];
+  assert.equal(await stepAfter([[0, stale]]), STEP, "one answer of a cache without Age");
+  for (const seconds of [[0, 1, 2, 3, 4, 5, 6, 7], [0, 3, 6], [0, 0.5, 1, 1.5, 2], [0, 60, 3600]]) {
+    assert.equal(await stepAfter(seconds.map((second) => [second, stale])), STEP, `the same answer ${seconds.join()} s after noon`);
+  }
+  assert.equal(await stepAfter([[0, stale], [5, truth(5)], [10, stale + 10_000]]), STEP, "a right answer in between");
+  const ahead = (second: number): number => truth(second) + 2 * HOUR;
+  assert.equal(await stepAfter([[0, ahead(0)], [5, ahead(5)]]), STEP + 240, "a clock that is really wrong");
+  assert.equal(await stepAfter([[0, ahead(0)], [1, ahead(1)], [2, ahead(2)], [3, ahead(3)]]), STEP + 240, "answers in close order");
+  assert.equal(await stepAfter([[0, truth(0) + 29_000]]), STEP + 1, "what a till forgives is no jump");
+});
+
 test("a kept clock that is none counts as nothing known", async () => {
-  for (const text of ["{", "null", "7", '{"skewMs":"1","measuredAt":0}', '{"skewMs":1e999,"measuredAt":0}', '{"skewMs":60000}']) {
+  for (const text of ["{", "null", "7", '{"skewMs":"1","measuredAt":0}', '{"skewMs":1e999,"measuredAt":0}', '{"skewMs":60000}', '{"skewMs":0,"measuredAt":0,"jump":{"skewMs":60000}}']) {
     const storage = memoryStorage();
     await storage.set("mps.clock", text);
     assert.equal((await (await freshWallet(storage)).code(NOON)).step, STEP, text);

@@ -6,6 +6,8 @@ import { test } from "node:test";
 
 import { type KeyValueStorage, MpsClient, MpsError, Unavailable, memoryStorage } from "@mps/sdk/client";
 
+import { charged } from "./sample_answers.ts";
+
 const request = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "210.00" };
 const price = 210;
 
@@ -108,7 +110,7 @@ class World {
     if (!replayed && this.balance < price) return problem("INSUFFICIENT_BALANCE", 402);
     if (!replayed) this.balance -= price;
     this.paid.add(key);
-    return Response.json({ tx_no: "PAY0000000001", replayed });
+    return Response.json(charged({ tx_no: "PAY0000000001", replayed }));
   }
 
   #cancel({ idempotency_key: key }: { idempotency_key: string }): Response {

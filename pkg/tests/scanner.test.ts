@@ -290,3 +290,58 @@ test("an old WebView's signal ends a scan: without throwIfAborted, with and with
   await new Promise((resolve) => setImmediate(resolve));
   assert.ok(isLetGo(), "a camera that is allowed afterwards is let go");
 });
+
+test("a detector that hangs is left after its time: the module reads, from then on at once", async (t) => {
+  const never = () => new Promise<never>(() => undefined);
+  class Deaf {
+    static readonly getSupportedFormats = () => Promise.resolve(["qr_code", "code_128"]);
+    readonly detect = never;
+  }
+  const platforms = [{ BarcodeDetector: Deaf }, { BarcodeDetector: class extends Deaf { static override readonly getSupportedFormats = never; } }];
+  for (const platform of platforms) {
+    const scanner = await opened();
+    await having({ ...platform, ...fetching, ImageData: class {} }, async () => {
+      t.mock.timers.enable({ apis: ["setTimeout"] });
+      const reading = scanner.readFrame(frameOf([payment]));
+      t.mock.timers.tick(3000);
+      t.mock.timers.reset();
+      assert.equal((await reading)?.text, CODE);
+      assert.equal((await scanner.readFrame(frameOf([payment])))?.text, CODE, "without a clock to wait for");
+    });
+  }
+});
+
+test("a module that hangs ends a look with the signal or with its time, and is fetched anew", async () => {
+  const scanner = await opened();
+  let hangs = true;
+  const fetch = (): Promise<Response> => (hangs ? new Promise<never>(() => undefined) : fetching.fetch());
+  await having({ fetch }, async () => {
+    const ended = new AbortController();
+    const reading = scanner.readFrame(frameOf([payment]), { signal: ended.signal });
+    setImmediate(() => ended.abort(new Error("enough")));
+    await assert.rejects(reading, /enough/);
+    await assert.rejects(scanner.readFrame(frameOf([payment]), { timeoutMs: 1 }), { name: "Unavailable", code: "UNAVAILABLE" });
+    hangs = false;
+    assert.equal((await scanner.readFrame(frameOf([payment])))?.text, CODE);
+  });
+});
+
+test("a camera that is allowed and shows nothing is let go after its time", async () => {
+  const { video, globals, isLetGo } = page(() => new Promise(() => undefined));
+  const scanner = await opened();
+  await having({ ...globals, ...detecting(() => [qr(CODE)]) }, async () => {
+    await assert.rejects(scanner.scanCamera(video, { timeoutMs: 1 }), (error) => error instanceof scanner.CameraError && error.reason === "busy");
+  });
+  assert.ok(isLetGo());
+});
+
+test("a page without WebAssembly is told so, where its platform has no detector of its own", async () => {
+  const scanner = await opened();
+  await having({ WebAssembly: undefined }, async () => {
+    await assert.rejects(scanner.readFrame(frameOf([payment])), { name: "Unexpected", code: "NOT_CONFIGURED", params: { what: "WebAssembly" } });
+    await having({ ...detecting(() => [qr(CODE)]), ImageData: class {} }, async () => {
+      const other = await opened();
+      assert.equal((await other.readFrame(frameOf([payment])))?.text, CODE);
+    });
+  });
+});

@@ -2,10 +2,24 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { test as once } from "node:test";
 
 import { type MpsRpc, MpsError, type RpcCall, Unavailable, mpsRpc } from "@mps/sdk/supabase";
-import { createClient } from "@supabase/supabase-js";
+import { createClient as newest } from "@supabase/supabase-js";
+import { createClient as oldest } from "supabase-js-oldest";
+
+/** The ends of what is supported; each test is run with both. */
+const versions = { "2.45": oldest, newest } as const;
+let createClient: typeof newest;
+
+function test(name: string, work: () => void | Promise<void>): void {
+  for (const [version, client] of Object.entries(versions)) {
+    once(`supabase-js ${version}: ${name}`, () => {
+      createClient = client as typeof newest;
+      return work();
+    });
+  }
+}
 
 interface Sent {
   readonly path: string;
@@ -98,11 +112,35 @@ test("moments are in UTC with no, three or six decimals", async () => {
   }
 });
 
-test("a reply of another shape is nobody's answer", async () => {
-  for (const body of ["[]", "true", JSON.stringify([row, row])]) {
-    await assert.rejects(answering(200, body).call("charge", charge), { name: "Unexpected", code: "INTERNAL" });
+test("an answer of another shape leaves the outcome unknown, and the key with the error", async () => {
+  const without = { ...row, final_amount: undefined };
+  const wrong = [null, {}, [], true, [null], [[]], [row, row], [{}], [without], [{ ...row, replayed: 1 }], [{ ...row, tx_no: null }]];
+  for (const answer of [...wrong, [{ ...row, final_amount: "284.055" }], [{ ...row, final_amount: "1e3" }], [{ ...row, created_at: "now" }]]) {
+    const call = answering(200, JSON.stringify(answer)).call("charge", charge, { idempotencyKey: "k-3" });
+    await assert.rejects(call, { name: "Unavailable", code: "UNAVAILABLE", idempotencyKey: "k-3" }, JSON.stringify(answer));
   }
-  await assert.rejects(answering(200, "{}").call("listCards", {}), { name: "Unexpected" });
+  for (const body of ["", "{", JSON.stringify([row]).slice(0, 40)]) {
+    const call = answering(200, body).call("charge", charge, { idempotencyKey: "k-3" });
+    await assert.rejects(call, { name: "Unavailable", code: "UNAVAILABLE", idempotencyKey: "k-3" }, `half an answer: ${body}`);
+  }
+  for (const body of ["{}", "null", "[null]", "[{}]"]) {
+    await assert.rejects(answering(200, body).call("listCards", {}), { name: "Unavailable", code: "UNAVAILABLE" }, body);
+  }
+  for (const body of ["null", "1", "{}", "[]"]) {
+    const { card_id } = row;
+    await assert.rejects(answering(200, body).call("freezeCard", { card_id }), { name: "Unavailable", code: "UNAVAILABLE" }, body);
+  }
+});
+
+test("amounts are decimal strings, whether a number or a text with more or fewer zeros said them", async () => {
+  for (const given of [955.37, "955.37", "955.3700", "955.370000"]) {
+    const answer = await answering(200, JSON.stringify([{ ...row, final_amount: given, raw_amount: "3000" }])).call("charge", charge);
+    assert.deepEqual([answer.final_amount, answer.raw_amount], ["955.37", "3000.00"], String(given));
+  }
+  for (const given of [0.95, "0.95", "0.9500"]) {
+    const answer = await answering(200, JSON.stringify([{ ...row, discount: given }])).call("charge", charge);
+    assert.equal(answer.discount, "0.950", String(given));
+  }
 });
 
 test("a wrong binding password is refused, as by the edge", async () => {
@@ -141,12 +179,39 @@ test("every recorded body has the meaning that the server's own client gives it"
   assert.ok(count >= 85, `${count} recordings`);
 });
 
-test("nobody at the other end leaves the outcome unknown, and the key with the error", async () => {
-  const fetch = (): Promise<Response> => Promise.reject(new TypeError("fetch failed"));
+test("a request without an answer leaves the outcome unknown, whatever it ended of, and the key with the error", async () => {
+  const failed = Object.assign(new TypeError("fetch failed"), { cause: Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }) });
+  const ends = [failed, new DOMException("too late", "TimeoutError"), new DOMException("aborted", "AbortError"), Object.assign(new Error("late"), { code: "23" }), Object.assign(new Error("closed"), { code: "PT402" })];
+  for (const end of ends) {
+    // What a program's own `global.fetch` with a time limit does.
+    const fetch = (): Promise<Response> => Promise.reject(end);
+    const supabase = createClient("http://127.0.0.1:9", "sb_publishable_x", { global: { fetch }, auth: { persistSession: false } });
+    const error: unknown = await mpsRpc(supabase).call("charge", charge, { idempotencyKey: "k-2" }).catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof Unavailable, String(end));
+    assert.deepEqual([error.code, error.retry, error.idempotencyKey], ["UNAVAILABLE", "same_key", "k-2"], String(end));
+  }
+});
+
+test("a body that breaks off leaves the outcome unknown", async () => {
+  const body = (): ReadableStream => new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(new TextEncoder().encode('[{"tx_id":'));
+      controller.error(new TypeError("terminated"));
+    },
+  });
+  const fetch = (): Promise<Response> => Promise.resolve(new Response(body(), { status: 200 }));
   const supabase = createClient("http://127.0.0.1:9", "sb_publishable_x", { global: { fetch }, auth: { persistSession: false } });
-  const error: unknown = await mpsRpc(supabase).call("charge", charge, { idempotencyKey: "k-2" }).catch((thrown: unknown) => thrown);
-  assert.ok(error instanceof Unavailable);
-  assert.equal(error.idempotencyKey, "k-2");
+  await assert.rejects(mpsRpc(supabase).call("charge", charge, { idempotencyKey: "k-4" }), { name: "Unavailable", idempotencyKey: "k-4" });
+});
+
+once("the two ends of what is supported are what package.json and the README say", () => {
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    readonly peerDependencies: Record<string, string>;
+    readonly devDependencies: Record<string, string>;
+  };
+  assert.equal(manifest.devDependencies["supabase-js-oldest"], "npm:@supabase/supabase-js@2.45.0");
+  assert.equal(manifest.peerDependencies["@supabase/supabase-js"], "^2.45.0");
+  assert.match(readFileSync(new URL("../README.md", import.meta.url), "utf8"), /supabase-js 2\.45/);
 });
 
 test("a signal ends a call with its own reason", async () => {

@@ -2,49 +2,15 @@
 import assert from "node:assert/strict";
 import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import jsqr from "jsqr";
-import { type Browser, type Page, chromium } from "playwright-core";
 import { PNG } from "pngjs";
 
-import { install, root, serve, start } from "./project.ts";
+import { answerOf, withPage } from "./browser.ts";
+import { install, root, start } from "./project.ts";
 import { scanned } from "./projects/frame.js";
 import { wanted } from "./projects/probe.js";
-
-const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
-
-let browser: Browser;
-
-before(async () => {
-  const executablePath = process.env["MPS_CHROMIUM"];
-  if (executablePath === undefined) throw new Error("MPS_CHROMIUM is not set: run `cargo xtask test --only packaging`");
-  browser = await chromium.launch({ executablePath, args: flags });
-});
-
-after(() => browser.close());
-
-/** Opens a folder's page and hands it over; nothing on it may fail. */
-async function withPage<T>(folder: string, untyped: readonly string[], use: (page: Page) => Promise<T>): Promise<T> {
-  const { url, stop } = await serve(folder, untyped);
-  const page = await browser.newPage();
-  const faults: string[] = [];
-  page.on("pageerror", (error) => faults.push(String(error)));
-  try {
-    await page.goto(url);
-    const result = await use(page);
-    assert.deepEqual(faults, []);
-    return result;
-  } finally {
-    await page.close();
-    await stop();
-  }
-}
-
-const answerOf = async (page: Page): Promise<unknown> => {
-  await page.waitForFunction("document.body.textContent.trim() !== ''");
-  return JSON.parse((await page.textContent("body")) ?? "") as unknown;
-};
 
 test("Vite, built for production", async () => {
   const folder = await install("vite");

@@ -40,12 +40,44 @@ export async function install(name: string): Promise<string> {
   const folder = join(aside, name);
   await rm(folder, { recursive: true, force: true });
   await cp(join(here, "projects", name), folder, { recursive: true });
-  for (const shared of ["probe.js", "frame.js"]) await cp(join(here, "projects", shared), join(folder, shared));
+  for (const shared of ["answer.js", "probe.js", "frame.js"]) await cp(join(here, "projects", shared), join(folder, shared));
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: `try-${name}`, private: true, type: "module" }));
   await npm(folder, ["install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", await tarball()]);
   const installed = await readFile(join(folder, "node_modules", "@mps", "sdk", "package.json"), "utf8");
   assert.equal((JSON.parse(installed) as { name: string }).name, "@mps/sdk");
   return folder;
+}
+
+/** The folder of the large bundlers, with them and the package from the tarball in it: installed once, and again when their lock changes. */
+let bundling: Promise<string> | undefined;
+
+async function bundlers(): Promise<string> {
+  const folder = join(aside, "bundlers");
+  const lock = await readFile(join(here, "bundlers", "package-lock.json"), "utf8");
+  const installed = join(folder, "node_modules", ".installed.json");
+  if ((await readFile(installed, "utf8").catch(() => "")) !== lock) {
+    await rm(folder, { recursive: true, force: true });
+    await cp(join(here, "bundlers"), folder, { recursive: true });
+    await npm(folder, ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]);
+    await writeFile(installed, lock);
+  }
+  const sdk = join(folder, "node_modules", "@mps", "sdk");
+  await rm(sdk, { recursive: true, force: true });
+  await mkdir(sdk, { recursive: true });
+  // npm would look at all of their packages again for it.
+  await run("tar", ["-xzf", await tarball(), "--strip-components=1", "-C", sdk]);
+  return folder;
+}
+
+/** A fresh copy of a project that one of the large bundlers builds, and what runs their programs. */
+export async function bundled(name: string): Promise<{ readonly folder: string; readonly tool: (name: string) => string }> {
+  const shared = await (bundling ??= bundlers());
+  const folder = join(shared, name);
+  await rm(folder, { recursive: true, force: true });
+  await cp(join(here, "projects", name), folder, { recursive: true });
+  for (const file of ["answer.js", "probe.js", "frame.js"]) await cp(join(here, "projects", file), join(folder, file));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: `try-${name}`, private: true, type: "module" }));
+  return { folder, tool: (program) => join(shared, "node_modules", ".bin", program) };
 }
 
 /** What a program prints, as JSON. */
@@ -55,7 +87,8 @@ export async function output(folder: string, file: string, args: readonly string
 }
 
 export async function start(folder: string, file: string, args: readonly string[]): Promise<void> {
-  await run(file, args, { cwd: folder, timeout: 120_000 });
+  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
+  await run(file, args, { cwd: folder, timeout: 300_000, env });
 }
 
 const types: Readonly<Record<string, string>> = {

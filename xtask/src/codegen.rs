@@ -82,6 +82,7 @@ fn copies(root: &Path, spec: &Spec) -> Result<Vec<Copy>> {
         Copy { path: "pkg/src/generated/upstream_codes.ts", text: typescript::upstream_codes(spec) },
         Copy { path: "pkg/src/generated/errors.ts", text: typescript::errors(spec) },
         Copy { path: "pkg/src/generated/limits.ts", text: typescript::limits(spec) },
+        Copy { path: "pkg/src/generated/answers.ts", text: routes::answers(&openapi)? },
         Copy { path: "pkg/src/generated/routes.ts", text: routes::typescript(&openapi)? },
         Copy { path: "pkg/src/generated/rpcs.ts", text: routes::rpcs(&openapi, spec)? },
         Copy { path: "supabase/tests/generated_catalogue.test.sql", text: pgtap::catalogue_test(spec)? },

@@ -1,22 +1,24 @@
-// The entry that reads codes, for Node: its module is read from the package's own folder.
+// The entry that reads codes, for edge-light (Next.js and Vercel at the edge): its module comes compiled, where it is asked for so.
 
-import { readFile } from "node:fs/promises";
+import compiled from "./mps_scanner_bg.wasm?module";
 
 import { type ScanOptions, scanWith } from "./camera.js";
 import { type Frame, type Scanned, readWith } from "./frames.js";
+import type { WaitOptions } from "./patience.js";
 
 export { CameraError, type CameraReason, type ScanOptions } from "./camera.js";
 export { MpsError } from "./errors.js";
 export type { Frame, Pixels, Scanned } from "./frames.js";
+export type { WaitOptions } from "./patience.js";
 
-const own = (): Promise<Uint8Array<ArrayBuffer>> => readFile(new URL("./mps_scanner_bg.wasm", import.meta.url));
+const own = (): WebAssembly.Module => compiled;
 
 /**
  * What a picture shows: of several codes the first, a payment code before any other; undefined when it shows no code. Throws
- * MALFORMED_ARGUMENT, UNAVAILABLE when the module does not come.
+ * MALFORMED_ARGUMENT, the signal's reason, UNAVAILABLE when the module does not come, NOT_CONFIGURED where there is no WebAssembly.
  */
-export function readFrame(frame: Frame): Promise<Scanned | undefined> {
-  return readWith(own, frame);
+export function readFrame(frame: Frame, options?: WaitOptions): Promise<Scanned | undefined> {
+  return readWith(own, frame, options);
 }
 
 /**

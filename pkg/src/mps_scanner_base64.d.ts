@@ -1,0 +1,3 @@
+// Written by build.mjs: the module as text.
+
+export declare const base64: string;
