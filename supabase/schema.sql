@@ -1261,6 +1261,7 @@ $$;
 -- Name: FUNCTION claimants_of(p_user_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.claimants_of(p_user_id uuid) IS 'Members of other users who have a phone or e-mail that Supabase Auth confirmed for this one. Auth has each once, so they only claimed it.';
+
 -- Name: clock_finding(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.clock_finding(p_now timestamp with time zone) RETURNS text
@@ -1706,20 +1707,6 @@ CREATE FUNCTION app.draw_terminal_code() RETURNS text
 
 COMMENT ON FUNCTION app.draw_terminal_code() IS 'A random terminal code; two thousand million there are, so a taken one is rare and drawn anew.';
 
--- Name: end_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) RETURNS boolean
-    LANGUAGE plpgsql
-    AS $$
-begin
-  delete from app.card_invitations i where i.card_id = p_card_id and i.member_id = p_member_id;
-  return found;
-end;
-$$;
-
--- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) IS 'Answered or withdrawn; whether there was one. Under the card''s lock.';
 -- Name: earning_violations(); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.earning_violations() RETURNS TABLE(rule text, object text, detail text)
@@ -1747,6 +1734,21 @@ $$;
 -- Name: FUNCTION earning_violations(); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.earning_violations() IS 'Payments earn the whole units of their raw amount, where the card''s type earns and something is paid; refunds take back at most the share that they give back; nothing else earns.';
+
+-- Name: end_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  delete from app.card_invitations i where i.card_id = p_card_id and i.member_id = p_member_id;
+  return found;
+end;
+$$;
+
+-- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) IS 'Answered or withdrawn; whether there was one. Under the card''s lock.';
 
 -- Name: end_member_codes(uuid); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2256,6 +2258,23 @@ $$;
 
 COMMENT ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) IS 'Changes the points of a locked card by no transaction, and the level with them; the record has the id that the request''s key names.';
 
+-- Name: has_default_rows(regclass); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.has_default_rows(p_log regclass) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_has_rows boolean;
+begin
+  execute format('select exists (select from %s)', app.default_table(p_log)) into v_has_rows;
+  return v_has_rows;
+end;
+$$;
+
+-- Name: FUNCTION has_default_rows(p_log regclass); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.has_default_rows(p_log regclass) IS 'Whether a log has rows that no month''s partition was there for.';
+
 -- Name: has_invitation(uuid, uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) RETURNS boolean
@@ -2273,22 +2292,6 @@ $$;
 -- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) IS 'Whether a member was asked to own a card, in time, by one who still may.';
--- Name: has_default_rows(regclass); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.has_default_rows(p_log regclass) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    AS $$
-declare
-  v_has_rows boolean;
-begin
-  execute format('select exists (select from %s)', app.default_table(p_log)) into v_has_rows;
-  return v_has_rows;
-end;
-$$;
-
--- Name: FUNCTION has_default_rows(p_log regclass); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.has_default_rows(p_log regclass) IS 'Whether a log has rows that no month''s partition was there for.';
 
 -- Name: has_jumped(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
 
@@ -2424,19 +2427,6 @@ $$;
 
 COMMENT ON FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) IS 'Asks a member to own a card, anew when they were asked before. Under the card''s lock.';
 
--- Name: is_linked(uuid); Type: FUNCTION; Schema: app; Owner: -
-
-CREATE FUNCTION app.is_linked(p_auth_user_id uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    AS $$
-begin
-  return exists (select from auth.users u where u.id = p_auth_user_id);
-end;
-$$;
-
--- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON FUNCTION app.is_linked(p_auth_user_id uuid) IS 'Whether a member''s link leads to a Supabase Auth user who exists; NULL leads to none.';
 -- Name: is_acknowledged(bigint, text, uuid, text); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) RETURNS boolean
@@ -2473,6 +2463,20 @@ $$;
 -- Name: FUNCTION is_held_for_long(p_table text); Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON FUNCTION app.is_held_for_long(p_table text) IS 'Whether somebody holds a lock on the table for longer than calls do: waiting behind them would keep everybody else waiting too.';
+
+-- Name: is_linked(uuid); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_linked(p_auth_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return exists (select from auth.users u where u.id = p_auth_user_id);
+end;
+$$;
+
+-- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_linked(p_auth_user_id uuid) IS 'Whether a member''s link leads to a Supabase Auth user who exists; NULL leads to none.';
 
 -- Name: is_partition(regclass, text); Type: FUNCTION; Schema: app; Owner: -
 
@@ -5547,9 +5551,6 @@ COMMENT ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type te
 -- Name: accept_card_invitation(uuid); Type: FUNCTION; Schema: public; Owner: -
 
 CREATE FUNCTION public.accept_card_invitation(p_card_id uuid) RETURNS boolean
--- Name: acknowledge_clock(text); Type: FUNCTION; Schema: public; Owner: -
-
-CREATE FUNCTION public.acknowledge_clock(p_reason text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5563,6 +5564,21 @@ begin
   perform app.end_invitation(p_card_id, v_own.id);
   perform app.set_binding(p_card_id, v_own.id, 'owner');
   perform audit.log('member', 'card.bound', 'card', v_card.card_no, jsonb_build_object('member_id', v_own.id, 'role', 'owner'));
+  return true;
+end;
+$$;
+
+-- Name: FUNCTION accept_card_invitation(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
+
+COMMENT ON FUNCTION public.accept_card_invitation(p_card_id uuid) IS 'The caller becomes an owner of the card that they were asked to own (bind_member_to_card), within seven days and while who asked may still ask. Errors: NOT_AUTHENTICATED, INVITATION_NOT_FOUND, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, CARD_TYPE_NOT_SHAREABLE.';
+
+-- Name: acknowledge_clock(text); Type: FUNCTION; Schema: public; Owner: -
+
+CREATE FUNCTION public.acknowledge_clock(p_reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
   v_now timestamptz;
   v_finding text;
   v_cards int;
@@ -5593,9 +5609,6 @@ begin
 end;
 $$;
 
--- Name: FUNCTION accept_card_invitation(p_card_id uuid); Type: COMMENT; Schema: public; Owner: -
-
-COMMENT ON FUNCTION public.accept_card_invitation(p_card_id uuid) IS 'The caller becomes an owner of the card that they were asked to own (bind_member_to_card), within seven days and while who asked may still ask. Errors: NOT_AUTHENTICATED, INVITATION_NOT_FOUND, CARD_NOT_ACTIVE, MEMBER_NOT_ACTIVE, CARD_TYPE_NOT_SHAREABLE.';
 -- Name: FUNCTION acknowledge_clock(p_reason text); Type: COMMENT; Schema: public; Owner: -
 
 COMMENT ON FUNCTION public.acknowledge_clock(p_reason text) IS 'Admin: says that the database''s clock is right now, with a reason for the audit log, after health named it: it is behind what was posted, or jumped. What a wrong clock has reached ahead is set aside: settlements from then are no longer gone by, seals begin again where the last honest one ended, cards'' totals of days to come are today''s. Settling, sealing and purging go on. false: the clock is not in doubt. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
@@ -8664,7 +8677,8 @@ begin
   from (select distinct unnest(p_tx_nos) as tx_no) n
   left join app.transaction_numbers x on x.tx_no = n.tx_no
   left join app.transactions t
-    on t.id = x.tx_id and t.merchant_id = p_merchant_id and t.tx_type in ('payment', 'refund', 'recharge');
+    on t.id = x.tx_id and t.merchant_id = p_merchant_id and t.tx_type in ('payment', 'refund', 'recharge')
+      and not (t.tx_type = 'recharge' and app.is_reversed(t.id));
   if v_unknown is not null then
     perform rules.fail('TX_NOT_FOUND');
   end if;
@@ -10289,6 +10303,7 @@ $$;
 -- Name: FUNCTION hold_if_admin(); Type: COMMENT; Schema: sec; Owner: -
 
 COMMENT ON FUNCTION sec.hold_if_admin() IS 'Whether the caller is an admin, who then stays one until the transaction ends: for calls that others may make too. After the locks.';
+
 -- Name: hold_reference_to_transaction(regclass, name); Type: FUNCTION; Schema: sec; Owner: -
 
 CREATE FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) RETURNS void
@@ -10804,7 +10819,7 @@ COMMENT ON FUNCTION sec.require_user() IS 'The signed-in user, else NOT_AUTHENTI
 CREATE FUNCTION sec.schema_version() RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$ select '20261123110900' $$;
+    AS $$ select '20261128900100' $$;
 
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: sec; Owner: -
 
@@ -11218,6 +11233,19 @@ CREATE TABLE app.level_changes_default (
     created_at timestamp with time zone NOT NULL
 );
 
+-- Name: level_state; Type: TABLE; Schema: app; Owner: -
+
+CREATE TABLE app.level_state (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    is_settled boolean DEFAULT true NOT NULL,
+    readers text[],
+    CONSTRAINT level_state_has_one_row CHECK (is_the_only_row)
+);
+
+-- Name: TABLE level_state; Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON TABLE app.level_state IS 'is_settled: every card has the level of its points. readers: transactions that may still write a level of the table before, noted by the first run after the replacement; NULL before that.';
+
 -- Name: member_notices; Type: TABLE; Schema: app; Owner: -
 
 CREATE TABLE app.member_notices (
@@ -11231,18 +11259,6 @@ CREATE TABLE app.member_notices (
 -- Name: TABLE member_notices; Type: COMMENT; Schema: app; Owner: -
 
 COMMENT ON TABLE app.member_notices IS 'What a member is to be told when they next look (get_user_profile): their phone or e-mail went to who had confirmed it, or was freed for them from who had only claimed it. No personal data.';
--- Name: level_state; Type: TABLE; Schema: app; Owner: -
-
-CREATE TABLE app.level_state (
-    is_the_only_row boolean DEFAULT true NOT NULL,
-    is_settled boolean DEFAULT true NOT NULL,
-    readers text[],
-    CONSTRAINT level_state_has_one_row CHECK (is_the_only_row)
-);
-
--- Name: TABLE level_state; Type: COMMENT; Schema: app; Owner: -
-
-COMMENT ON TABLE app.level_state IS 'is_settled: every card has the level of its points. readers: transactions that may still write a level of the table before, noted by the first run after the replacement; NULL before that.';
 
 -- Name: merchant_cash_days; Type: TABLE; Schema: app; Owner: -
 
@@ -11768,14 +11784,15 @@ ALTER TABLE ONLY app.level_changes
 ALTER TABLE ONLY app.level_changes_default
     ADD CONSTRAINT level_changes_default_pkey PRIMARY KEY (id);
 
--- Name: member_notices member_notices_pkey; Type: CONSTRAINT; Schema: app; Owner: -
-
-ALTER TABLE ONLY app.member_notices
-    ADD CONSTRAINT member_notices_pkey PRIMARY KEY (id);
 -- Name: level_state level_state_pkey; Type: CONSTRAINT; Schema: app; Owner: -
 
 ALTER TABLE ONLY app.level_state
     ADD CONSTRAINT level_state_pkey PRIMARY KEY (is_the_only_row);
+
+-- Name: member_notices member_notices_pkey; Type: CONSTRAINT; Schema: app; Owner: -
+
+ALTER TABLE ONLY app.member_notices
+    ADD CONSTRAINT member_notices_pkey PRIMARY KEY (id);
 
 -- Name: member_profiles member_profiles_auth_user_taken; Type: CONSTRAINT; Schema: app; Owner: -
 
@@ -12913,12 +12930,13 @@ ALTER TABLE app.level_changes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.level_changes_default ENABLE ROW LEVEL SECURITY;
 
--- Name: member_notices; Type: ROW SECURITY; Schema: app; Owner: -
-
-ALTER TABLE app.member_notices ENABLE ROW LEVEL SECURITY;
 -- Name: level_state; Type: ROW SECURITY; Schema: app; Owner: -
 
 ALTER TABLE app.level_state ENABLE ROW LEVEL SECURITY;
+
+-- Name: member_notices; Type: ROW SECURITY; Schema: app; Owner: -
+
+ALTER TABLE app.member_notices ENABLE ROW LEVEL SECURITY;
 
 -- Name: member_profiles; Type: ROW SECURITY; Schema: app; Owner: -
 
@@ -13238,6 +13256,7 @@ REVOKE ALL ON FUNCTION app.claim_idempotency_key(p_scope text, p_key text, p_fin
 -- Name: FUNCTION claimants_of(p_user_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.claimants_of(p_user_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION clock_finding(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.clock_finding(p_now timestamp with time zone) FROM PUBLIC;
@@ -13310,12 +13329,13 @@ REVOKE ALL ON FUNCTION app.differing_rows(p_seal app.seals, p_log text, p_row_id
 
 REVOKE ALL ON FUNCTION app.draw_terminal_code() FROM PUBLIC;
 
--- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 -- Name: FUNCTION earning_violations(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.earning_violations() FROM PUBLIC;
+
+-- Name: FUNCTION end_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.end_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION end_member_codes(p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
@@ -13401,12 +13421,13 @@ REVOKE ALL ON FUNCTION app.follow_recharge_payments(p_order_id uuid) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION app.give_points(p_ledger_id uuid, p_card app.cards, p_delta bigint, p_reason text) FROM PUBLIC;
 
--- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 -- Name: FUNCTION has_default_rows(p_log regclass); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.has_default_rows(p_log regclass) FROM PUBLIC;
+
+-- Name: FUNCTION has_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.has_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION has_jumped(p_from timestamp with time zone, p_to timestamp with time zone); Type: ACL; Schema: app; Owner: -
 
@@ -13436,9 +13457,6 @@ REVOKE ALL ON FUNCTION app.idempotency_violations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.invite_owner(p_card app.cards, p_member_id uuid, p_invited_by uuid) FROM PUBLIC;
 
--- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
-
-REVOKE ALL ON FUNCTION app.is_linked(p_auth_user_id uuid) FROM PUBLIC;
 -- Name: FUNCTION is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text) FROM PUBLIC;
@@ -13446,6 +13464,10 @@ REVOKE ALL ON FUNCTION app.is_acknowledged(p_seal_no bigint, p_table_name text, 
 -- Name: FUNCTION is_held_for_long(p_table text); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.is_held_for_long(p_table text) FROM PUBLIC;
+
+-- Name: FUNCTION is_linked(p_auth_user_id uuid); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_linked(p_auth_user_id uuid) FROM PUBLIC;
 
 -- Name: FUNCTION is_partition(p_log regclass, p_table text); Type: ACL; Schema: app; Owner: -
 
@@ -13498,6 +13520,7 @@ REVOKE ALL ON FUNCTION app.lock_card_for_admin_or_owner(p_card_id uuid, p_own_ro
 -- Name: FUNCTION lock_card_of_invitation(p_card_id uuid, p_member_id uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_card_of_invitation(p_card_id uuid, p_member_id uuid) FROM PUBLIC;
+
 -- Name: FUNCTION lock_levels(); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.lock_levels() FROM PUBLIC;
@@ -13914,6 +13937,7 @@ REVOKE ALL ON FUNCTION audit.log(p_actor_role text, p_action text, p_object_type
 
 REVOKE ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.accept_card_invitation(p_card_id uuid) TO authenticated;
+
 -- Name: FUNCTION acknowledge_clock(p_reason text); Type: ACL; Schema: public; Owner: -
 
 REVOKE ALL ON FUNCTION public.acknowledge_clock(p_reason text) FROM PUBLIC;
@@ -14607,6 +14631,10 @@ REVOKE ALL ON FUNCTION sec.check_provider(p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sec.check_recharge_amount(p_amount numeric) FROM PUBLIC;
 
+-- Name: FUNCTION check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.check_recharge_event(p_provider_event_id text, p_kind text, p_provider_tx_id text, p_amount numeric, p_facts jsonb) FROM PUBLIC;
+
 -- Name: FUNCTION check_recharge_provider(p_provider text); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.check_recharge_provider(p_provider text) FROM PUBLIC;
@@ -14658,6 +14686,7 @@ REVOKE ALL ON FUNCTION sec.hold_existing(p_table regclass) FROM PUBLIC;
 -- Name: FUNCTION hold_if_admin(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_if_admin() FROM PUBLIC;
+
 -- Name: FUNCTION hold_reference_to_transaction(p_table regclass, p_column name); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.hold_reference_to_transaction(p_table regclass, p_column name) FROM PUBLIC;
@@ -14717,6 +14746,10 @@ REVOKE ALL ON FUNCTION sec.refuse_change() FROM PUBLIC;
 -- Name: FUNCTION refuse_change_of_payment(); Type: ACL; Schema: sec; Owner: -
 
 REVOKE ALL ON FUNCTION sec.refuse_change_of_payment() FROM PUBLIC;
+
+-- Name: FUNCTION refuse_change_of_recharge_event(); Type: ACL; Schema: sec; Owner: -
+
+REVOKE ALL ON FUNCTION sec.refuse_change_of_recharge_event() FROM PUBLIC;
 
 -- Name: FUNCTION refuse_change_unless_purged(); Type: ACL; Schema: sec; Owner: -
 

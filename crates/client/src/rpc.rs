@@ -98,7 +98,11 @@ pub use points::{
     UpdatePointsAndLevel,
 };
 pub use recharges::{
-    CashRecharge, CashReversal, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder, CreatedRechargeOrder, GetRechargeOrder, ListRechargeEvents, ListRechargeOrders, MerchantRefundTx, RechargeEvent, RechargeOrder, RechargeOrderToQuery, Refund, ReportRechargeEvent, ReportedRechargeEvent, ResolveRechargeEvent, ResolveRechargeOrder, ResolvedPayment, ReverseCashRecharge, TakeRechargeOrdersToQuery, UserRechargeCard,
+    CashRecharge, CashReversal, CompleteRechargeOrder, CompletedPayment, CreateRechargeOrder,
+    CreatedRechargeOrder, GetRechargeOrder, ListRechargeEvents, ListRechargeOrders, MerchantRefundTx,
+    RechargeEvent, RechargeOrder, RechargeOrderToQuery, Refund, ReportRechargeEvent, ReportedRechargeEvent,
+    ResolveRechargeEvent, ResolveRechargeOrder, ResolvedPayment, ReverseCashRecharge,
+    TakeRechargeOrdersToQuery, UserRechargeCard,
 };
 pub use settlements::{
     GenerateSettlement, GetSettlementDetail, ListSettlements, SettleLateTransactions, Settlement,

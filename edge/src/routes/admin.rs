@@ -2,7 +2,14 @@
 
 use mps_client::CallContext;
 use mps_client::rpc::{
-    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AdjustCardBalance, Adjustment, AdminActivateMember, AdminActivateMerchant, AdminSuspendMember, AdminSuspendMerchant, CloseCard, CreateCorporateCard, CreateMemberProfile, CreateMerchant, CreatePrepaidCard, CreateVoucherCard, GenerateSettlement, GetAllCards, GetAllMembers, GetLatestSeal, GetSettings, GetSystemStatistics, LinkMemberAuthUser, ListRechargeEvents, PointsChange, QueryAuditLog, RemoveAdminUser, ResolveRechargeEvent, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry, SetMembershipLevels, SetSetting, SettleLateTransactions, SystemHealthCheck, UnfreezeCard, UpdateMerchant, UpdatePointsAndLevel, UpdateSettlementStatus, VerifyLedger, VerifySeals,
+    AcknowledgeClock, AcknowledgeSealFinding, AddAdminUser, AdjustCardBalance, Adjustment,
+    AdminActivateMember, AdminActivateMerchant, AdminSuspendMember, AdminSuspendMerchant, CloseCard,
+    CreateCorporateCard, CreateMemberProfile, CreateMerchant, CreatePrepaidCard, CreateVoucherCard,
+    GenerateSettlement, GetAllCards, GetAllMembers, GetLatestSeal, GetSettings, GetSystemStatistics,
+    LinkMemberAuthUser, ListRechargeEvents, PointsChange, QueryAuditLog, RemoveAdminUser,
+    ResolveRechargeEvent, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry,
+    SetMembershipLevels, SetSetting, SettleLateTransactions, SystemHealthCheck, UnfreezeCard, UpdateMerchant,
+    UpdatePointsAndLevel, UpdateSettlementStatus, VerifyLedger, VerifySeals,
 };
 
 use crate::api::{Outcome, Routes, Way, done};

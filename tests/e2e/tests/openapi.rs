@@ -8,23 +8,23 @@ use serde_json::{Map, Value, json};
 
 /// Operations that this walk cannot bring to an answer, and why.
 const NEVER_DONE: &[&str] = &[
-    "unbindIdentity",     // nobody here has an external identity
-    "linkMember",         // the member has a user already
-    "validateCode",       // the walk has no live code of its own
-    "quotePayment",       // neither
-    "charge",             // neither
-    "generateSettlement", // the scene's own covers the period
+    "unbindIdentity",         // nobody here has an external identity
+    "linkMember",             // the member has a user already
+    "validateCode",           // the walk has no live code of its own
+    "quotePayment",           // neither
+    "charge",                 // neither
+    "generateSettlement",     // the scene's own covers the period
     "settleLateTransactions", // and has settled what there is
-    "bindCard",           // a standard card is not shared
-    "acceptInvitation",   // so nobody is asked to own it
-    "declineInvitation",  // neither
-    "reverseCash",        // the transaction of the walk is a payment
-    "unbindCard",         // so nobody is bound to it but its owner
-    "setCardPassword",    // and it takes no password
-    "closeCard",          // there is money on it
-    "deleteMember",       // and so its owner stays
-    "unfreezeCard",       // nobody has frozen it yet
-    "setLevels",          // Supabase Lite does not pass its array on as one
+    "bindCard",               // a standard card is not shared
+    "acceptInvitation",       // so nobody is asked to own it
+    "declineInvitation",      // neither
+    "reverseCash",            // the transaction of the walk is a payment
+    "unbindCard",             // so nobody is bound to it but its owner
+    "setCardPassword",        // and it takes no password
+    "closeCard",              // there is money on it
+    "deleteMember",           // and so its owner stays
+    "unfreezeCard",           // nobody has frozen it yet
+    "setLevels",              // Supabase Lite does not pass its array on as one
 ];
 
 /// What is there for the walk to name.
