@@ -305,7 +305,7 @@ test("whoever is refused while another tab sends the same intent does not say so
   const held: (() => void)[] = [];
   // The other tab's request is on its way while the first one is refused.
   const fetch = async (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
-    if (!String(url).endsWith("/cancel") && held.length < 2) await new Promise<void>((resolve) => void held.push(resolve));
+    if (!(url instanceof Request ? url.url : url.toString()).endsWith("/cancel") && held.length < 2) await new Promise<void>((resolve) => void held.push(resolve));
     return books.fetch(url, init);
   };
   const storage = memoryStorage();

@@ -29,6 +29,10 @@ begin
         jsonb_build_object('scope', v_scope));
     end if;
   end loop;
+  -- Who was dismissed while they waited neither cancels nor is told anything.
+  if v_scopes is distinct from array(select s from sec.scopes_of_caller(p_merchant_code) s) then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
   if v_result_id is null then
     return query select true, null::uuid, null::text, null::text, null::numeric, null::timestamptz;
     return;

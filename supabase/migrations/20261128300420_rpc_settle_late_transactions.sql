@@ -24,6 +24,7 @@ begin
   perform app.check_clock();
   v_merchant := app.lock_settling(p_merchant_id);
   v_now := app.wait_for_postings(p_merchant_id);
+  perform sec.hold_admin();
   select array_agg(t.id), min(t.created_at), max(t.created_at) + interval '1 microsecond', min(n.tx_no) filter (where t.id is null)
   into v_tx_ids, v_start, v_end, v_unknown
   from (select distinct unnest(p_tx_nos) as tx_no) n

@@ -18,6 +18,7 @@ begin
   then
     return false;
   end if;
+  perform sec.hold_admin();
   insert into app.seal_acknowledgements (id, seal_no, table_name, row_id, what, row_hash, reason, acknowledged_by, acknowledged_at)
   values (
     app.uuid_v7(), p_seal_no, p_table_name, p_row_id, p_what, app.finding_hash(p_seal_no, p_table_name, p_row_id), btrim(p_reason),

@@ -44,6 +44,7 @@ begin
   end if;
   v_cards := app.excuse_day_totals(clock_timestamp());
   perform from app.clock_state s for update;
+  perform sec.hold_admin();
   v_now := clock_timestamp();
   update app.clock_state s
   set seen_at = v_now, finding = null, found_at = null,

@@ -90,6 +90,7 @@ begin
   v_levels := app.levels_from_json(p_levels);
   v_points_min := array(select l.points_min from unnest(v_levels) l order by l.level);
   perform app.lock_levels();
+  perform sec.hold_admin();
   delete from app.membership_levels;
   insert into app.membership_levels select l.* from unnest(v_levels) l;
   update app.level_state s set is_settled = false, readers = null;

@@ -2,7 +2,7 @@
 begin;
 set local search_path = public, extensions;
 set local client_min_messages = error;
-select plan(319);
+select plan(317);
 
 select fx.make_member('owner@fixture.example', 10) as owner \gset
 select fx.make_member('other@fixture.example') as other \gset

@@ -30,7 +30,7 @@ pub(crate) fn ensure(repository: &Repository) -> Result<Outcome> {
         );
     };
     // Some packages compile or choose a program when they are installed.
-    let node = process::capture(Command::new("node").arg("-vp").arg("process.arch"))?;
+    let node = process::capture(Command::new("node").args(["-p", "process.version + process.arch"]))?;
     let key = files::hash(repository.root(), &["package.json", "package-lock.json", ".npmrc"], &node)?;
     let folders = folders(repository)?;
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
