@@ -8,6 +8,7 @@ import { params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
 import { codes, type Meaning, phrases } from "./generated/upstream_codes.js";
 import { keyOrFresh } from "./keys.js";
 import { type WaitOptions, checkedWait, waitFor } from "./patience.js";
+import { settleRefusal } from "./settling.js";
 import { throwIfAborted } from "./signals.js";
 import { jsonOf, malformed, plainCopy } from "./thrown.js";
 
@@ -42,7 +43,10 @@ export interface RpcOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds it may take, a token's renewal included; 15000 when left out. */
   readonly timeoutMs?: number | undefined;
-  /** Names a request that moves money for ever; a fresh random one when left out. */
+  /**
+   * Names a request that moves money for ever; a fresh random one when left out. One that is given counts as sent before, so that a refusal
+   * comes with the key cancelled (`keyCancelled`).
+   */
   readonly idempotencyKey?: string | undefined;
 }
 
@@ -65,10 +69,20 @@ export function mpsRpc(supabase: SupabaseLike): MpsRpc {
       const args = argumentsOf(plainCopy(input, "input"), nullables);
       const details: ErrorDetails = isKeyed ? { idempotencyKey: keyOrFresh(given) } : {};
       if (isKeyed) args["p_idempotency_key"] = details.idempotencyKey;
-      const answer = await send(() => supabase.rpc(rpc, args), { signal, timeoutMs }, details);
-      // A wrong password is counted, so the function does not raise on it.
-      if (name === "bindCard" && answer === false) throw errorOf("INVALID_BINDING_PASSWORD");
-      return replyOf(answer, shape, details) as Routes[typeof name]["output"];
+      const ask = async (): Promise<Routes[typeof name]["output"]> => {
+        const answer = await send(() => supabase.rpc(rpc, args), { signal, timeoutMs }, details);
+        // A wrong password is counted, so the function does not raise on it.
+        if (name === "bindCard" && answer === false) throw errorOf("INVALID_BINDING_PASSWORD");
+        return replyOf(answer, shape, details) as Routes[typeof name]["output"];
+      };
+      try {
+        return await ask();
+      } catch (error) {
+        if (given === undefined || !(error instanceof MpsError) || error.retry === "same_key") throw error;
+        const { merchant_code } = input as { merchant_code?: string };
+        const cancellation = { merchant_code, idempotency_key: given };
+        return await settleRefusal(error, () => this.call("cancelRequest", cancellation, { signal, timeoutMs }), ask, signal);
+      }
     },
   };
 }

@@ -6,6 +6,7 @@ import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
 import { headerOf } from "./keys.js";
 import { Patience, checkedWait, isDelay } from "./patience.js";
+import { settleRefusal } from "./settling.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
@@ -89,27 +90,17 @@ export class Transport {
 
   /** The outcome of a call that was refused while an earlier attempt may still be on its way: cancelled, or done after all. */
   async #settle<T>(call: Call, options: CallOptions, timeoutMs: number, refusal: MpsError, sending: Sending): Promise<T> {
-    const told = { ...refusal, cause: refusal.cause } as ErrorDetails;
-    if (refusal.code === "IDEMPOTENCY_KEY_REUSED") throw refusal;
-    // Nobody cancels anything without a session: sign in, then send it again with the same key.
-    if (refusal instanceof Unauthenticated) throw errorOf(refusal.code, { ...told, retry: "same_key" });
-    const unknown = new Unavailable("UNAVAILABLE", { ...keyOf(call), cause: refusal });
-    if (!refusal.keyCancelled) {
-      const cancelled = await this.send<{ readonly cancelled: unknown }>(cancellationOf(call), options).then(
-        (answer) => answer.cancelled,
-        () => undefined,
-      );
-      throwIfAborted(options.signal);
-      if (cancelled === false) {
-        const last = await this.#attempt<T>(call, timeoutMs, options.signal, sending);
-        if (last instanceof MpsError) throw unknown;
-        return last.answer;
-      }
-      if (cancelled !== true) throw unknown;
+    const again = async (): Promise<T> => {
+      const last = await this.#attempt<T>(call, timeoutMs, options.signal, sending);
+      if (last instanceof MpsError) throw last;
+      return last.answer;
+    };
+    try {
+      return await settleRefusal(refusal, () => this.send(cancellationOf(call), options), again, options.signal);
+    } catch (error) {
+      if (error instanceof MpsError && error.keyCancelled) Object.assign(sending, { mayBeDone: false, isCancelled: true });
+      throw error;
     }
-    sending.mayBeDone = false;
-    sending.isCancelled = true;
-    throw refusal.keyCancelled ? refusal : errorOf(refusal.code, { ...told, keyCancelled: true });
   }
 
   /** One attempt: its answer, or why there is none. Throws the signal's reason only. */

@@ -214,6 +214,30 @@ once("the two ends of what is supported are what package.json and the README say
   assert.match(readFileSync(new URL("../README.md", import.meta.url), "utf8"), /supabase-js 2\.45/);
 });
 
+test("a key that is given may have been sent before: its refusal comes with the key cancelled, or is none", async () => {
+  const refusal = JSON.stringify({ code: "PT402", message: "INSUFFICIENT_BALANCE", details: "{}", hint: null });
+  const told = { tx_id: null, tx_no: null, tx_type: null, final_amount: null, created_at: null };
+  const scenes: readonly (readonly [answers: readonly (readonly [number, string])[], end: object])[] = [
+    [[[402, refusal], [200, JSON.stringify([{ ...told, cancelled: true }])]], { code: "INSUFFICIENT_BALANCE", keyCancelled: true }],
+    [[[402, refusal], [402, refusal]], { code: "UNAVAILABLE", keyCancelled: false }],
+    [[[402, refusal], [200, JSON.stringify([{ ...told, cancelled: false }])], [200, JSON.stringify([{ ...row, replayed: true }])]], { tx_no: row.tx_no }],
+  ];
+  for (const [answers, end] of scenes) {
+    const paths: string[] = [];
+    const left = [...answers];
+    const fetch = (input: string | URL | Request): Promise<Response> => {
+      paths.push(new URL(input instanceof Request ? input.url : input).pathname.split("/").at(-1) ?? "");
+      const [status, body] = left.shift() ?? [500, ""];
+      return Promise.resolve(new Response(body, { status }));
+    };
+    const mps = mpsRpc(createClient("http://127.0.0.1:9", "sb_publishable_x", { global: { fetch }, auth: { persistSession: false, autoRefreshToken: false } }));
+    const outcome = await mps.call("charge", charge, { idempotencyKey: "k-1" }).catch((error: unknown) => error);
+    assert.deepEqual(Object.fromEntries(Object.keys(end).map((name) => [name, (outcome as Record<string, unknown>)[name]])), end);
+    assert.deepEqual(paths.slice(0, 2), ["merchant_charge_by_qr", "cancel_request"]);
+    assert.equal(left.length, 0);
+  }
+});
+
 test("a signal ends a call with its own reason", async () => {
   const reason = new Error("changed my mind");
   await assert.rejects(answering(200, "[]").call("listCards", {}, { signal: AbortSignal.abort(reason) }), reason);
