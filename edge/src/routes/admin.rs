@@ -77,6 +77,12 @@ pub(super) fn routes() -> Routes {
             "/api/admin/recharge/events/{recharge_event_id}/resolve",
             "resolveRechargeEvent",
         )
+        .merge(of_the_system())
+}
+
+/// Settings, admins, and what the system says of itself.
+fn of_the_system() -> Routes {
+    Routes::new()
         .rpc::<GetSettings>(Way::Get, "/api/admin/settings", "listSettings")
         .rpc::<SetSetting>(Way::Put, "/api/admin/settings/{key}", "setSetting")
         .rpc::<AddAdminUser>(Way::Put, "/api/admin/admins/{user_id}", "addAdmin")

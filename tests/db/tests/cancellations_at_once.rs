@@ -68,9 +68,9 @@ fn a_charge_that_waits_for_a_cancellation_is_cancelled() -> Result<()> {
             cancelling.leave_open(&cancel(&shop, key)).await?.ok().context("refused")?;
             let charging = db.start_behind(&cancelling, charge).await?;
             if is_committed {
-                cancelling.commit().await?
+                cancelling.commit().await?;
             } else {
-                cancelling.roll_back().await?
+                cancelling.roll_back().await?;
             }
             let expected = if is_committed { "PT409 REQUEST_CANCELLED" } else { "ok" };
             assert_eq!(label(&charging.outcome().await?), expected);

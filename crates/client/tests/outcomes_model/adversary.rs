@@ -14,9 +14,9 @@ use super::{ModelHost, charge_over, client_over, context, policy, run};
 
 /// What is charged; the card has a little less until it is topped up.
 pub(crate) const PRICE: &str = "210";
-const PRICE_CENTS: i64 = 210_00;
-const BALANCE_CENTS: i64 = 200_00;
-const TOP_UP_CENTS: i64 = 50_00;
+const PRICE_CENTS: i64 = 21_000;
+const BALANCE_CENTS: i64 = 20_000;
+const TOP_UP_CENTS: i64 = 5_000;
 
 /// Decides: every history in turn, or one that a seed names.
 #[derive(Clone)]
@@ -105,6 +105,7 @@ struct Held {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each happens once")]
 struct Books {
     balance: i64,
     /// Everything but payments that moved the balance.
@@ -121,6 +122,9 @@ struct Books {
     held: Vec<Held>,
     history: Vec<String>,
 }
+
+/// Something that happens outside.
+type Act = fn(&World);
 
 /// The database and everything around it.
 #[derive(Clone)]
@@ -177,12 +181,12 @@ impl World {
 
     /// What happens before a request is sent, if anything.
     fn interfere(&self) {
-        let acts: Vec<fn(&Self)> = {
+        let acts: Vec<Act> = {
             let books = lock(&self.books);
             if books.interferences >= self.choices.interferences_max() {
                 return;
             }
-            let possible: [(bool, fn(&Self)); 5] = [
+            let possible: [(bool, Act); 5] = [
                 (true, |_| {}),
                 (!books.held.is_empty(), |world| {
                     world.deliver_one();
@@ -192,17 +196,17 @@ impl World {
                         books.is_topped_up = true;
                         books.balance += TOP_UP_CENTS;
                         books.moved += TOP_UP_CENTS;
-                    })
+                    });
                 }),
                 (!books.is_drained, |world| {
                     world.note("drained", |books| {
                         books.is_drained = true;
                         books.moved -= books.balance;
                         books.balance = 0;
-                    })
+                    });
                 }),
                 (!books.is_dismissed && !self.choices.is_exhaustive(), |world| {
-                    world.note("dismissed", |books| books.is_dismissed = true)
+                    world.note("dismissed", |books| books.is_dismissed = true);
                 }),
             ];
             possible.into_iter().filter(|(is_possible, _)| *is_possible).map(|(_, act)| act).collect()
