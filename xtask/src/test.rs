@@ -138,11 +138,10 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let mut costs = Costs::default();
     let start = Instant::now();
     set_up(repository, &chosen)?;
-    costs.add(Cost {
-        stage: "setup".to_owned(),
-        tally: Tally::default(),
-        seconds: start.elapsed().as_secs(),
-    });
+    if options.costs.is_none() {
+        let seconds = start.elapsed().as_secs();
+        costs.add(Cost { stage: "setup".to_owned(), tally: Tally::default(), seconds });
+    }
     let mut context =
         TestContext { repository, cluster: None, filter: options.filter.as_deref(), is_long: options.long };
     if options.only.is_empty() {
