@@ -5593,6 +5593,7 @@ begin
   end if;
   v_cards := app.excuse_day_totals(clock_timestamp());
   perform from app.clock_state s for update;
+  perform sec.hold_admin();
   v_now := clock_timestamp();
   update app.clock_state s
   set seen_at = v_now, finding = null, found_at = null,
@@ -5634,6 +5635,7 @@ begin
   then
     return false;
   end if;
+  perform sec.hold_admin();
   insert into app.seal_acknowledgements (id, seal_no, table_name, row_id, what, row_hash, reason, acknowledged_by, acknowledged_at)
   values (
     app.uuid_v7(), p_seal_no, p_table_name, p_row_id, p_what, app.finding_hash(p_seal_no, p_table_name, p_row_id), btrim(p_reason),
@@ -5936,6 +5938,10 @@ begin
         jsonb_build_object('scope', v_scope));
     end if;
   end loop;
+  -- Who was dismissed while they waited neither cancels nor is told anything.
+  if v_scopes is distinct from array(select s from sec.scopes_of_caller(p_merchant_code) s) then
+    perform rules.fail('PERMISSION_DENIED');
+  end if;
   if v_result_id is null then
     return query select true, null::uuid, null::text, null::text, null::numeric, null::timestamptz;
     return;
@@ -6700,6 +6706,8 @@ CREATE FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_pe
     SET search_path TO ''
     SET lock_timeout TO '5s'
     AS $$
+declare
+  v_settlement app.settlements;
 begin
   perform sec.require_admin_or_service();
   if p_merchant_id is null then
@@ -6721,8 +6729,10 @@ begin
     perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'period_end'));
   end if;
   perform app.check_clock();
-  return (app.make_settlement(
-    p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end)).id;
+  v_settlement := app.make_settlement(
+    p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end);
+  perform sec.hold_admin_or_service();
+  return v_settlement.id;
 end;
 $$;
 
@@ -8593,6 +8603,7 @@ begin
   v_levels := app.levels_from_json(p_levels);
   v_points_min := array(select l.points_min from unnest(v_levels) l order by l.level);
   perform app.lock_levels();
+  perform sec.hold_admin();
   delete from app.membership_levels;
   insert into app.membership_levels select l.* from unnest(v_levels) l;
   update app.level_state s set is_settled = false, readers = null;
@@ -8672,6 +8683,7 @@ begin
   perform app.check_clock();
   v_merchant := app.lock_settling(p_merchant_id);
   v_now := app.wait_for_postings(p_merchant_id);
+  perform sec.hold_admin();
   select array_agg(t.id), min(t.created_at), max(t.created_at) + interval '1 microsecond', min(n.tx_no) filter (where t.id is null)
   into v_tx_ids, v_start, v_end, v_unknown
   from (select distinct unnest(p_tx_nos) as tx_no) n
@@ -9351,7 +9363,6 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('MALFORMED_BODY', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
-    ('IDEMPOTENCY_KEY_NOT_SUPPORTED', 400),
     ('INVALID_PRICE', 422),
     ('INVALID_REFUND_AMOUNT', 422),
     ('INVALID_RECHARGE_AMOUNT', 422),

@@ -20,8 +20,6 @@ export const errorCatalogue = {
   IDEMPOTENCY_KEY_REQUIRED: { status: 400, retry: "after_fix" },
   /** 1 to 255 printable ASCII characters. */
   IDEMPOTENCY_KEY_INVALID: { status: 400, retry: "after_fix" },
-  /** The route would not honour it: sent twice, it is done twice. Send the request without the header. */
-  IDEMPOTENCY_KEY_NOT_SUPPORTED: { status: 400, retry: "after_fix" },
   /** An amount is a plain positive decimal, at most twelve digits and two decimals. */
   INVALID_PRICE: { status: 422, retry: "after_fix" },
   /** A plain positive decimal with at most two decimals. */

@@ -24,8 +24,6 @@ pub enum ErrorCode {
     IdempotencyKeyRequired,
     /// `IDEMPOTENCY_KEY_INVALID` (400): 1 to 255 printable ASCII characters.
     IdempotencyKeyInvalid,
-    /// `IDEMPOTENCY_KEY_NOT_SUPPORTED` (400): The route would not honour it: sent twice, it is done twice. Send the request without the header.
-    IdempotencyKeyNotSupported,
     /// `INVALID_PRICE` (422): An amount is a plain positive decimal, at most twelve digits and two decimals.
     InvalidPrice,
     /// `INVALID_REFUND_AMOUNT` (422): A plain positive decimal with at most two decimals.
@@ -194,7 +192,7 @@ pub(crate) struct Entry {
 
 impl ErrorCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 87] = [
+    pub const ALL: [Self; 86] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -204,7 +202,6 @@ impl ErrorCode {
         Self::MalformedBody,
         Self::IdempotencyKeyRequired,
         Self::IdempotencyKeyInvalid,
-        Self::IdempotencyKeyNotSupported,
         Self::InvalidPrice,
         Self::InvalidRefundAmount,
         Self::InvalidRechargeAmount,
@@ -286,7 +283,7 @@ impl ErrorCode {
 }
 
 /// Indexed by the variant.
-pub(crate) static CATALOGUE: [Entry; 87] = [
+pub(crate) static CATALOGUE: [Entry; 86] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,
@@ -358,14 +355,6 @@ pub(crate) static CATALOGUE: [Entry; 87] = [
         params: &[],
         title: "The Idempotency-Key is malformed",
         why: "1 to 255 printable ASCII characters.",
-    },
-    Entry {
-        code: "IDEMPOTENCY_KEY_NOT_SUPPORTED",
-        status: 400,
-        retry: Retry::AfterFix,
-        params: &[],
-        title: "This route takes no Idempotency-Key",
-        why: "The route would not honour it: sent twice, it is done twice. Send the request without the header.",
     },
     Entry {
         code: "INVALID_PRICE",
