@@ -137,7 +137,7 @@ test("a charge with an unknown outcome is sent again with the same key", async (
 });
 
 test("a key with a comma goes in quotes, where it is one key and not two", async () => {
-  await withServer([{ body: {} }], async (client, seen) => {
+  await withServer([{ body: charged() }], async (client, seen) => {
     for (const idempotencyKey of ["a, b", 'a"\\,b', "plain", '"a, b"']) await client.charge(CHARGE, { idempotencyKey });
     assert.deepEqual(
       seen.map(({ headers }) => headers["idempotency-key"]),

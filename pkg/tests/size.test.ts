@@ -12,11 +12,11 @@ const KILOBYTE = 1000;
 
 /** Every entry that has scripts, what comes with it, and its budget. */
 const entries: Readonly<Record<string, readonly [script: string, module: string | undefined, kilobytesMax: number]>> = {
-  ".": ["browser.js", "mps_bg.wasm", 60],
+  ".": ["browser.js", "mps_bg.wasm", 62],
   "./inline": ["inline.js", undefined, 80],
   "./scanner/inline": ["scanner_inline.js", undefined, 170],
   "./scanner": ["scanner.js", "mps_scanner_bg.wasm", 146],
-  "./client": ["client.js", undefined, 11],
+  "./client": ["client.js", undefined, 11.5],
   "./supabase": ["supabase.js", undefined, 10],
 };
 

@@ -35,10 +35,12 @@ set search_path = ''
 as $$
 declare
   v_order app.recharge_orders;
+  -- Supabase Lite passes an object as its text.
+  v_facts jsonb := case when jsonb_typeof(p_facts) = 'string' then (p_facts #>> '{}')::jsonb else p_facts end;
 begin
   perform sec.require_service();
   perform sec.check_recharge_provider(p_provider);
-  perform sec.check_recharge_event(p_provider_event_id, p_kind, p_provider_tx_id, p_amount, p_facts);
+  perform sec.check_recharge_event(p_provider_event_id, p_kind, p_provider_tx_id, p_amount, v_facts);
   -- Whoever completes the order holds it: what is credited is known when its lock is there.
   select o.* into v_order from app.recharge_orders o where o.order_no = p_order_no for update;
   if v_order.id is null then
@@ -53,7 +55,7 @@ begin
   end if;
   insert into app.recharge_events (id, order_id, provider, provider_event_id, provider_tx_id, kind, amount, facts, recorded_at)
   values (
-    app.uuid_v7(), v_order.id, p_provider, p_provider_event_id, p_provider_tx_id, p_kind, p_amount, p_facts, clock_timestamp())
+    app.uuid_v7(), v_order.id, p_provider, p_provider_event_id, p_provider_tx_id, p_kind, p_amount, v_facts, clock_timestamp())
   on conflict on constraint recharge_events_event_taken do nothing;
   if not found then
     return query select v_order.order_no, 'needs_review'::text, true;

@@ -29,8 +29,9 @@ fn no_code() -> (u16, String) {
 }
 
 /// By the database's clock, which judges codes.
+/// Whole seconds: rounded up, they may be in the next step.
 fn unix_seconds(stack: &Stack) -> i64 {
-    stack.value("select extract(epoch from clock_timestamp())::bigint").parse().expect("seconds")
+    stack.value("select floor(extract(epoch from clock_timestamp()))::bigint").parse().expect("seconds")
 }
 
 impl Phone {

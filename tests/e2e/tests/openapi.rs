@@ -18,6 +18,7 @@ const NEVER_DONE: &[&str] = &[
     "bindCard",               // a standard card is not shared
     "acceptInvitation",       // so nobody is asked to own it
     "declineInvitation",      // neither
+    "resolveRechargeEvent",   // no provider has contradicted a payment here
     "reverseCash",            // the transaction of the walk is a payment
     "unbindCard",             // so nobody is bound to it but its owner
     "setCardPassword",        // and it takes no password
@@ -89,6 +90,7 @@ impl Scene {
             ("provider", json!("wechat")),
             ("provider_tx_id", json!(provider_tx_id)),
             ("order_no", json!(order_no)),
+            ("recharge_event_id", json!("0193b5a0-0000-7000-8000-0000000000ff")),
             ("expires_at", Value::Null),
             ("levels", levels),
             ("handle", device.body["handle"].clone()),
