@@ -5616,7 +5616,7 @@ COMMENT ON FUNCTION public.acknowledge_clock(p_reason text) IS 'Admin: says that
 
 -- Name: acknowledge_seal_finding(bigint, text, uuid, text, text); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text) RETURNS boolean
+CREATE FUNCTION public.acknowledge_seal_finding(p_seal_no bigint DEFAULT NULL::bigint, p_table_name text DEFAULT NULL::text, p_row_id uuid DEFAULT NULL::uuid, p_what text DEFAULT NULL::text, p_reason text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$

@@ -1,4 +1,6 @@
-create function public.acknowledge_seal_finding(p_seal_no bigint, p_table_name text, p_row_id uuid, p_what text, p_reason text)
+create function public.acknowledge_seal_finding(
+  p_seal_no bigint default null, p_table_name text default null, p_row_id uuid default null, p_what text default null,
+  p_reason text default null)
 returns boolean
 language plpgsql security definer
 set search_path = ''
