@@ -4,6 +4,7 @@ import { type IncomingMessage, type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Browser, Page } from "playwright-core";
+import { sampleAnswerTo } from "../../pkg/tests/sample_answers.ts";
 import { type Look, openDevice, openPage } from "./browser.ts";
 
 const dist = new URL("../../www/dist/", import.meta.url);
@@ -17,7 +18,7 @@ export interface Asked {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** What the edge answers; undefined for an address that it does not have. */
+/** What the edge answers, in the fields that a test is about; undefined for an address that it does not have. */
 export type Play = (asked: Asked) => object | undefined | Promise<object | undefined>;
 
 export interface PlayedSite {
@@ -51,7 +52,21 @@ async function answerOf(request: IncomingMessage, play: Play): Promise<[type: st
   const fields = sent === "" ? Object.fromEntries(searchParams) : (JSON.parse(sent) as Record<string, unknown>);
   const answer = await play({ path: pathname.replace("/played", ""), fields });
   if (answer === undefined) throw new Error(`nothing is played at ${pathname}`);
-  return ["application/json", JSON.stringify(answer)];
+  return ["application/json", JSON.stringify(whole(answer, sampleAnswerTo(request.method ?? "", pathname.replace("/played", ""))))];
+}
+
+/** The answer with every field that its route's has, in lists and in what it holds too: the client takes no other. */
+function whole(answer: unknown, sample: unknown): unknown {
+  if (Array.isArray(answer)) {
+    const [one] = (sample ?? []) as readonly unknown[];
+    return (answer as readonly unknown[]).map((row) => whole(row, one));
+  }
+  if (!isRecord(answer) || !isRecord(sample)) return answer;
+  return { ...sample, ...Object.fromEntries(Object.entries(answer).map(([name, value]) => [name, whole(value, sample[name])])) };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function openSignedIn(browser: Browser, look: Look, path: string): Promise<Page> {
