@@ -18,6 +18,7 @@ const NEVER_DONE: &[&str] = &[
     "bindCard",               // a standard card is not shared
     "acceptInvitation",       // so nobody is asked to own it
     "declineInvitation",      // neither
+    "findPayment",            // it wants one of two fields, and neither must be there
     "resolveRechargeEvent",   // no provider has contradicted a payment here
     "reverseCash",            // the transaction of the walk is a payment
     "unbindCard",             // so nobody is bound to it but its owner
@@ -90,6 +91,11 @@ impl Scene {
             ("provider", json!("wechat")),
             ("provider_tx_id", json!(provider_tx_id)),
             ("order_no", json!(order_no)),
+            ("note", json!("walk")),
+            ("table_name", json!("transactions")),
+            ("what", json!("changed")),
+            ("tx_nos", json!(["PAY9999999999"])),
+            ("idempotency_key", json!("never sent")),
             ("recharge_event_id", json!("0193b5a0-0000-7000-8000-0000000000ff")),
             ("expires_at", Value::Null),
             ("levels", levels),
