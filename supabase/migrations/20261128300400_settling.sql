@@ -191,36 +191,3 @@ $$;
 comment on function app.make_settlement(uuid, text, timestamptz, timestamptz, text) is
   'Settles a period that has ended, once the merchant''s postings in flight are committed. Errors: MERCHANT_NOT_FOUND, '
   'SETTLEMENT_ALREADY_EXISTS, NO_TRANSACTIONS_IN_PERIOD.';
-
-create or replace function app.settlement_order_violations()
-returns table (rule text, object text, detail text)
-language sql stable
-as $$
-  select 'settlement_periods_do_not_overlap', n.settlement_no, n.previous_no
-  from (
-    select s.settlement_no, s.period_start,
-      lag(s.settlement_no) over w as previous_no, max(s.period_end) over (w rows between unbounded preceding and 1 preceding) as taken_until
-    from app.settlements s
-    where s.counts_as_period
-    window w as (partition by s.merchant_id order by s.period_start, s.period_end)) n
-  where n.period_start < n.taken_until
-  union all
-  select 'settlement_carries_a_debt_once', s.settlement_no, format('%s of %s', s.carried_in, coalesce(d.settlement_no, 'none'))
-  from app.settlements s
-  left join app.settlements d on d.id = s.carried_from
-  where s.carried_in is distinct from coalesce(d.net, 0) or d.merchant_id is distinct from case when d.id is not null then s.merchant_id end
-     or exists (select from app.settlements o where o.carried_from = s.carried_from and o.id <> s.id)
-  union all
-  select 'settlement_debt_is_carried_by_the_next', d.settlement_no, format('%s not carried', d.net)
-  from app.settlements d
-  where d.net < 0
-    and not exists (select from app.settlements n where n.carried_from = d.id)
-    and exists (
-      select from app.settlements l
-      where l.merchant_id = d.merchant_id and (length(l.settlement_no), l.settlement_no) > (length(d.settlement_no), d.settlement_no))
-  union all
-  select 'transaction_is_found_by_the_next_settlement', t.tx_no, t.created_at::text
-  from (select m.id, app.unsettled_from(m.id) as from_id from app.merchants m) m
-  join app.transactions t on t.merchant_id = m.id and t.id < m.from_id and t.tx_type in ('payment', 'refund', 'recharge')
-  where not exists (select from app.settlement_items i where i.tx_id = t.id)
-$$;

@@ -1,6 +1,3 @@
--- It answers what get_transaction_detail does, and so who paid.
-drop function public.find_payment(text, text, text);
-
 create function public.find_payment(
   p_merchant_code text default null, p_idempotency_key text default null, p_external_order_id text default null)
 returns table (
