@@ -172,6 +172,7 @@ declare
   v_now timestamptz := app.wait_for_postings(p_merchant_id);
   v_settlement app.settlements;
 begin
+  perform sec.hold_admin_or_service();
   if exists (
     select from app.settlements s
     where s.merchant_id = p_merchant_id and s.period_end > p_period_start and s.period_start < p_period_end and s.counts_as_period)

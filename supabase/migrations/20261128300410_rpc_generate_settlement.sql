@@ -5,8 +5,6 @@ set search_path = ''
 -- Whoever waits for a posting that hangs makes later ones wait behind it.
 set lock_timeout = '5s'
 as $$
-declare
-  v_settlement app.settlements;
 begin
   perform sec.require_admin_or_service();
   if p_merchant_id is null then
@@ -28,10 +26,8 @@ begin
     perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'period_end'));
   end if;
   perform app.check_clock();
-  v_settlement := app.make_settlement(
-    p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end);
-  perform sec.hold_admin_or_service();
-  return v_settlement.id;
+  return (app.make_settlement(
+    p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end)).id;
 end;
 $$;
 comment on function public.generate_settlement(uuid, text, timestamptz, timestamptz) is

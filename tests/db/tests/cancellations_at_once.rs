@@ -108,3 +108,38 @@ fn of_charges_and_cancellations_at_once_all_hear_the_same_end() -> Result<()> {
         db.check_ledger().await
     })
 }
+
+#[test]
+fn a_cashier_who_is_dismissed_while_their_cancellation_waits_cancels_nothing_and_is_told_nothing()
+-> Result<()> {
+    on_a_fresh_database(async |db| {
+        let shop = db.shop("SHOP1").await?;
+        let payer = db.member("payer", "1000.00").await?;
+        let leaving = db.text("select fx.make_merchant_user('SHOP1')::text", &[]).await?;
+        let leaving = Shop { code: shop.code.clone(), cashier: leaving };
+        let dismissal = format!("delete from app.merchant_users where user_id = '{}'", leaving.cashier);
+        for is_paid in [false, true] {
+            let hire = "insert into app.merchant_users (merchant_id, user_id, role)
+                select m.id, $1::text::uuid, 'cashier' from app.merchants m on conflict do nothing returning 'hired'";
+            db.texts(hire, &[&leaving.cashier]).await?;
+            let code = db.code(&payer.user, &payer.card).await?;
+            let key = format!("paid {is_paid}");
+            let charging = db.session().await?;
+            assert_eq!(
+                label(&charging.leave_open(&shop.charge(&code, "1.00").key(&key).into()).await?),
+                "ok"
+            );
+            let cancelling = db.start_behind(&charging, cancel(&leaving, &key)).await?;
+            db.run(&dismissal).await?;
+            if is_paid {
+                charging.commit().await?;
+            } else {
+                charging.roll_back().await?;
+            }
+            assert_eq!(label(&cancelling.outcome().await?), "PT403 NOT_MERCHANT_USER");
+            let known = "select count(*)::text from app.idempotency_keys where key = $1";
+            assert_eq!(db.text(known, &[&key]).await?, if is_paid { "1" } else { "0" });
+        }
+        db.check_ledger().await
+    })
+}

@@ -157,6 +157,8 @@ fn calls_behind_a_card(scene: &Scene) -> Vec<AdminCall> {
     rows.into_iter().map(|(rpc, card, end)| (rpc, locked_card(card), end)).collect()
 }
 
+const ONE_LEVEL: &str = r#"[{"level": 0, "name": "one", "points_min": 0, "discount": 1}]"#;
+
 fn calls_behind_a_row(scene: &Scene) -> Vec<AdminCall> {
     let Scene { merchant, payer_id, leaving, settlement, .. } = scene;
     let denied = "PT403 PERMISSION_DENIED";
@@ -175,6 +177,19 @@ fn calls_behind_a_row(scene: &Scene) -> Vec<AdminCall> {
         (format!("update_merchant('{merchant}', 'Other')"), &*house, denied),
         (format!("update_settlement_status('{settlement}', 'settled')"), &*payout, denied),
         (format!("admin_suspend_merchant('{merchant}')"), &*posting, denied),
+        (
+            format!(
+                "generate_settlement('{merchant}', 'realtime', now() - interval '1 hour', clock_timestamp())"
+            ),
+            &*posting,
+            denied,
+        ),
+        (
+            format!("settle_late_transactions('{merchant}', array['PAY0000000001'], 'late')"),
+            &*posting,
+            denied,
+        ),
+        (format!("set_membership_levels('{ONE_LEVEL}')"), "select app.lock_levels()", denied),
         ("create_member_profile('Other', '+886900000001')".to_owned(), phone, denied),
         ("create_merchant('SHOP2', 'Other')".to_owned(), code, denied),
         ("set_setting('payment_amount_max', '1.00')".to_owned(), setting, denied),

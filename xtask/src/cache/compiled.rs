@@ -38,7 +38,7 @@ struct Workspace {
     libraries: BTreeSet<String>,
 }
 
-/// Gives a target folder that was never filled the dependencies in the cache.
+/// Gives a target folder that was never filled the dependencies in the cache, unless it has others already.
 pub(crate) fn restore(repository: &Repository) -> Result<Outcome> {
     let Some(workspace) = Workspace::of(repository)? else {
         return Ok(Outcome::Cached("CARGO_TARGET_DIR".to_owned()));
@@ -53,6 +53,10 @@ pub(crate) fn restore(repository: &Repository) -> Result<Outcome> {
     let Some(entry) = same.clone().or_else(|| similar(&shelf, &compiler)) else {
         return Ok(Outcome::Done("none yet".to_owned()));
     };
+    // Two sets of the same dependencies in one folder fit together only by chance: rustc then finds "a possibly newer version".
+    if !units(&workspace.target, |unit| workspace.is_dependency(unit)).is_subset(&units(&entry, |_| true)) {
+        return Ok(Outcome::Cached("target, which has others".to_owned()));
+    }
     for profile in profiles(&entry) {
         // Also what is there already: a unit that is newer than those that depend on it has them compiled again.
         tree::copy(&entry.join(&profile), &workspace.target.join(&profile), &way)?;
