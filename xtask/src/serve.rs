@@ -82,8 +82,9 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let mut service = start_edge()?;
     let address = http::of_listener(options.listen);
     wait_until_configured(&mut service, address)?;
-    report::progress(&format!("the edge listens at http://{} (process {})", options.listen, service.id()));
+    // Before it is said that it listens: from then on an edge that dies is started again.
     let jobs = Jobs::of(address, settings.ops_token())?;
+    report::progress(&format!("the edge listens at http://{} (process {})", options.listen, service.id()));
     watch(&mut service, start_edge, &jobs)?;
     report::progress("stopping: requests in flight may finish");
     let start = Instant::now();

@@ -63,7 +63,7 @@ impl Stack {
         let merchant_code = fresh("E2E")[..12].to_uppercase();
         self.value(&format!("select fx.make_merchant('{merchant_code}')"));
         let cashier_id = self.value(&format!("select fx.make_merchant_user('{merchant_code}')"));
-        let terminal_code = fresh("T")[..6].to_uppercase();
+        let terminal_code = self.terminal_code();
         self.value(&format!("select fx.make_terminal('{merchant_code}', '{terminal_code}')"));
         Shop {
             card_id: self.value(&format!("select fx.standard_card('{user_id}')")),
@@ -72,6 +72,11 @@ impl Stack {
             merchant_code,
             terminal_code,
         }
+    }
+
+    /// A terminal's code that no other test has: six random characters meet again among a thousand shops.
+    pub fn terminal_code(&self) -> String {
+        self.value("select 'T' || lpad(upper(to_hex(nextval('app.transaction_no_seq'))), 5, '0')")
     }
 
     /// A signed-in user who is nothing yet.

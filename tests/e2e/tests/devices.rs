@@ -3,7 +3,7 @@
 
 use chrono::DateTime;
 use mps_core::payment_code::{DeviceKey, Handle, Step, TerminalCode, offline_code};
-use mps_e2e::{Answer, Shop, Stack, answer_of, fresh};
+use mps_e2e::{Answer, Shop, Stack, answer_of};
 use serde_json::{Value, json};
 
 struct Phone {
@@ -131,7 +131,7 @@ fn a_card_has_five_phones_at_most_and_one_that_is_revoked_makes_room() {
 fn a_code_for_one_terminal_pays_there_and_nowhere_else() {
     let stack = Stack::new();
     let shop = stack.open_shop("1000");
-    let other = fresh("T")[..6].to_uppercase();
+    let other = stack.terminal_code();
     stack.value(&format!("select fx.make_terminal('{}', '{other}')", shop.merchant_code));
     let (phone, now) = (Phone::enrolled(&stack, &shop), unix_seconds(&stack));
     let code = phone.code_of(&stack, now, Some(&shop.terminal_code));

@@ -93,6 +93,9 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
 
     let slow = thread::spawn(move || send("GET", &format!("http://{address}/ready"), &[], ""));
     let call = upstream.next("/rpc/test_connection");
+    // Other jobs of the minute may be under way: a stop would wait for them.
+    let upstream_url = upstream.url.clone();
+    upstream.answer_all();
     running.terminate();
     running.wait_for("stopping");
     assert!(running.child.try_wait().expect("a child").is_none(), "it did not wait for the request");
@@ -101,7 +104,7 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     assert_eq!(answered.refusal(), (503, "NOT_CONFIGURED".to_owned()), "it was cut off");
     assert_eq!(running.child.wait().expect("an end").code(), Some(0));
 
-    let mut again = start(address, &upstream.url, state_text);
+    let mut again = start(address, &upstream_url, state_text);
     assert!(health_count(address) >= counted, "the counters are gone");
     again.terminate();
     assert_eq!(again.child.wait().expect("an end").code(), Some(0));
