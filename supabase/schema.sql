@@ -3268,6 +3268,7 @@ declare
   v_now timestamptz := app.wait_for_postings(p_merchant_id);
   v_settlement app.settlements;
 begin
+  perform sec.hold_admin_or_service();
   if exists (
     select from app.settlements s
     where s.merchant_id = p_merchant_id and s.period_end > p_period_start and s.period_start < p_period_end and s.counts_as_period)
@@ -6706,8 +6707,6 @@ CREATE FUNCTION public.generate_settlement(p_merchant_id uuid, p_mode text, p_pe
     SET search_path TO ''
     SET lock_timeout TO '5s'
     AS $$
-declare
-  v_settlement app.settlements;
 begin
   perform sec.require_admin_or_service();
   if p_merchant_id is null then
@@ -6729,10 +6728,8 @@ begin
     perform rules.fail('INVALID_PERIOD', jsonb_build_object('field', 'period_end'));
   end if;
   perform app.check_clock();
-  v_settlement := app.make_settlement(
-    p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end);
-  perform sec.hold_admin_or_service();
-  return v_settlement.id;
+  return (app.make_settlement(
+    p_merchant_id, p_mode, p_period_start, p_period_end, case when sec.is_service() then 'service' else 'admin' end)).id;
 end;
 $$;
 

@@ -42,7 +42,15 @@ const PACKAGE: Step = Step {
         "pkg/tsconfig.json",
         "package-lock.json",
     ],
-    outputs: &["pkg/dist", "pkg/LICENSE-APACHE", "pkg/LICENSE-MIT"],
+    outputs: &[
+        "pkg/dist",
+        "pkg/client",
+        "pkg/inline",
+        "pkg/scanner",
+        "pkg/supabase",
+        "pkg/LICENSE-APACHE",
+        "pkg/LICENSE-MIT",
+    ],
 };
 
 const EDGE: Step = Step {
@@ -231,10 +239,33 @@ impl Step {
         let inputs: Vec<&str> = RUST_INPUTS.iter().chain(self.inputs).copied().collect();
         // Flags change what comes out, and other checkouts may have others.
         let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].map(|name| format!("{:?}", env::var_os(name)));
-        files::hash(repository.root(), &inputs, &format!("{tools}\n{flags:?}"))
+        files::hash(repository.root(), &inputs, &format!("{tools}\n{flags:?}\n{:?}", self.outputs))
     }
 
     fn stamp(&self, repository: &Repository) -> PathBuf {
         repository.state("stamps").join(self.name.replace(' ', "-"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::PACKAGE;
+
+    /// Whatever of the package is built and not committed must come with a copy from another checkout.
+    #[test]
+    fn all_that_is_published_and_not_committed_is_an_output() -> anyhow::Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let manifest: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(root.join("pkg/package.json"))?)?;
+        let published = manifest["files"].as_array().into_iter().flatten().filter_map(|file| file.as_str());
+        let mut built: Vec<String> =
+            published.filter(|file| *file != "examples").map(|file| format!("pkg/{file}")).collect();
+        let mut outputs = PACKAGE.outputs.to_vec();
+        outputs.sort_unstable();
+        built.sort_unstable();
+        assert_eq!(outputs, built);
+        Ok(())
     }
 }
