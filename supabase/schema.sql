@@ -1223,8 +1223,8 @@ begin
     return null;
   end if;
   -- Waits for another transaction that is claiming the same key; if that one rolls back, the claim is ours.
-  insert into app.idempotency_keys (scope, key, fingerprint, result_id)
-  values (p_scope, p_key, p_fingerprint, p_result_id)
+  insert into app.idempotency_keys (scope, key, fingerprint, result_id, request_id)
+  values (p_scope, p_key, p_fingerprint, p_result_id, sec.request_id())
   on conflict do nothing;
   if found then
     return null;
@@ -2501,6 +2501,19 @@ $$;
 
 COMMENT ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) IS 'Whether the rows of a log in the seal that ends here were purged, with a record of it.';
 
+-- Name: is_replay(text, text); Type: FUNCTION; Schema: app; Owner: -
+
+CREATE FUNCTION app.is_replay(p_scope text, p_key text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select k.request_id is null or k.request_id is distinct from sec.request_id()
+  from app.idempotency_keys k where k.scope = p_scope and k.key = p_key
+$$;
+
+-- Name: FUNCTION is_replay(p_scope text, p_key text); Type: COMMENT; Schema: app; Owner: -
+
+COMMENT ON FUNCTION app.is_replay(p_scope text, p_key text) IS 'Of a key that is known: whether its first request was another one than this. One that an edge sends again has the same request id.';
+
 -- Name: is_reversed(uuid); Type: FUNCTION; Schema: app; Owner: -
 
 CREATE FUNCTION app.is_reversed(p_tx_id uuid) RETURNS boolean
@@ -2513,7 +2526,7 @@ COMMENT ON FUNCTION app.is_reversed(p_tx_id uuid) IS 'Whether a cash recharge wa
 
 -- Name: issue_card(text, text, uuid, text, numeric, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) RETURNS uuid
+CREATE FUNCTION app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamp with time zone, p_idempotency_key text) RETURNS TABLE(card_id uuid, replayed boolean)
     LANGUAGE plpgsql
     AS $$
 declare
@@ -2536,7 +2549,8 @@ begin
     v_card_id);
   if v_known_id is not null then
     perform sec.require_admin();
-    return v_known_id;
+    return query select v_known_id, app.is_replay(app.admin_scope(v_admin_id), p_idempotency_key);
+    return;
   end if;
   -- After the replay: a card that was issued stays the answer when its time is over.
   if p_expires_at <= clock_timestamp() then
@@ -2562,7 +2576,7 @@ begin
   perform audit.log('admin', 'card.issued', 'card', v_card.card_no, jsonb_build_object(
     'card_type', p_card_type, 'owner_member_id', p_owner_member_id, 'initial_balance', p_initial_balance::text,
     'fixed_discount', p_fixed_discount::text, 'expires_at', p_expires_at));
-  return v_card_id;
+  return query select v_card_id, false;
 end;
 $$;
 
@@ -5750,7 +5764,8 @@ begin
       jsonb_build_object('amount', p_amount::text, 'reason', p_reason));
   end if;
   return query
-    select t.id, t.tx_no, e.delta::numeric, v_known_tx_id is not null
+    select t.id, t.tx_no, e.delta::numeric,
+      v_known_tx_id is not null and app.is_replay(app.admin_scope(v_admin_id), p_idempotency_key)
     from app.transactions t
     join app.ledger_entries e on e.tx_id = t.id and e.account = 'card'
     where t.id = coalesce(v_known_tx_id, v_tx_id);
@@ -6030,13 +6045,14 @@ COMMENT ON FUNCTION public.complete_recharge_order(p_order_no text, p_provider t
 
 -- Name: create_corporate_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_fixed_discount numeric DEFAULT NULL::numeric, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
+CREATE FUNCTION public.create_corporate_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_fixed_discount numeric DEFAULT NULL::numeric, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(card_id uuid, replayed boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 begin
-  return app.issue_card(
-    'create_corporate_card', 'corporate', p_owner_member_id, p_name, p_initial_balance, p_fixed_discount, null, p_idempotency_key);
+  return query
+    select i.card_id, i.replayed
+    from app.issue_card('create_corporate_card', 'corporate', p_owner_member_id, p_name, p_initial_balance, p_fixed_discount, null, p_idempotency_key) i;
 end;
 $$;
 
@@ -6124,13 +6140,14 @@ COMMENT ON FUNCTION public.create_merchant(p_code text, p_name text, p_contact t
 
 -- Name: create_prepaid_card(uuid, text, numeric, numeric, text); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_fixed_discount numeric DEFAULT NULL::numeric, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
+CREATE FUNCTION public.create_prepaid_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_fixed_discount numeric DEFAULT NULL::numeric, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(card_id uuid, replayed boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 begin
-  return app.issue_card(
-    'create_prepaid_card', 'prepaid', p_owner_member_id, p_name, p_initial_balance, p_fixed_discount, null, p_idempotency_key);
+  return query
+    select i.card_id, i.replayed
+    from app.issue_card('create_prepaid_card', 'prepaid', p_owner_member_id, p_name, p_initial_balance, p_fixed_discount, null, p_idempotency_key) i;
 end;
 $$;
 
@@ -6189,7 +6206,8 @@ begin
       jsonb_build_object('amount', p_amount::text, 'provider', p_provider));
   end if;
   return query
-    select o.order_no, o.card_id, o.amount::numeric, o.currency, o.provider, 'pending', o.expires_at, o.created_at, v_known_id is not null
+    select o.order_no, o.card_id, o.amount::numeric, o.currency, o.provider, 'pending', o.expires_at, o.created_at,
+      v_known_id is not null and app.is_replay('member:' || v_member.id, p_idempotency_key)
     from app.recharge_orders o where o.id = coalesce(v_known_id, v_id);
 end;
 $$;
@@ -6200,13 +6218,14 @@ COMMENT ON FUNCTION public.create_recharge_order(p_card_id uuid, p_amount numeri
 
 -- Name: create_voucher_card(uuid, text, numeric, timestamp with time zone, text); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_idempotency_key text DEFAULT NULL::text) RETURNS uuid
+CREATE FUNCTION public.create_voucher_card(p_owner_member_id uuid, p_name text DEFAULT NULL::text, p_initial_balance numeric DEFAULT 0, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_idempotency_key text DEFAULT NULL::text) RETURNS TABLE(card_id uuid, replayed boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 begin
-  return app.issue_card(
-    'create_voucher_card', 'voucher', p_owner_member_id, p_name, p_initial_balance, null, p_expires_at, p_idempotency_key);
+  return query
+    select i.card_id, i.replayed
+    from app.issue_card('create_voucher_card', 'voucher', p_owner_member_id, p_name, p_initial_balance, null, p_expires_at, p_idempotency_key) i;
 end;
 $$;
 
@@ -7689,7 +7708,7 @@ begin
     perform sec.merchant_of_caller(p_merchant_code);
     return query
       select t.id, t.tx_no, t.card_id, t.final_amount, t.discount, t.points_earned, t.discount_source, t.raw_amount,
-             t.created_at, true
+             t.created_at, app.is_replay('merchant:' || v_merchant.id, p_idempotency_key)
       from app.transactions t where t.id = v_known_tx_id;
     return;
   end if;
@@ -7772,7 +7791,7 @@ begin
     v_tx.id);
   if v_known_tx_id is not null then
     perform sec.merchant_of_caller(p_merchant_code);
-    return query select a.* from app.refund_answer(v_known_tx_id, true) a;
+    return query select a.* from app.refund_answer(v_known_tx_id, app.is_replay('merchant:' || v_merchant.id, p_idempotency_key)) a;
     return;
   end if;
 
@@ -8275,7 +8294,7 @@ begin
     rules.request_fingerprint('reverse_cash_recharge', p_merchant_code, p_original_tx_no, v_reason), v_tx.id);
   if v_known_tx_id is not null then
     perform sec.merchant_of_caller(p_merchant_code);
-    return query select a.* from app.reversal_answer(v_known_tx_id, true) a;
+    return query select a.* from app.reversal_answer(v_known_tx_id, app.is_replay('merchant:' || v_merchant.id, p_idempotency_key)) a;
     return;
   end if;
 
@@ -9048,7 +9067,8 @@ begin
       jsonb_build_object('delta_points', p_delta_points, 'reason', v_reason));
   end if;
   return query
-    select l.id, l.card_id, l.delta, l.level_before, l.level_after, l.reason, l.created_at, v_known_id is not null
+    select l.id, l.card_id, l.delta, l.level_before, l.level_after, l.reason, l.created_at,
+      v_known_id is not null and app.is_replay(app.admin_scope(v_admin_id), p_idempotency_key)
     from app.point_ledger l where l.id = coalesce(v_known_id, v_ledger_id);
 end;
 $$;
@@ -9136,7 +9156,7 @@ begin
     v_tx.id);
   if v_known_tx_id is not null then
     perform sec.cash_taker(p_merchant_code);
-    return query select a.* from app.cash_recharge_answer(v_known_tx_id, true) a;
+    return query select a.* from app.cash_recharge_answer(v_known_tx_id, app.is_replay(v_scope, p_idempotency_key)) a;
     return;
   end if;
 
@@ -9360,6 +9380,7 @@ CREATE FUNCTION rules.error_codes() RETURNS TABLE(code text, status integer)
     ('BODY_TOO_LARGE', 413),
     ('UNSUPPORTED_MEDIA_TYPE', 415),
     ('MALFORMED_BODY', 400),
+    ('IDEMPOTENCY_KEY_NOT_SUPPORTED', 400),
     ('IDEMPOTENCY_KEY_REQUIRED', 400),
     ('IDEMPOTENCY_KEY_INVALID', 400),
     ('INVALID_PRICE', 422),
@@ -11171,13 +11192,14 @@ CREATE TABLE app.idempotency_keys (
     fingerprint bytea,
     result_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    request_id text,
     CONSTRAINT idempotency_keys_committed_or_cancelled CHECK (((fingerprint IS NULL) = (result_id IS NULL))),
     CONSTRAINT idempotency_keys_key_well_formed CHECK (rules.is_idempotency_key(key))
 );
 
 -- Name: TABLE idempotency_keys; Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, and keys that were cancelled (fingerprint and result_id are NULL), kept for ever. The answer of a committed one is read again from result_id, a row that never changes.';
+COMMENT ON TABLE app.idempotency_keys IS 'Requests that were committed, and keys that were cancelled (fingerprint and result_id are NULL), kept for ever. The answer of a committed one is read again from result_id, a row that never changes. request_id is that of the request that made it.';
 
 -- Name: ledger_entries; Type: TABLE; Schema: app; Owner: -
 
@@ -13486,6 +13508,10 @@ REVOKE ALL ON FUNCTION app.is_partition(p_log regclass, p_table text) FROM PUBLI
 -- Name: FUNCTION is_purged(p_log text, p_seal_end uuid); Type: ACL; Schema: app; Owner: -
 
 REVOKE ALL ON FUNCTION app.is_purged(p_log text, p_seal_end uuid) FROM PUBLIC;
+
+-- Name: FUNCTION is_replay(p_scope text, p_key text); Type: ACL; Schema: app; Owner: -
+
+REVOKE ALL ON FUNCTION app.is_replay(p_scope text, p_key text) FROM PUBLIC;
 
 -- Name: FUNCTION is_reversed(p_tx_id uuid); Type: ACL; Schema: app; Owner: -
 

@@ -14,7 +14,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use mps_client::{Call, CallContext};
+use mps_client::rpc::{Adjustment, CashRecharge, CashReversal, Charge, CreatedCard, PointsChange, Refund};
+use mps_client::{Call, CallContext, Repeat};
 use mps_core::ErrorCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,7 +40,7 @@ pub(crate) enum Way {
     /// Input besides the path comes in the query, as with [`Way::Get`].
     Delete,
     Post,
-    /// A POST that moves money: it wants an `Idempotency-Key`.
+    /// A POST that moves money: it wants an `Idempotency-Key`, which no other takes.
     PostKeyed,
     Put,
     Patch,
@@ -75,6 +76,20 @@ pub(crate) trait Shape: schemars::JsonSchema {}
 #[cfg(test)]
 impl<T: schemars::JsonSchema> Shape for T {}
 
+/// What a route with a key answers: it says whether it answers an earlier request of the caller's.
+pub(crate) trait Replayed {
+    fn is_replay(&self) -> bool;
+}
+
+macro_rules! replayed {
+    ($($reply:ty),+) => { $(impl Replayed for $reply {
+        fn is_replay(&self) -> bool {
+            self.replayed
+        }
+    })+ };
+}
+replayed!(Adjustment, CashRecharge, CashReversal, Charge, CreatedCard, PointsChange, Refund);
+
 /// What a handler answers.
 pub(crate) struct Done<T> {
     body: T,
@@ -83,12 +98,6 @@ pub(crate) struct Done<T> {
 }
 
 impl<T> Done<T> {
-    /// An answer to a request that was answered before says so.
-    pub(crate) fn replayed(mut self, is_replay: bool) -> Self {
-        self.is_replay = is_replay;
-        self
-    }
-
     /// Adds what the log may say of it.
     pub(crate) fn noting(mut self, note: Note) -> Self {
         self.note = note;
@@ -151,14 +160,22 @@ impl Routes {
         })
     }
 
+    /// The same for a POST that moves money.
+    pub(crate) fn keyed_rpc<C>(self, path: &'static str, name: &'static str) -> Self
+    where
+        C: Call + DeserializeOwned + Shape + Send + 'static,
+        C::Reply: Serialize + Shape + Replayed,
+    {
+        self.keyed::<C, C, C::Reply, _, _>(path, name, |app, context, call| async move {
+            Ok(done(app.call(context, call).await?))
+        })
+    }
+
     /// A route with a handler of its own around the RPC `C`.
-    #[expect(
-        clippy::inline_always,
-        reason = "where `way` is known, only one of two parsers is left in the Worker"
-    )]
+    #[expect(clippy::inline_always, reason = "see `declare`")]
     #[inline(always)]
     pub(crate) fn handle<C, I, O, H, F>(
-        mut self,
+        self,
         way: Way,
         path: &'static str,
         name: &'static str,
@@ -167,7 +184,42 @@ impl Routes {
     where
         C: Call,
         I: DeserializeOwned + Shape + Send + 'static,
-        O: Serialize + Shape,
+        O: Serialize + Shape + 'static,
+        H: Fn(App, CallContext, I) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Outcome<O>> + Send + 'static,
+    {
+        self.declare::<C, I, O, H, F>(way, path, name, handler, |_| false)
+    }
+
+    /// The same for a POST that moves money: it wants an `Idempotency-Key`, and says of its answer whether it is an earlier one.
+    pub(crate) fn keyed<C, I, O, H, F>(self, path: &'static str, name: &'static str, handler: H) -> Self
+    where
+        C: Call,
+        I: DeserializeOwned + Shape + Send + 'static,
+        O: Serialize + Shape + Replayed + 'static,
+        H: Fn(App, CallContext, I) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Outcome<O>> + Send + 'static,
+    {
+        self.declare::<C, I, O, H, F>(Way::PostKeyed, path, name, handler, O::is_replay)
+    }
+
+    #[expect(
+        clippy::inline_always,
+        reason = "where `way` is known, only one of two parsers is left in the Worker"
+    )]
+    #[inline(always)]
+    fn declare<C, I, O, H, F>(
+        mut self,
+        way: Way,
+        path: &'static str,
+        name: &'static str,
+        handler: H,
+        is_replay: fn(&O) -> bool,
+    ) -> Self
+    where
+        C: Call,
+        I: DeserializeOwned + Shape + Send + 'static,
+        O: Serialize + Shape + 'static,
         H: Fn(App, CallContext, I) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Outcome<O>> + Send + 'static,
     {
@@ -183,29 +235,32 @@ impl Routes {
             Box::pin(async move {
                 let done = work?.await?;
                 let body = serde_json::to_string(&done.body).map_err(|_| ErrorCode::Internal)?;
-                Ok(Done { body, is_replay: done.is_replay, note: done.note })
+                Ok(Done { body, is_replay: is_replay(&done.body), note: done.note })
             })
         };
-        self.router = mount(self.router, way, path, C::RPC, Arc::new(handler));
+        let target = Target { rpc: C::RPC, may_repeat: C::REPEAT != Repeat::Never };
+        self.router = mount(self.router, way, path, target, Arc::new(handler));
         self
     }
 }
 
-fn mount(
-    router: Router<App>,
-    way: Way,
-    path: &'static str,
+/// What is behind a route.
+#[derive(Clone, Copy)]
+struct Target {
     rpc: &'static str,
-    handler: Handler,
-) -> Router<App> {
+    /// Whether sending it again does its work once at most.
+    may_repeat: bool,
+}
+
+fn mount(router: Router<App>, way: Way, path: &'static str, target: Target, handler: Handler) -> Router<App> {
     let answer = move |State(app): State<App>, request: Request| {
         let handler = handler.clone();
-        async move { answer(app, request, way, rpc, handler).await }
+        async move { answer(app, request, way, target, handler).await }
     };
     router.route(path, on(way.filter(), answer))
 }
 
-async fn answer(app: App, request: Request, way: Way, rpc: &'static str, handler: Handler) -> Answer {
+async fn answer(app: App, request: Request, way: Way, target: Target, handler: Handler) -> Answer {
     let (mut parts, body) = request.into_parts();
     let app = app.of_request(&parts.extensions);
     let authenticated = Authenticated::from_request_parts(&mut parts, &app).await?;
@@ -220,13 +275,14 @@ async fn answer(app: App, request: Request, way: Way, rpc: &'static str, handler
         Ok(done) => Ok(reply(done)),
         Err(failure) if way.is_keyed() => {
             let note = Note { merchant_code: merchant_code.clone(), ..Note::default() };
-            let call = RefusedCall { rpc, subject, merchant_code, request_id };
+            let call = RefusedCall { rpc: target.rpc, subject, merchant_code, request_id };
             refusals::report_later(&app, call, &failure);
             let mut response = failure.into_response();
             response.extensions_mut().insert(note);
             Ok(response)
         }
-        Err(failure) => Err(failure),
+        Err(failure) if target.may_repeat => Err(failure),
+        Err(failure) => Err(failure.of_what_may_be_done()),
     }
 }
 

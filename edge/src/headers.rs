@@ -21,7 +21,7 @@ pub(crate) const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
 const EXPOSED_HEADERS: &str =
-    "date, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";
+    "age, date, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";
 const PREFLIGHT_SECONDS: &str = "600";
 
 const CALLER_ID_CHARS_MAX: usize = 64;

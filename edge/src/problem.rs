@@ -5,7 +5,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mps_client::{Params, Refusal, RequestId, RpcError, UpstreamCode};
-use mps_core::ErrorCode;
+use mps_core::{ErrorCode, Retry};
 use serde_json::{Value, json};
 
 /// Why there is no answer. A handler returns it; the document is written when the response leaves.
@@ -16,11 +16,16 @@ pub(crate) struct Failure {
     challenge: &'static str,
     /// When asking again may help, where more is known than the status says.
     retry_after_seconds: Option<u64>,
+    /// Whether what was asked for may be done, and would be done once more.
+    may_be_done: bool,
 }
 
 /// What an answer of ours lacks passes soon; what the operator must enter does not.
 const UNAVAILABLE_SECONDS: u64 = 1;
 const NOT_CONFIGURED_SECONDS: u64 = 60;
+
+/// In place of `same_key` where there is no key: it may be done, so look before it is sent again.
+const CHECK_FIRST: &str = "check_first";
 
 /// RFC 6750, 3: with a reason only when there was a token.
 const CHALLENGE: &str = r#"Bearer realm="mps""#;
@@ -58,6 +63,20 @@ impl Failure {
         Self { challenge: CHALLENGE_INVALID_TOKEN, ..self }
     }
 
+    /// The same of a call that does its work as often as it is sent.
+    #[must_use]
+    pub(crate) fn of_what_may_be_done(self) -> Self {
+        Self { may_be_done: true, ..self }
+    }
+
+    /// Whether asking again can help; of an outcome that nobody knows, what to do before.
+    fn retry(&self) -> &'static str {
+        match self.code().retry() {
+            Retry::SameKey if self.may_be_done => CHECK_FIRST,
+            retry => retry.as_str(),
+        }
+    }
+
     /// Of an answer that says when to ask again (RFC 9110, 10.2.3).
     fn retry_after_seconds(&self) -> Option<u64> {
         let told = self.refusal.params.get("retry_after_seconds").and_then(Value::as_u64);
@@ -91,7 +110,7 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, upstream: None, challenge: CHALLENGE, retry_after_seconds: None }
+        Self { refusal, upstream: None, challenge: CHALLENGE, retry_after_seconds: None, may_be_done: false }
     }
 }
 
@@ -127,7 +146,7 @@ impl IntoResponse for Failure {
 /// THE ONE function: a response that carries a [`Failure`] becomes its document; any other passes.
 pub(crate) fn write_document(mut response: Response, request_id: &RequestId) -> Response {
     let Some(failure) = response.extensions().get::<Failure>().cloned() else { return response };
-    let (code, retry_after_seconds) = (failure.code(), failure.retry_after_seconds());
+    let (code, retry, retry_after_seconds) = (failure.code(), failure.retry(), failure.retry_after_seconds());
     let is_key_cancelled = failure.refusal.is_key_cancelled;
     let mut params = failure.refusal.params;
     if let (ErrorCode::MethodNotAllowed, Some(allow)) = (code, response.headers().get(ALLOW)) {
@@ -138,7 +157,7 @@ pub(crate) fn write_document(mut response: Response, request_id: &RequestId) -> 
         "title": code.title(),
         "status": code.status(),
         "code": code.as_str(),
-        "retry": code.retry().as_str(),
+        "retry": retry,
         "params": params,
         "instance": request_id.as_str(),
     });

@@ -2,8 +2,8 @@
 
 import { type ErrorCode, errorCatalogue } from "./generated/errors.js";
 
-/** Whether asking again can help. */
-export type Retry = "never" | "after_fix" | "same_key";
+/** Whether asking again can help. `same_key`: send the same again with the same key; `check_first`: it may be done, so look before. */
+export type Retry = "never" | "after_fix" | "same_key" | "check_first";
 
 /** What an answer says besides its code. */
 export interface ErrorDetails {
@@ -100,7 +100,7 @@ function plainDetails(details: unknown): ErrorDetails {
 }
 
 function isRetry(value: unknown): value is Retry {
-  return value === "never" || value === "after_fix" || value === "same_key";
+  return value === "never" || value === "after_fix" || value === "same_key" || value === "check_first";
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -125,8 +125,7 @@ async function load(own: Own): Promise<Read> {
   const draw = drawer();
   return (frame) => {
     const pixels = isPixels(frame) ? frame : draw(frame);
-    const found = pixels === undefined ? [] : glue.readFrame(bytesOf(pixels.data), pixels.width, pixels.height);
-    return found.map((code) => ({ text: code.slice(1), format: code.startsWith("q") ? "qr_code" : "code_128" }));
+    return pixels === undefined ? [] : glue.readFrame(bytesOf(pixels.data), pixels.width, pixels.height);
   };
 }
 

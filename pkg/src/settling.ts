@@ -3,6 +3,11 @@
 import { type ErrorDetails, type MpsError, Unauthenticated, Unavailable, errorOf } from "./errors.js";
 import { throwIfAborted } from "./signals.js";
 
+/** All that an error says besides its code. */
+export function detailsOf(error: MpsError): ErrorDetails {
+  return { ...error, cause: error.cause } as ErrorDetails;
+}
+
 /**
  * Cancels the key, and throws the refusal as one with a cancelled key. Where the request was done after all, the answer of sending it
  * again. Throws `Unavailable` where neither can be had, and the signal's reason.
@@ -13,7 +18,7 @@ export async function settleRefusal<T>(
   again: () => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  const told = { ...refusal, cause: refusal.cause } as ErrorDetails;
+  const told = detailsOf(refusal);
   if (refusal.code === "IDEMPOTENCY_KEY_REUSED" || refusal.keyCancelled) throw refusal;
   // Nobody cancels anything without a session: sign in, then send it again with the same key.
   if (refusal instanceof Unauthenticated) throw errorOf(refusal.code, { ...told, retry: "same_key" });

@@ -8,7 +8,7 @@ import { params as paramsOfCodes, rpcs } from "./generated/rpcs.js";
 import { codes, type Meaning, phrases } from "./generated/upstream_codes.js";
 import { keyOrFresh } from "./keys.js";
 import { type WaitOptions, checkedWait, waitFor } from "./patience.js";
-import { settleRefusal } from "./settling.js";
+import { detailsOf, settleRefusal } from "./settling.js";
 import { throwIfAborted } from "./signals.js";
 import { jsonOf, malformed, plainCopy } from "./thrown.js";
 
@@ -62,7 +62,8 @@ export function mpsRpc(supabase: SupabaseLike): MpsRpc {
   return {
     async call(name, input, options = {}) {
       if (typeof name !== "string" || !Object.hasOwn(rpcs, name)) throw malformed("name");
-      const [rpc, isKeyed, shape, nullables] = rpcs[name] as RpcEntry;
+      const [rpc, repeat, shape, nullables] = rpcs[name] as RpcEntry;
+      const isKeyed = repeat === "keyed";
       const { signal, timeoutMs, idempotencyKey: given } = checkedWait(options);
       // Whoever gives one believes that it protects him.
       if (!isKeyed && given !== undefined) throw malformed("idempotencyKey");
@@ -78,7 +79,9 @@ export function mpsRpc(supabase: SupabaseLike): MpsRpc {
       try {
         return await ask();
       } catch (error) {
-        if (given === undefined || !(error instanceof MpsError) || error.retry === "same_key") throw error;
+        if (!(error instanceof MpsError)) throw error;
+        if (error.retry === "same_key" && repeat === "never") throw errorOf(error.code, { ...detailsOf(error), retry: "check_first" });
+        if (given === undefined || error.retry === "same_key") throw error;
         const { merchant_code } = input as { merchant_code?: string };
         const cancellation = { merchant_code, idempotency_key: given };
         return await settleRefusal(error, () => this.call("cancelRequest", cancellation, { signal, timeoutMs }), ask, signal);
@@ -95,8 +98,8 @@ function isSupabase(value: unknown): value is SupabaseLike {
   }
 }
 
-/** Function, whether it moves money, the shape of its answer, what may be null. */
-type RpcEntry = readonly [rpc: string, isKeyed: boolean, shape: string, nullables: readonly string[]];
+/** Function, when it may be sent again, the shape of its answer, what may be null. */
+type RpcEntry = readonly [rpc: string, repeat: "always" | "keyed" | "never", shape: string, nullables: readonly string[]];
 
 /** The arguments under their SQL names. Null means left out, but where the function takes it for a value. */
 function argumentsOf(input: object, nullables: readonly string[]): Record<string, unknown> {

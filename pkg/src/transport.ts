@@ -6,7 +6,7 @@ import { type ClockReading, clockReading } from "./clock.js";
 import { type ErrorDetails, MpsError, Unauthenticated, Unavailable, Unexpected, errorOf } from "./errors.js";
 import { headerOf } from "./keys.js";
 import { Patience, checkedWait, isDelay } from "./patience.js";
-import { settleRefusal } from "./settling.js";
+import { detailsOf, settleRefusal } from "./settling.js";
 import { reasonOf, throwIfAborted } from "./signals.js";
 import type { KeyValueStorage } from "./storage.js";
 import { asMpsError, malformed, mpsErrorOf, plainCopy } from "./thrown.js";
@@ -73,6 +73,13 @@ export class Transport {
    * a refusal of a keyed call is final only once its key is cancelled: until then that attempt may still overtake it.
    */
   async send<T>(call: Call, options: CallOptions, sending: Sending = { mayBeDone: false }): Promise<T> {
+    const wasSent = sending.mayBeDone;
+    const answer = await this.#sendRepeatedly<T>(call, options, sending);
+    // With a key that was nobody's before, the earlier request was an attempt of this call.
+    return wasSent || !isRecord(answer) || answer["replayed"] !== true ? answer : { ...answer, replayed: false };
+  }
+
+  async #sendRepeatedly<T>(call: Call, options: CallOptions, sending: Sending): Promise<T> {
     const { signal, timeoutMs } = this.waitOf(options);
     const retriesMax = Math.min(this.#options.retriesMax ?? RETRIES_MAX, RETRIES_MAX);
     const isSafe = call.isRead || call.idempotencyKey !== undefined;
@@ -81,6 +88,7 @@ export class Transport {
       const error = await this.#attempt<T>(call, timeoutMs, signal, sending);
       if (!(error instanceof MpsError)) return error.answer;
       if (error.retry !== "same_key" || !isSafe || retries >= retriesMax) {
+        if (error.retry === "same_key" && !isSafe && sending.mayBeDone) throw errorOf(error.code, { ...detailsOf(error), retry: "check_first" });
         if (error.retry === "same_key" || call.idempotencyKey === undefined || !wasSent) throw error;
         return await this.#settle<T>(call, options, timeoutMs, error, sending);
       }

@@ -136,6 +136,18 @@ test("a charge with an unknown outcome is sent again with the same key", async (
   }
 });
 
+test("replayed is said of an earlier call, not of an attempt that this one repeated", async () => {
+  for (const [idempotencyKey, replayed] of [[undefined, false], ["order-17", true]] as const) {
+    await withServer(["cut", { body: charged({ replayed: true }) }], async (client) => {
+      assert.equal((await client.charge(CHARGE, { idempotencyKey })).replayed, replayed);
+    });
+  }
+  await withServer(["cut", { body: charged({ replayed: true }) }, { body: charged({ replayed: true }) }], async (client) => {
+    assert.equal((await client.charge(CHARGE, { intent: "order 17" })).replayed, false);
+    assert.equal((await client.charge(CHARGE, { intent: "order 17" })).replayed, true);
+  });
+});
+
 test("a key with a comma goes in quotes, where it is one key and not two", async () => {
   await withServer([{ body: charged() }], async (client, seen) => {
     for (const idempotencyKey of ["a, b", 'a"\\,b', "plain", '"a, b"']) await client.charge(CHARGE, { idempotencyKey });
@@ -297,7 +309,7 @@ test("three retries are all, and the error hands the key back", async () => {
 test("a write without a key is never sent again, a read is", async () => {
   for (const first of [BUSY, "cut"] as const) {
     await withServer([first, {}], async (client, seen) => {
-      await assert.rejects(client.rotateCode({ card_id: "c1" }), { name: "Unavailable", code: "UNAVAILABLE" });
+      await assert.rejects(client.rotateCode({ card_id: "c1" }), { name: "Unavailable", code: "UNAVAILABLE", retry: "check_first" });
       assert.equal(seen.length, 1);
     });
     await withServer([first, {}], async (client, seen) => {
@@ -376,6 +388,7 @@ test("a route is asked again only when that does its work once", async () => {
     ["getCard", { card_id: "c" }, 2],
     ["adjustCard", { card_id: "c", amount: "1.00", reason: "r" }, 2],
     ["freezeCard", { card_id: "c" }, 1],
+    ["enrollDevice", { card_id: "c", label: "phone" }, 1],
   ] as const) {
     await withServer([problem(503, "UNAVAILABLE", { retry: "same_key" }), {}], async (client, seen) => {
       await client.call(name, input as never).catch((error: unknown) => assert.ok(error instanceof MpsError));

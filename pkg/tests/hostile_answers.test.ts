@@ -52,7 +52,7 @@ function body(): string {
 /** Codes of the future are the server's to say; everything else is the catalogue's. */
 function hold(error: unknown, what: string): void {
   assert.ok(error instanceof MpsError && typeof error.code === "string" && error.code === error.message, `${what}: ${String(error)}`);
-  assert.ok(["never", "after_fix", "same_key"].includes(error.retry) && Number.isInteger(error.status), what);
+  assert.ok(["never", "after_fix", "same_key", "check_first"].includes(error.retry) && Number.isInteger(error.status), what);
   assert.ok(typeof error.params === "object" && error.params !== null && !Array.isArray(error.params), what);
   assert.ok(error.requestId === undefined || typeof error.requestId === "string", what);
 }

@@ -189,6 +189,9 @@ test("a request without an answer leaves the outcome unknown, whatever it ended 
     const error: unknown = await mpsRpc(supabase).call("charge", charge, { idempotencyKey: "k-2" }).catch((thrown: unknown) => thrown);
     assert.ok(error instanceof Unavailable, String(end));
     assert.deepEqual([error.code, error.retry, error.idempotencyKey], ["UNAVAILABLE", "same_key", "k-2"], String(end));
+    for (const [name, input, retry] of [["listCards", {}, "same_key"], ["enrollDevice", { card_id: "c", label: "phone" }, "check_first"]] as const) {
+      await assert.rejects(mpsRpc(supabase).call(name, input), { name: "Unavailable", retry }, String(end));
+    }
   }
 });
 

@@ -3,10 +3,11 @@
 alter table app.idempotency_keys
   alter column fingerprint drop not null,
   alter column result_id drop not null,
+  add column request_id text,
   add constraint idempotency_keys_committed_or_cancelled check ((fingerprint is null) = (result_id is null));
 comment on table app.idempotency_keys is
   'Requests that were committed, and keys that were cancelled (fingerprint and result_id are NULL), kept for ever. The answer of a '
-  'committed one is read again from result_id, a row that never changes.';
+  'committed one is read again from result_id, a row that never changes. request_id is that of the request that made it.';
 
 create or replace function app.claim_idempotency_key(p_scope text, p_key text, p_fingerprint bytea, p_result_id uuid)
 returns uuid
@@ -19,8 +20,8 @@ begin
     return null;
   end if;
   -- Waits for another transaction that is claiming the same key; if that one rolls back, the claim is ours.
-  insert into app.idempotency_keys (scope, key, fingerprint, result_id)
-  values (p_scope, p_key, p_fingerprint, p_result_id)
+  insert into app.idempotency_keys (scope, key, fingerprint, result_id, request_id)
+  values (p_scope, p_key, p_fingerprint, p_result_id, sec.request_id())
   on conflict do nothing;
   if found then
     return null;
@@ -35,6 +36,16 @@ begin
   return v_known.result_id;
 end;
 $$;
+
+create function app.is_replay(p_scope text, p_key text)
+returns boolean
+language sql stable
+as $$
+  select k.request_id is null or k.request_id is distinct from sec.request_id()
+  from app.idempotency_keys k where k.scope = p_scope and k.key = p_key
+$$;
+comment on function app.is_replay(text, text) is
+  'Of a key that is known: whether its first request was another one than this. One that an edge sends again has the same request id.';
 
 create function app.cancel_idempotency_key(p_scope text, p_key text)
 returns uuid

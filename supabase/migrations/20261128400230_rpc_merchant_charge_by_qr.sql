@@ -32,7 +32,7 @@ begin
     perform sec.merchant_of_caller(p_merchant_code);
     return query
       select t.id, t.tx_no, t.card_id, t.final_amount, t.discount, t.points_earned, t.discount_source, t.raw_amount,
-             t.created_at, true
+             t.created_at, app.is_replay('merchant:' || v_merchant.id, p_idempotency_key)
       from app.transactions t where t.id = v_known_tx_id;
     return;
   end if;

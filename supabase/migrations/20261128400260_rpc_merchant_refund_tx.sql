@@ -55,7 +55,7 @@ begin
     v_tx.id);
   if v_known_tx_id is not null then
     perform sec.merchant_of_caller(p_merchant_code);
-    return query select a.* from app.refund_answer(v_known_tx_id, true) a;
+    return query select a.* from app.refund_answer(v_known_tx_id, app.is_replay('merchant:' || v_merchant.id, p_idempotency_key)) a;
     return;
   end if;
 

@@ -73,7 +73,7 @@ begin
     v_tx.id);
   if v_known_tx_id is not null then
     perform sec.cash_taker(p_merchant_code);
-    return query select a.* from app.cash_recharge_answer(v_known_tx_id, true) a;
+    return query select a.* from app.cash_recharge_answer(v_known_tx_id, app.is_replay(v_scope, p_idempotency_key)) a;
     return;
   end if;
 

@@ -1,6 +1,15 @@
 -- Admins' money calls: the right is read again under the locks, and held.
 
-create or replace function app.issue_card(p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric, p_expires_at timestamptz, p_idempotency_key text) returns uuid
+-- What they answer says whether it was answered before, so they are made anew.
+drop function public.create_prepaid_card(uuid, text, numeric, numeric, text);
+drop function public.create_corporate_card(uuid, text, numeric, numeric, text);
+drop function public.create_voucher_card(uuid, text, numeric, timestamptz, text);
+drop function app.issue_card(text, text, uuid, text, numeric, numeric, timestamptz, text);
+
+create function app.issue_card(
+  p_rpc text, p_card_type text, p_owner_member_id uuid, p_name text, p_initial_balance numeric, p_fixed_discount numeric,
+  p_expires_at timestamptz, p_idempotency_key text)
+returns table (card_id uuid, replayed boolean)
 language plpgsql
 as $$
 declare
@@ -23,7 +32,8 @@ begin
     v_card_id);
   if v_known_id is not null then
     perform sec.require_admin();
-    return v_known_id;
+    return query select v_known_id, app.is_replay(app.admin_scope(v_admin_id), p_idempotency_key);
+    return;
   end if;
   -- After the replay: a card that was issued stays the answer when its time is over.
   if p_expires_at <= clock_timestamp() then
@@ -49,23 +59,8 @@ begin
   perform audit.log('admin', 'card.issued', 'card', v_card.card_no, jsonb_build_object(
     'card_type', p_card_type, 'owner_member_id', p_owner_member_id, 'initial_balance', p_initial_balance::text,
     'fixed_discount', p_fixed_discount::text, 'expires_at', p_expires_at));
-  return v_card_id;
+  return query select v_card_id, false;
 end;
 $$;
 comment on function app.issue_card(text, text, uuid, text, numeric, numeric, timestamptz, text) is
   'A new card with its owner and, booked as an adjustment, its initial balance. The same key and request: the same card.';
-
-comment on function public.create_prepaid_card(uuid, text, numeric, numeric, text) is
-  'Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same '
-  'card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, '
-  'IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
-
-comment on function public.create_corporate_card(uuid, text, numeric, numeric, text) is
-  'Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with three decimals. The same key and request: the same '
-  'card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, '
-  'IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, BALANCE_OVER_LIMIT.';
-
-comment on function public.create_voucher_card(uuid, text, numeric, timestamptz, text) is
-  'Admin: a voucher, which pays once. The same key and request: the same card. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, '
-  'IDEMPOTENCY_KEY_INVALID, INVALID_PRICE, MALFORMED_ARGUMENT, IDEMPOTENCY_KEY_REUSED, MEMBER_NOT_FOUND, MEMBER_NOT_ACTIVE, '
-  'BALANCE_OVER_LIMIT.';

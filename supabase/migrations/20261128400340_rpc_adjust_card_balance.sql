@@ -39,7 +39,8 @@ begin
       jsonb_build_object('amount', p_amount::text, 'reason', p_reason));
   end if;
   return query
-    select t.id, t.tx_no, e.delta::numeric, v_known_tx_id is not null
+    select t.id, t.tx_no, e.delta::numeric,
+      v_known_tx_id is not null and app.is_replay(app.admin_scope(v_admin_id), p_idempotency_key)
     from app.transactions t
     join app.ledger_entries e on e.tx_id = t.id and e.account = 'card'
     where t.id = coalesce(v_known_tx_id, v_tx_id);

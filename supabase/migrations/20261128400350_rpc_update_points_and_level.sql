@@ -48,7 +48,8 @@ begin
       jsonb_build_object('delta_points', p_delta_points, 'reason', v_reason));
   end if;
   return query
-    select l.id, l.card_id, l.delta, l.level_before, l.level_after, l.reason, l.created_at, v_known_id is not null
+    select l.id, l.card_id, l.delta, l.level_before, l.level_after, l.reason, l.created_at,
+      v_known_id is not null and app.is_replay(app.admin_scope(v_admin_id), p_idempotency_key)
     from app.point_ledger l where l.id = coalesce(v_known_id, v_ledger_id);
 end;
 $$;

@@ -51,7 +51,8 @@ begin
       jsonb_build_object('amount', p_amount::text, 'provider', p_provider));
   end if;
   return query
-    select o.order_no, o.card_id, o.amount::numeric, o.currency, o.provider, 'pending', o.expires_at, o.created_at, v_known_id is not null
+    select o.order_no, o.card_id, o.amount::numeric, o.currency, o.provider, 'pending', o.expires_at, o.created_at,
+      v_known_id is not null and app.is_replay('member:' || v_member.id, p_idempotency_key)
     from app.recharge_orders o where o.id = coalesce(v_known_id, v_id);
 end;
 $$;

@@ -43,7 +43,7 @@ begin
     rules.request_fingerprint('reverse_cash_recharge', p_merchant_code, p_original_tx_no, v_reason), v_tx.id);
   if v_known_tx_id is not null then
     perform sec.merchant_of_caller(p_merchant_code);
-    return query select a.* from app.reversal_answer(v_known_tx_id, true) a;
+    return query select a.* from app.reversal_answer(v_known_tx_id, app.is_replay('merchant:' || v_merchant.id, p_idempotency_key)) a;
     return;
   end if;
 

@@ -44,19 +44,20 @@ select is(pg_temp.call_as(:'admin', format('public.admin_suspend_member(%L)', ge
 select is((select string_agg(action, ' ' order by id) from audit.event_log where action like 'member.%'), 'member.suspended member.activated', 'each is audited');
 
 -- Cards.
-select pg_temp.call_as(:'admin', format('public.create_prepaid_card(%L, %L, 250.50, 0.9, %L)', :'member_id', ' Family ', 'k1')) as prepaid \gset
+select pg_temp.call_as(:'admin', format('card_id from public.create_prepaid_card(%L, %L, 250.50, 0.9, %L)', :'member_id', ' Family ', 'k1')) as prepaid \gset
 select results_eq(
   format('select c.card_type, c.name, c.balance, c.fixed_discount, b.role from app.cards c join app.card_bindings b on b.card_id = c.id where c.id = %L', :'prepaid'),
   $$ values ('prepaid', 'Family', 250.50, 0.900, 'owner') $$, 'a prepaid card with its owner, balance and discount');
 select bag_eq(format('select e.account, e.delta from app.ledger_entries e join app.transactions t on t.id = e.tx_id where t.card_id = %L', :'prepaid'),
   $$ values ('card', 250.50), ('adjustments', -250.50) $$, 'whose balance is booked');
-select is(pg_temp.call_as(:'admin', format('public.create_prepaid_card(%L, %L, 250.50, 0.900, %L)', :'member_id', ' Family ', 'k1')), :'prepaid'::text, 'the same key answers the same card');
+select is(pg_temp.call_as(:'admin', format('card_id from public.create_prepaid_card(%L, %L, 250.50, 0.900, %L)', :'member_id', ' Family ', 'k1')), :'prepaid'::text, 'the same key answers the same card');
+select is(pg_temp.call_as(:'admin', format('replayed from public.create_prepaid_card(%L, %L, 250.50, 0.900, %L)', :'member_id', ' Family ', 'k1')), 'true', 'and says that it did');
 select is(pg_temp.call_as(:'admin', format('public.create_prepaid_card(%L, %L, 250.51, 0.9, %L)', :'member_id', ' Family ', 'k1')), 'PT422 IDEMPOTENCY_KEY_REUSED', 'with another balance it is another request');
 select is(pg_temp.call_as(:'admin', format('public.create_corporate_card(%L, %L, 250.50, 0.9, %L)', :'member_id', ' Family ', 'k1')), 'PT422 IDEMPOTENCY_KEY_REUSED', 'and so it is for another type');
-select isnt(pg_temp.call_as(:'other_admin', format('public.create_prepaid_card(%L, %L, 250.50, 0.9, %L)', :'member_id', ' Family ', 'k1')), :'prepaid'::text, 'another admin''s keys are his own');
-select pg_temp.call_as(:'admin', format('public.create_corporate_card(%L)', :'member_id')) as corporate \gset
+select isnt(pg_temp.call_as(:'other_admin', format('card_id from public.create_prepaid_card(%L, %L, 250.50, 0.9, %L)', :'member_id', ' Family ', 'k1')), :'prepaid'::text, 'another admin''s keys are his own');
+select pg_temp.call_as(:'admin', format('card_id from public.create_corporate_card(%L)', :'member_id')) as corporate \gset
 select matches((select c.card_no from app.cards c where c.id = :'corporate'), '^COR[0-9]{8}$', 'a corporate card');
-select pg_temp.call_as(:'admin', format('public.create_voucher_card(%L, null, 50, now() + interval %L)', :'member_id', '1 day')) as voucher \gset
+select pg_temp.call_as(:'admin', format('card_id from public.create_voucher_card(%L, null, 50, now() + interval %L)', :'member_id', '1 day')) as voucher \gset
 select is((select (c.card_type, c.balance, c.personal_member_id)::text from app.cards c where c.id = :'voucher'), format('(voucher,50.00,%s)', :'member_id'), 'a voucher');
 select is(pg_temp.call_as(:'admin', c.call), c.expected, c.call)
 from (values
@@ -72,7 +73,7 @@ from (values
   ('public.create_prepaid_card(null)', 'PT404 MEMBER_NOT_FOUND')) as c (call, expected);
 
 -- An issued voucher stays the answer to its key when its time is over.
-select format('public.create_voucher_card(%L, null, 50, %L, %L)', :'member_id', clock_timestamp() + interval '300 ms', 'late-1') as issue \gset
+select format('card_id from public.create_voucher_card(%L, null, 50, %L, %L)', :'member_id', clock_timestamp() + interval '300 ms', 'late-1') as issue \gset
 select pg_temp.call_as(:'admin', :'issue') as late \gset
 select pg_sleep(0.4);
 select is(pg_temp.call_as(:'admin', :'issue'), :'late', 'asked again after its expiry, with the same key');

@@ -17,7 +17,7 @@ export function readProblem(error: unknown): Problem {
   }
   return {
     code: isErrorCode(error.code) ? error.code : "INTERNAL",
-    mayRetry: error.retry === "same_key",
+    mayRetry: error.retry === "same_key" || error.retry === "check_first",
     params: error.params,
     requestId: error.requestId,
   };

@@ -141,6 +141,8 @@ pub struct Count {
 pub struct CreatedCard {
     /// Its id.
     pub card_id: CardId,
+    /// Whether this answers an earlier request with the same key.
+    pub replayed: bool,
 }
 
 /// A member who was made.
@@ -165,10 +167,6 @@ fn read_changed(body: &[u8]) -> Option<Changed> {
 
 fn read_count(body: &[u8]) -> Option<Count> {
     read_scalar(body).map(|count| Count { count })
-}
-
-fn read_card(body: &[u8]) -> Option<CreatedCard> {
-    read_scalar(body).map(|card_id| CreatedCard { card_id })
 }
 
 fn read_member(body: &[u8]) -> Option<CreatedMember> {

@@ -8,27 +8,51 @@ mod picture;
 mod qr;
 mod read;
 
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::picture::Picture;
 use crate::read::Code;
 
-/// What a frame of red, green, blue and opacity shows, each once: `q` and the text of a QR code, or `b` and the digits of a payment
-/// code's bar code. Nothing when it shows neither, or is no frame of that size.
+/// A code that was read.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Scanned {
+    /// What it says.
+    pub text: String,
+    /// Which kind it is.
+    pub format: Format,
+}
+
+/// The kinds of codes, under the names that browsers have for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A QR code, whatever it says.
+    QrCode,
+    /// A payment code's bar code.
+    #[serde(rename = "code_128")]
+    Code128,
+}
+
+/// What a frame of red, green, blue and opacity shows, each once, as an array of `{text, format}`: empty when it shows no code, or is no
+/// frame of that size.
 #[wasm_bindgen(js_name = readFrame)]
-pub fn read_frame(rgba: &[u8], width: usize, height: usize) -> Vec<String> {
+pub fn read_frame_js(rgba: &[u8], width: usize, height: usize) -> Result<JsValue, JsError> {
+    Ok(serde_wasm_bindgen::to_value(&read_frame(rgba, width, height))?)
+}
+
+/// The same for Rust.
+pub fn read_frame(rgba: &[u8], width: usize, height: usize) -> Vec<Scanned> {
     let Some(picture) = Picture::try_new(rgba, width, height) else { return Vec::new() };
     let mut found = Vec::new();
-    let mut take = |code: String| {
+    read::each(&picture, |code| {
+        let code = match code {
+            Code::Qr(text) => Scanned { text, format: Format::QrCode },
+            Code::Bars(text) => Scanned { text, format: Format::Code128 },
+        };
         if !found.contains(&code) {
             found.push(code);
         }
-    };
-    read::each(&picture, |code| {
-        take(match code {
-            Code::Qr(text) => format!("q{text}"),
-            Code::Bars(digits) => format!("b{digits}"),
-        });
     });
     found
 }
@@ -80,7 +104,8 @@ mod tests {
         }
         let mut found = read_frame(&rgba, width, rows.len() * SCALE);
         found.sort();
-        found
+        let letter = |format| if format == Format::QrCode { 'q' } else { 'b' };
+        found.into_iter().map(|Scanned { text, format }| format!("{}{text}", letter(format))).collect()
     }
 
     #[test]

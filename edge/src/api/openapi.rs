@@ -409,7 +409,7 @@ fn problem() -> Value {
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "code": {"type": "string", "pattern": "^[A-Z_]+$"},
-            "retry": {"enum": ["never", "after_fix", "same_key"]},
+            "retry": {"enum": ["never", "after_fix", "same_key", "check_first"]},
             "params": {"type": "object"},
             "instance": {"type": "string", "description": "The request id"},
             "key_cancelled": {"const": true, "description": "Only when the request's key is cancelled: nothing was done with it and nothing ever will be"},

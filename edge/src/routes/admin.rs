@@ -6,9 +6,9 @@ use mps_client::rpc::{
     AdminActivateMember, AdminActivateMerchant, AdminSuspendMember, AdminSuspendMerchant, CloseCard,
     CreateCorporateCard, CreateMemberProfile, CreateMerchant, CreatePrepaidCard, CreateVoucherCard,
     GenerateSettlement, GetAllCards, GetAllMembers, GetLatestSeal, GetSettings, GetSystemStatistics,
-    LinkMemberAuthUser, ListRechargeEvents, PointsChange, QueryAuditLog, RemoveAdminUser,
-    ResolveRechargeEvent, ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry,
-    SetMembershipLevels, SetSetting, SettleLateTransactions, SystemHealthCheck, UnfreezeCard, UpdateMerchant,
+    LinkMemberAuthUser, ListRechargeEvents, QueryAuditLog, RemoveAdminUser, ResolveRechargeEvent,
+    ResolveRechargeOrder, SearchCards, SearchMembers, SearchMerchants, SetCardExpiry, SetMembershipLevels,
+    SetSetting, SettleLateTransactions, SystemHealthCheck, UnfreezeCard, UpdateMerchant,
     UpdatePointsAndLevel, UpdateSettlementStatus, VerifyLedger, VerifySeals,
 };
 
@@ -27,24 +27,14 @@ pub(super) fn routes() -> Routes {
         .rpc::<LinkMemberAuthUser>(Way::Put, "/api/admin/members/{member_id}/user", "linkMember")
         .rpc::<GetAllCards>(Way::Get, "/api/admin/cards", "listAllCards")
         .rpc::<SearchCards>(Way::Get, "/api/admin/cards/search", "searchCards")
-        .rpc::<CreatePrepaidCard>(Way::PostKeyed, "/api/admin/cards/prepaid", "issuePrepaidCard")
-        .rpc::<CreateCorporateCard>(Way::PostKeyed, "/api/admin/cards/corporate", "issueCorporateCard")
-        .rpc::<CreateVoucherCard>(Way::PostKeyed, "/api/admin/cards/voucher", "issueVoucher")
-        .handle::<AdjustCardBalance, _, _, _, _>(
-            Way::PostKeyed,
-            "/api/admin/cards/{card_id}/adjust",
-            "adjustCard",
-            adjust,
-        )
+        .keyed_rpc::<CreatePrepaidCard>("/api/admin/cards/prepaid", "issuePrepaidCard")
+        .keyed_rpc::<CreateCorporateCard>("/api/admin/cards/corporate", "issueCorporateCard")
+        .keyed_rpc::<CreateVoucherCard>("/api/admin/cards/voucher", "issueVoucher")
+        .keyed::<AdjustCardBalance, _, _, _, _>("/api/admin/cards/{card_id}/adjust", "adjustCard", adjust)
         .rpc::<UnfreezeCard>(Way::Post, "/api/admin/cards/{card_id}/unfreeze", "unfreezeCard")
         .rpc::<CloseCard>(Way::Post, "/api/admin/cards/{card_id}/close", "closeCard")
         .rpc::<SetCardExpiry>(Way::Put, "/api/admin/cards/{card_id}/expiry", "setCardExpiry")
-        .handle::<UpdatePointsAndLevel, _, _, _, _>(
-            Way::PostKeyed,
-            "/api/admin/cards/{card_id}/points",
-            "changePoints",
-            change_points,
-        )
+        .keyed_rpc::<UpdatePointsAndLevel>("/api/admin/cards/{card_id}/points", "changePoints")
         .rpc::<CreateMerchant>(Way::Post, "/api/admin/merchants", "createMerchant")
         .rpc::<SearchMerchants>(Way::Get, "/api/admin/merchants", "searchMerchants")
         .rpc::<UpdateMerchant>(Way::Patch, "/api/admin/merchants/{merchant_id}", "updateMerchant")
@@ -100,12 +90,5 @@ fn of_the_system() -> Routes {
 async fn adjust(app: App, context: CallContext, call: AdjustCardBalance) -> Outcome<Adjustment> {
     let adjustment = app.call(context, call).await?;
     let note = Note { tx_no: Some(adjustment.tx_no.clone()), merchant_code: None, ..Note::default() };
-    let is_replay = adjustment.replayed;
-    Ok(done(adjustment).replayed(is_replay).noting(note))
-}
-
-async fn change_points(app: App, context: CallContext, call: UpdatePointsAndLevel) -> Outcome<PointsChange> {
-    let change = app.call(context, call).await?;
-    let is_replay = change.replayed;
-    Ok(done(change).replayed(is_replay))
+    Ok(done(adjustment).noting(note))
 }

@@ -17,8 +17,8 @@ use crate::telemetry::Note;
 pub(super) fn routes() -> Routes {
     Routes::new()
         .handle::<QuotePayment<'_>, _, _, _, _>(Way::Post, "/api/payment/quote", "quotePayment", quote)
-        .handle::<MerchantChargeByQr<'_>, _, _, _, _>(Way::PostKeyed, "/api/payment/charge", "charge", charge)
-        .handle::<MerchantRefundTx, _, _, _, _>(Way::PostKeyed, "/api/payment/refund", "refund", refund)
+        .keyed::<MerchantChargeByQr<'_>, _, _, _, _>("/api/payment/charge", "charge", charge)
+        .keyed::<MerchantRefundTx, _, _, _, _>("/api/payment/refund", "refund", refund)
         .rpc::<CancelRequest>(Way::Post, "/api/payment/cancel", "cancelRequest")
         .rpc::<FindPayment>(Way::Get, "/api/payment/find", "findPayment")
         .handle::<GetTransactionDetail, _, _, _, _>(Way::Get, "/api/payment/{tx_no}", "getPayment", detail)
@@ -87,16 +87,14 @@ async fn charge(app: App, context: CallContext, input: Charge) -> Outcome<Charge
         merchant_code: Some(input.merchant_code),
         ..Note::default()
     };
-    let is_replay = charged.replayed;
-    Ok(done(charged).replayed(is_replay).noting(note))
+    Ok(done(charged).noting(note))
 }
 
 async fn refund(app: App, context: CallContext, call: MerchantRefundTx) -> Outcome<Refund> {
     let merchant_code = Some(call.merchant_code.clone());
     let refund = app.call(context, call).await?;
     let note = Note { tx_no: Some(refund.refund_tx_no.clone()), merchant_code, ..Note::default() };
-    let is_replay = refund.replayed;
-    Ok(done(refund).replayed(is_replay).noting(note))
+    Ok(done(refund).noting(note))
 }
 
 async fn detail(app: App, context: CallContext, call: GetTransactionDetail) -> Outcome<TransactionDetail> {

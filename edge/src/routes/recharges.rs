@@ -9,7 +9,7 @@ use mps_client::rpc::{
 use mps_core::ErrorCode;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Outcome, Routes, Way, done};
+use crate::api::{Outcome, Replayed, Routes, Way, done};
 use crate::app::App;
 use crate::extract::{AmountText, argument};
 use crate::problem::Failure;
@@ -23,26 +23,11 @@ const PAYABLE_SECONDS_MIN: i64 = 60;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .handle::<CreateRechargeOrder, _, _, _, _>(
-            Way::PostKeyed,
-            "/api/recharge/orders",
-            "createRechargeOrder",
-            order,
-        )
+        .keyed::<CreateRechargeOrder, _, _, _, _>("/api/recharge/orders", "createRechargeOrder", order)
         .rpc::<ListRechargeOrders>(Way::Get, "/api/recharge/orders", "listRechargeOrders")
         .rpc::<GetRechargeOrder>(Way::Get, "/api/recharge/orders/{order_no}", "getRechargeOrder")
-        .handle::<UserRechargeCard, _, _, _, _>(
-            Way::PostKeyed,
-            "/api/recharge/cash",
-            "rechargeWithCash",
-            cash,
-        )
-        .handle::<ReverseCashRecharge, _, _, _, _>(
-            Way::PostKeyed,
-            "/api/recharge/cash/reverse",
-            "reverseCash",
-            reverse,
-        )
+        .keyed::<UserRechargeCard, _, _, _, _>("/api/recharge/cash", "rechargeWithCash", cash)
+        .keyed::<ReverseCashRecharge, _, _, _, _>("/api/recharge/cash/reverse", "reverseCash", reverse)
 }
 
 /// How the member pays.
@@ -105,6 +90,12 @@ struct OrderToPay {
     pay: Option<Pay>,
 }
 
+impl Replayed for OrderToPay {
+    fn is_replay(&self) -> bool {
+        self.order.replayed
+    }
+}
+
 async fn order(app: App, context: CallContext, input: NewOrder) -> Outcome<OrderToPay> {
     let amount = argument("amount", RechargeAmount::parse(&input.amount.0))?;
     let method = input.method()?;
@@ -126,8 +117,7 @@ async fn order(app: App, context: CallContext, input: NewOrder) -> Outcome<Order
         order_no: Some(order.order_no.clone()),
         ..Note::default()
     };
-    let is_replay = order.replayed;
-    Ok(done(OrderToPay { order, pay }).replayed(is_replay).noting(note))
+    Ok(done(OrderToPay { order, pay }).noting(note))
 }
 
 /// A new order is; of one that was made before, the answer says what it was then.
@@ -154,14 +144,12 @@ async fn cash(app: App, context: CallContext, call: UserRechargeCard) -> Outcome
     let merchant_code = call.merchant_code.clone();
     let recharge = app.call(context, call).await?;
     let note = Note { tx_no: Some(recharge.tx_no.clone()), merchant_code, ..Note::default() };
-    let is_replay = recharge.replayed;
-    Ok(done(recharge).replayed(is_replay).noting(note))
+    Ok(done(recharge).noting(note))
 }
 
 async fn reverse(app: App, context: CallContext, call: ReverseCashRecharge) -> Outcome<CashReversal> {
     let merchant_code = Some(call.merchant_code.clone());
     let reversal = app.call(context, call).await?;
     let note = Note { tx_no: Some(reversal.tx_no.clone()), merchant_code, ..Note::default() };
-    let is_replay = reversal.replayed;
-    Ok(done(reversal).replayed(is_replay).noting(note))
+    Ok(done(reversal).noting(note))
 }

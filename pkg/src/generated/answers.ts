@@ -20,7 +20,7 @@ export const answers: Readonly<Record<string, string>> = {
   Charge: "card_id created_at@ discount% discount_source final_amount$ points_earned# raw_amount$ replayed! tx_id tx_no",
   CodeState: "amount_max$? expires_at@? final_amount$? issued_at@? state tx_id? tx_no?",
   Count: "count#",
-  CreatedCard: "card_id",
+  CreatedCard: "card_id replayed!",
   CreatedMember: "member_id",
   CreatedSettlement: "settlement_id",
   DayTotals: "day gross_amount$ net_amount$ payment_count# points_earned# points_taken# recharge_amount$ recharge_count# refund_amount$ refund_count# time_zone",

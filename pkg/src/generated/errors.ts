@@ -16,6 +16,8 @@ export const errorCatalogue = {
   UNSUPPORTED_MEDIA_TYPE: { status: 415, retry: "after_fix" },
   /** The JSON does not parse, a field is missing, unknown or of the wrong type. */
   MALFORMED_BODY: { status: 400, retry: "after_fix" },
+  /** What it does is not remembered by a key; leave the header out, and look what became of a request before it is sent again. */
+  IDEMPOTENCY_KEY_NOT_SUPPORTED: { status: 400, retry: "after_fix" },
   /** Every request that moves money carries one, so that a retry is safe. */
   IDEMPOTENCY_KEY_REQUIRED: { status: 400, retry: "after_fix" },
   /** 1 to 255 printable ASCII characters. */

@@ -541,6 +541,8 @@ export interface Count {
 export interface CreatedCard {
   /** Its id. */
   readonly card_id: string;
+  /** Whether this answers an earlier request with the same key. */
+  readonly replayed: boolean;
 }
 
 /** A member who was made. */
@@ -914,7 +916,7 @@ export interface Problem {
   /** Only when the request's key is cancelled: nothing was done with it and nothing ever will be */
   readonly key_cancelled?: true | undefined;
   readonly params: unknown;
-  readonly retry: "never" | "after_fix" | "same_key";
+  readonly retry: "never" | "after_fix" | "same_key" | "check_first";
   readonly status: number;
   readonly title: string;
   readonly type: string;

@@ -75,8 +75,8 @@ fn one_key_issues_one_card_of_each_type() -> Result<()> {
         let owner = db.member_id(&member).await?;
         for card_type in ["voucher", "prepaid", "corporate"] {
             let statement = format!(
-                "select jsonb_build_object('card_id', public.create_{card_type}_card(
-                p_owner_member_id => $1::text::uuid, p_initial_balance => 50, p_idempotency_key => $2))::text"
+                "select to_jsonb(r)::text from public.create_{card_type}_card(
+                p_owner_member_id => $1::text::uuid, p_initial_balance => 50, p_idempotency_key => $2) r"
             );
             let call = Call::new(admin.clone(), statement, &[Some(&owner), Some(card_type)]);
             let outcomes = db.at_once(vec![call; 20]).await?;

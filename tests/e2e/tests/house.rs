@@ -48,7 +48,9 @@ impl House {
 
     fn send(&self, token: &str, method: &str, path: &str, key: &str, body: &Value) -> Answer {
         let authorization = format!("Bearer {token}");
-        let mut headers = vec![("authorization", authorization.as_str()), ("idempotency-key", key)];
+        let mut headers = vec![("authorization", authorization.as_str())];
+        let takes_key = ["prepaid", "corporate", "voucher", "adjust", "points", "charge", "refund", "cash"];
+        headers.extend(takes_key.iter().any(|name| path.ends_with(name)).then_some(("idempotency-key", key)));
         let text = if body.is_null() { String::new() } else { body.to_string() };
         headers.extend((!body.is_null()).then_some(("content-type", "application/json")));
         self.stack.edge(method, path, &headers, &text)

@@ -40,6 +40,7 @@ fn what_a_till_is_told_is_not_overtaken_by_an_attempt_that_was_lost() {
     let upstream = Upstream::start(&variable("MPS_E2E_KEYS_UPSTREAM"));
     a_refusal_is_handed_on_with_its_key_cancelled(&stack, &upstream);
     what_was_done_after_all_is_answered(&stack, &upstream);
+    an_attempt_that_the_edge_repeats_is_no_replay(&stack, &upstream);
     where_the_key_cannot_be_cancelled_the_outcome_stays_unknown(&stack, &upstream);
 }
 
@@ -83,6 +84,24 @@ fn what_was_done_after_all_is_answered(stack: &Stack, upstream: &Upstream) {
     });
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(balance(stack, &shop), "0.00");
+}
+
+/// The database's answer to the first attempt is lost, and the second one hears it: the till has asked once.
+fn an_attempt_that_the_edge_repeats_is_no_replay(stack: &Stack, upstream: &Upstream) {
+    let (shop, database) = (stack.open_shop("200"), supabase_address());
+    let (code, key) = (stack.code(&shop), stack.fresh_key());
+    let body = shop.request(&code, "100");
+    let first = charge(&shop, &body, &key, || {
+        upstream.next(CHARGE).hang_up().arrive(&database);
+        upstream.next(CHARGE).hand_on(&database);
+    });
+    let again = charge(&shop, &body, &key, || upstream.next(CHARGE).hand_on(&database));
+    for (answer, replayed, header) in [(&first, false, ""), (&again, true, "true")] {
+        assert_eq!((answer.status, &answer.body["replayed"]), (200, &json!(replayed)), "{}", answer.text);
+        assert_eq!(answer.header("idempotency-replayed"), header);
+    }
+    assert_eq!(first.body["tx_no"], again.body["tx_no"]);
+    assert_eq!(balance(stack, &shop), "100.00");
 }
 
 fn where_the_key_cannot_be_cancelled_the_outcome_stays_unknown(stack: &Stack, upstream: &Upstream) {

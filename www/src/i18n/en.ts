@@ -202,6 +202,7 @@ export const en: Texts = {
     UNSUPPORTED_MEDIA_TYPE: { what: "The format is wrong", next: "Reload the page; if it happens again, tell an operator." },
     MALFORMED_BODY: { what: "Something in the form is wrong", next: "Check what you entered." },
     IDEMPOTENCY_KEY_REQUIRED: { what: "The charge had no key", next: "Reload the page and charge again." },
+    IDEMPOTENCY_KEY_NOT_SUPPORTED: { what: "This request takes no key", next: "Reload the page and try again." },
     IDEMPOTENCY_KEY_INVALID: { what: "The charge's key is wrong", next: "Reload the page and charge again." },
     INVALID_POINTS: { what: "The points are not right", next: "Enter whole points, above or below zero." },
     INVALID_LEVELS: { what: "The levels are not right", next: "Levels start at 0 points and follow each other without gap or overlap." },

@@ -202,6 +202,7 @@ export const zhHant = {
     UNSUPPORTED_MEDIA_TYPE: { what: "送出的格式不正確", next: "請重新載入頁面；若仍發生請通知管理者。" },
     MALFORMED_BODY: { what: "送出的內容不正確", next: "請檢查填寫的內容。" },
     IDEMPOTENCY_KEY_REQUIRED: { what: "缺少交易憑證", next: "請重新載入頁面後再收款。" },
+    IDEMPOTENCY_KEY_NOT_SUPPORTED: { what: "這項操作不使用交易憑證", next: "請重新載入頁面後再試一次。" },
     IDEMPOTENCY_KEY_INVALID: { what: "交易憑證不正確", next: "請重新載入頁面後再收款。" },
     INVALID_POINTS: { what: "點數不正確", next: "請輸入不為零的整數點數。" },
     INVALID_LEVELS: { what: "等級設定不正確", next: "等級要從 0 點開始、前後相接、不可重疊。" },

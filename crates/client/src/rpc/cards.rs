@@ -4,8 +4,8 @@ use mps_core::{BindingRole, CardType, Discount, Money};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CardId, Changed, CreatedCard, DiscountSource, MemberId, TransactionId, read_card, read_changed, read_row,
-    read_rows, read_scalar,
+    CardId, Changed, CreatedCard, DiscountSource, MemberId, TransactionId, read_changed, read_row, read_rows,
+    read_scalar,
 };
 use crate::argument::{AdjustmentAmount, InitialBalance, Secret};
 use crate::wire::{self, Amount, Instant, Multiplier};
@@ -286,7 +286,7 @@ rpc! {
 rpc! {
     /// `create_prepaid_card`: Admin: a prepaid card of an owner; discount is a multiplier from 0 to 1 with
     /// three decimals. The same key and request: the same card.
-    CreatePrepaidCard = "create_prepaid_card", keyed, read_card -> CreatedCard {
+    CreatePrepaidCard = "create_prepaid_card", keyed, read_row -> CreatedCard {
         /// Whose card it becomes.
         owner_member_id: MemberId,
         /// The name.
@@ -303,7 +303,7 @@ rpc! {
 rpc! {
     /// `create_corporate_card`: Admin: a corporate card of an owner; discount is a multiplier from 0 to 1 with
     /// three decimals. The same key and request: the same card.
-    CreateCorporateCard = "create_corporate_card", keyed, read_card -> CreatedCard {
+    CreateCorporateCard = "create_corporate_card", keyed, read_row -> CreatedCard {
         /// Whose card it becomes.
         owner_member_id: MemberId,
         /// The name.
@@ -319,7 +319,7 @@ rpc! {
 
 rpc! {
     /// `create_voucher_card`: Admin: a voucher, which pays once. The same key and request: the same card.
-    CreateVoucherCard = "create_voucher_card", keyed, read_card -> CreatedCard {
+    CreateVoucherCard = "create_voucher_card", keyed, read_row -> CreatedCard {
         /// Whose card it becomes.
         owner_member_id: MemberId,
         /// The name.

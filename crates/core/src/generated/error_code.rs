@@ -20,6 +20,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// `MALFORMED_BODY` (400): The JSON does not parse, a field is missing, unknown or of the wrong type.
     MalformedBody,
+    /// `IDEMPOTENCY_KEY_NOT_SUPPORTED` (400): What it does is not remembered by a key; leave the header out, and look what became of a request before it is sent again.
+    IdempotencyKeyNotSupported,
     /// `IDEMPOTENCY_KEY_REQUIRED` (400): Every request that moves money carries one, so that a retry is safe.
     IdempotencyKeyRequired,
     /// `IDEMPOTENCY_KEY_INVALID` (400): 1 to 255 printable ASCII characters.
@@ -192,7 +194,7 @@ pub(crate) struct Entry {
 
 impl ErrorCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 86] = [
+    pub const ALL: [Self; 87] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -200,6 +202,7 @@ impl ErrorCode {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::MalformedBody,
+        Self::IdempotencyKeyNotSupported,
         Self::IdempotencyKeyRequired,
         Self::IdempotencyKeyInvalid,
         Self::InvalidPrice,
@@ -283,7 +286,7 @@ impl ErrorCode {
 }
 
 /// Indexed by the variant.
-pub(crate) static CATALOGUE: [Entry; 86] = [
+pub(crate) static CATALOGUE: [Entry; 87] = [
     Entry {
         code: "NOT_FOUND",
         status: 404,
@@ -339,6 +342,14 @@ pub(crate) static CATALOGUE: [Entry; 86] = [
         params: &["field"],
         title: "The body is not what the route takes",
         why: "The JSON does not parse, a field is missing, unknown or of the wrong type.",
+    },
+    Entry {
+        code: "IDEMPOTENCY_KEY_NOT_SUPPORTED",
+        status: 400,
+        retry: Retry::AfterFix,
+        params: &[],
+        title: "This route takes no Idempotency-Key",
+        why: "What it does is not remembered by a key; leave the header out, and look what became of a request before it is sent again.",
     },
     Entry {
         code: "IDEMPOTENCY_KEY_REQUIRED",

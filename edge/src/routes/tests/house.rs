@@ -5,6 +5,7 @@ mod cases;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, CARD, request, signed_in};
+use crate::api::Way;
 use cases::{of_members_and_cards, of_merchants, of_the_house};
 
 const OTHER: &str = "0193b5a0-0000-7000-8000-00000000000b";
@@ -18,10 +19,22 @@ fn all() -> Vec<Case> {
     [of_merchants(), of_members_and_cards(), of_the_house()].concat()
 }
 
+fn wants_key(path: &str) -> bool {
+    let is_of = |template: &str| {
+        let (given, names) = (path.split('/'), template.split('/'));
+        given.clone().count() == names.clone().count()
+            && given.zip(names).all(|(given, name)| name.starts_with('{') || given == name)
+    };
+    crate::routes::declared().operations.iter().any(|route| route.way.is_keyed() && is_of(route.path))
+}
+
 /// Sends it as a signed-in user, with a key in case it wants one.
 async fn send(bench: &Bench, method: &str, path: &str, body: &Value) -> super::bench::Reply {
     let authorization = signed_in();
-    let mut headers = vec![("authorization", authorization.as_str()), ("idempotency-key", "k-1")];
+    let mut headers = vec![("authorization", authorization.as_str())];
+    if wants_key(path) {
+        headers.push(("idempotency-key", "k-1"));
+    }
     if !body.is_null() {
         headers.push(("content-type", "application/json"));
     }
@@ -200,5 +213,49 @@ async fn an_answer_of_before_says_so() {
         let reply = send(&bench, "POST", &format!("/api/admin/cards/{CARD}/adjust"), &body).await;
         assert_eq!((reply.status.as_u16(), &reply.body["amount"]), (200, &json!("5.00")));
         assert_eq!(reply.headers.contains_key("idempotency-replayed"), is_replay);
+        let row = json!([{"card_id": CARD, "replayed": is_replay}]);
+        for kind in ["prepaid", "corporate", "voucher"] {
+            let bench = Bench::new(vec![("200 OK", row.to_string())]).await;
+            let path = format!("/api/admin/cards/{kind}");
+            let reply = send(&bench, "POST", &path, &json!({"owner_member_id": OTHER})).await;
+            assert_eq!((reply.status.as_u16(), &reply.body), (200, &row[0]), "{kind}");
+            assert_eq!(reply.headers.contains_key("idempotency-replayed"), is_replay, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_would_not_honour_a_key_refuses_it_by_name() {
+    let bench = Bench::new(vec![]).await;
+    let mut refused = 0;
+    for operation in crate::routes::declared().operations {
+        if operation.way != Way::Post {
+            continue;
+        }
+        let path = operation.path.split('/').map(|name| if name.starts_with('{') { CARD } else { name });
+        let path = path.collect::<Vec<_>>().join("/");
+        let key = [("idempotency-key", "k-1")];
+        let reply = bench.send(super::bench::post(&path, &key, "{}".to_owned())).await;
+        let end = (reply.status.as_u16(), &reply.body["code"]);
+        assert_eq!(end, (400, &json!("IDEMPOTENCY_KEY_NOT_SUPPORTED")), "{path}");
+        refused += 1;
+    }
+    assert_ne!(refused, 0);
+    assert_eq!(bench.received().len(), 0);
+}
+
+/// Who is told to send it again must not do it twice.
+#[tokio::test]
+async fn what_is_done_as_often_as_it_is_sent_is_looked_for_first() {
+    let enrolment = json!({"card_id": CARD, "label": "phone"});
+    for (path, body, retry) in [
+        ("/api/devices", enrolment, "check_first"),
+        ("/api/admin/merchants", json!({"code": "SHOP009", "name": "n"}), "check_first"),
+        ("/api/admin/members/search", json!({"keyword": "k"}), "same_key"),
+    ] {
+        let bench = Bench::new(vec![("503 Service Unavailable", String::new()); 3]).await;
+        let reply = bench.send(super::bench::post(path, &[], body.to_string())).await;
+        let end = (reply.status.as_u16(), &reply.body["retry"]);
+        assert_eq!(end, (503, &json!(retry)), "{path}");
     }
 }

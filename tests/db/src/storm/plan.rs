@@ -103,8 +103,8 @@ fn adjustment(world: &World, rng: &mut fastrand::Rng, key: String) -> Step {
 
 fn voucher(world: &World, rng: &mut fastrand::Rng, key: String) -> Step {
     let owner = &world.voucher_owners[rng.usize(..world.voucher_owners.len())];
-    let statement = "select jsonb_build_object('card_id', public.create_voucher_card(
-        p_owner_member_id => $1::text::uuid, p_initial_balance => $2::text::numeric, p_idempotency_key => $3))::text";
+    let statement = "select to_jsonb(r)::text from public.create_voucher_card(
+        p_owner_member_id => $1::text::uuid, p_initial_balance => $2::text::numeric, p_idempotency_key => $3) r";
     let amount = amount(rng, 100);
     let call =
         Call::new(Caller::User(world.admin.clone()), statement, &[Some(owner), Some(&amount), Some(&key)]);
