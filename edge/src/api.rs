@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::extract::{Authenticated, Parse, RawInput, read_input};
-use crate::headers::IDEMPOTENCY_REPLAYED;
+use crate::headers::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
 use crate::platform::Work;
 use crate::problem::Failure;
 use crate::refusals::{self, RefusedCall};
@@ -40,7 +40,7 @@ pub(crate) enum Way {
     /// Input besides the path comes in the query, as with [`Way::Get`].
     Delete,
     Post,
-    /// A POST that moves money: it wants an `Idempotency-Key`, which no other takes.
+    /// A POST that moves money: it wants an `Idempotency-Key`.
     PostKeyed,
     Put,
     Patch,
@@ -266,6 +266,10 @@ async fn answer(app: App, request: Request, way: Way, target: Target, handler: H
     let authenticated = Authenticated::from_request_parts(&mut parts, &app).await?;
     let Authenticated { context, subject, place } = authenticated;
     let (request_id, mut merchant_code) = (context.request_id.clone(), None);
+    // Whoever sends a key believes that it is honoured; what may be repeated needs none.
+    if !target.may_repeat && parts.headers.contains_key(IDEMPOTENCY_KEY) {
+        return Err(ErrorCode::IdempotencyKeyNotSupported.into());
+    }
     let outcome = match read_input(&mut parts, body, way, &mut merchant_code).await {
         Ok(input) => handler(app.clone(), context, input).await,
         Err(failure) => Err(failure),

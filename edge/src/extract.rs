@@ -155,10 +155,6 @@ pub(crate) async fn read_input(
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(unknown_query(parts.uri.query().unwrap_or_default()));
     }
-    // Whoever sends a key believes that it is honoured.
-    if way == Way::Post && parts.headers.contains_key(IDEMPOTENCY_KEY) {
-        return Err(ErrorCode::IdempotencyKeyNotSupported.into());
-    }
     let bytes = json::read(parts, body).await?;
     if !way.is_keyed() {
         return Ok(RawInput { text: with_fields(&given, bytes)?, key_failure: None });

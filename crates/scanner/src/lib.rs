@@ -15,7 +15,7 @@ use crate::picture::Picture;
 use crate::read::Code;
 
 /// A code that was read.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Scanned {
     /// What it says.
     pub text: String,
@@ -24,7 +24,7 @@ pub struct Scanned {
 }
 
 /// The kinds of codes, under the names that browsers have for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// A QR code, whatever it says.
@@ -102,10 +102,13 @@ mod tests {
                 pixel[..3].fill(0);
             }
         }
-        let mut found = read_frame(&rgba, width, rows.len() * SCALE);
-        found.sort();
         let letter = |format| if format == Format::QrCode { 'q' } else { 'b' };
-        found.into_iter().map(|Scanned { text, format }| format!("{}{text}", letter(format))).collect()
+        let mut found: Vec<String> = read_frame(&rgba, width, rows.len() * SCALE)
+            .into_iter()
+            .map(|Scanned { text, format }| format!("{}{text}", letter(format)))
+            .collect();
+        found.sort();
+        found
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) struct Operation {
     pub(crate) path: &'static str,
     pub(crate) name: &'static str,
     pub(crate) rpc: &'static str,
-    repeat: Repeat,
+    pub(crate) repeat: Repeat,
     input: Schema,
     output: fn(&mut SchemaGenerator) -> Schema,
 }

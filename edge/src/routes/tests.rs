@@ -297,7 +297,7 @@ async fn a_write_without_a_key_is_sent_once() {
     let bench = Bench::new(vec![("502 Bad Gateway", String::new()), ("200 OK", "true".to_owned())]).await;
     let reply = bench.send(post("/api/qr/revoke", &[], json!({"card_id": CARD}).to_string())).await;
     assert_eq!((reply.status.as_u16(), &reply.body["code"]), (503, &json!("UNAVAILABLE")));
-    assert_eq!(reply.body["retry"], "same_key");
+    assert_eq!(reply.body["retry"], "check_first");
     assert_eq!(bench.received().len(), 1);
 }
 

@@ -6,6 +6,7 @@
 mod client;
 mod core;
 pub mod mutate;
+mod scanner;
 pub mod seeds;
 mod wasm;
 
@@ -48,6 +49,7 @@ targets! {
     device_key: core::device_key, 80;
     discount: core::discount, 16;
     fingerprint: core::fingerprint, 256;
+    frame: scanner::frame, 1024;
     handle: core::handle, 32;
     headers: client::headers, 160;
     idempotency_key: core::idempotency_key, 300;
