@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// How many inputs each
     #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
+    /// No longer than this each: a frame takes a thousand times as long as an amount
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: u64,
     /// Which inputs
     #[arg(long, value_name = "N", default_value_t = 20_261_123)]
     seed: u32,
@@ -69,7 +72,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     for row in &rows {
         println!("{row}");
     }
-    println!("\n{} targets, {} runs each, no crash", rows.len(), options.runs);
+    println!("\n{} targets, no crash", rows.len());
     Ok(())
 }
 
@@ -123,12 +126,13 @@ impl std::fmt::Display for Row {
 /// Its corpus stays: the next run begins where this one ended.
 fn try_target(program: &Path, corpus: &Path, name: &str, bytes_max: &str, options: &Options) -> Result<Row> {
     fs::create_dir_all(corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
-    report::progress(&format!("{name}: {} runs", options.runs));
+    report::progress(&format!("{name}: {} runs, or {} minutes of them", options.runs, options.minutes));
     let crash = corpus.with_extension("crash-");
     let mut command = Command::new(program);
     command.arg(corpus).env("MPS_FUZZ_TARGET", name).env("MPS_FUZZ_CORPUS", corpus);
     command.args([&format!("-runs={}", options.runs), &format!("-seed={}", options.seed)]);
     command.args([
+        &format!("-max_total_time={}", options.minutes * 60),
         &format!("-max_len={bytes_max}"),
         "-timeout=10",
         "-rss_limit_mb=2048",

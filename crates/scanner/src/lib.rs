@@ -36,6 +36,9 @@ pub enum Format {
 
 /// What a frame of red, green, blue and opacity shows, each once, as an array of `{text, format}`: empty when it shows no code, or is no
 /// frame of that size.
+///
+/// # Errors
+/// None that texts and names have.
 #[wasm_bindgen(js_name = readFrame)]
 pub fn read_frame_js(rgba: &[u8], width: usize, height: usize) -> Result<JsValue, JsError> {
     Ok(serde_wasm_bindgen::to_value(&read_frame(rgba, width, height))?)
