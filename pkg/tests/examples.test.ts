@@ -93,7 +93,7 @@ test("supabase.js sends a payment again with its key until there is an answer", 
   const rpc = (_: string, args: Record<string, unknown>): Promise<object> => {
     keys.push(args["p_idempotency_key"]);
     if (keys.length === 1) return Promise.reject(new TypeError("fetch failed"));
-    return Promise.resolve({ data: [charged({ tx_no: "PAY0000000001", final_amount: 284.05 })], error: null, status: 200 });
+    return Promise.resolve({ data: [charged({ tx_no: "PAY0000000001", final_amount: 284.05, replayed: true })], error: null, status: 200 });
   };
   const order = { merchant_code: "SHOP001", qr_plain: "701234567890123456789017", raw_amount: "299.00" };
   assert.deepEqual(await pay({ rpc }, order), { tx_no: "PAY0000000001", final_amount: "284.05", replayed: true });

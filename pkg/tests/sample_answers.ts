@@ -20,6 +20,8 @@ export function sampleAnswer(shape: string, own: object = {}): unknown {
   const entries = fields.split(" ").map((field) => {
     const [, name = "", kind = "", detail = "", list] = /^(\w+)([$%@#!*:=]?)(\w*)(\[\])?/.exec(field) ?? [];
     const value = kind === ":" ? sampleAnswer(detail) : kind === "=" ? detail : samples[kind];
+    // A first request is no replay.
+    if (name === "replayed") return [name, false];
     return [name, list === undefined ? value : [value]];
   });
   return { ...(Object.fromEntries(entries) as object), ...own };

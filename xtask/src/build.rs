@@ -1,5 +1,6 @@
 //! `cargo xtask build`: the npm package, the edge, the web site. A step whose inputs are unchanged is skipped.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -24,14 +25,17 @@ pub(crate) struct Options {}
 /// What one step reads and writes, from the root. The outputs are all that it leaves: files, and folders as a whole.
 struct Step {
     name: &'static str,
+    /// The crates of it, whose dependencies are input; what others of the workspace depend on is not.
+    crates: &'static [&'static str],
     inputs: &'static [&'static str],
     outputs: &'static [&'static str],
 }
 
-const RUST_INPUTS: &[&str] = &["Cargo.toml", "Cargo.lock", ".cargo", "crates/core"];
+const RUST_INPUTS: &[&str] = &[".cargo", "crates/core"];
 
 const PACKAGE: Step = Step {
     name: "npm package",
+    crates: &["mps-wasm", "mps-scanner"],
     inputs: &[
         "crates/wasm",
         "crates/drawing",
@@ -55,23 +59,16 @@ const PACKAGE: Step = Step {
 
 const EDGE: Step = Step {
     name: "edge",
-    inputs: &[
-        "crates/client",
-        "edge/src",
-        "edge/openapi.json",
-        "edge/Cargo.toml",
-        "edge/wrangler.toml",
-        "package-lock.json",
-    ],
+    crates: &["mps-edge"],
+    inputs: &["crates/client", "edge/src", "edge/openapi.json", "edge/Cargo.toml", "edge/wrangler.toml"],
     outputs: &["edge/build"],
 };
 
 /// The same with the route that panics, beside the one that is deployed.
-const EDGE_PANICKING: Step =
-    Step { name: "edge that panics", inputs: EDGE.inputs, outputs: &["edge/build-panic"] };
+const EDGE_PANICKING: Step = Step { name: "edge that panics", outputs: &["edge/build-panic"], ..EDGE };
 
 /// The same as it is developed.
-const EDGE_DEV: Step = Step { name: "edge for development", inputs: EDGE.inputs, outputs: &[DEV_FOLDER] };
+const EDGE_DEV: Step = Step { name: "edge for development", outputs: &[DEV_FOLDER], ..EDGE };
 
 /// Where it is built.
 pub(crate) const DEV_FOLDER: &str = "edge/build-dev";
@@ -79,6 +76,7 @@ pub(crate) const DEV_FOLDER: &str = "edge/build-dev";
 /// The site contains the package, so its stamp does too.
 const WWW: Step = Step {
     name: "web site",
+    crates: PACKAGE.crates,
     inputs: &[
         "www",
         "crates/wasm",
@@ -149,7 +147,8 @@ pub(crate) fn panicking_edge(repository: &Repository) -> Result<()> {
 
 fn worker(repository: &Repository, step: &Step, options: &[&str]) -> Result<()> {
     let toolchain = Toolchain::require()?;
-    step.ensure(repository, &format!("{} {options:?}", toolchain.version()?), || {
+    let packed = ["esbuild", "binaryen"].map(|name| npm_version(repository, name));
+    step.ensure(repository, &format!("{} {options:?} {packed:?}", toolchain.version()?), || {
         let mut command = Command::new(tools::WORKER_BUILD.program(repository)?);
         command.args(options).current_dir(repository.join("edge")).env("PATH", path(repository)?);
         with_wasm_tools(repository, &toolchain, &mut command)?;
@@ -191,6 +190,36 @@ fn path(repository: &Repository) -> Result<std::ffi::OsString> {
     let own = repository.root().join("node_modules/.bin");
     let rest = env::var_os("PATH").unwrap_or_default();
     env::join_paths(std::iter::once(own).chain(env::split_paths(&rest))).context("PATH is malformed")
+}
+
+/// Everything that these crates are compiled from, with versions and features, and how the workspace has it compiled.
+fn dependencies(repository: &Repository, crates: &[&str]) -> Result<String> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(repository.root()).args([
+        "tree",
+        "--locked",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+    ]);
+    cargo.args(["--target", TARGET, "--format", "{p} {f}"]);
+    cargo.args(crates.iter().flat_map(|name| ["-p", name]));
+    let tree = process::capture(&mut cargo)?;
+    // Where a checkout lies says nothing of what is in it.
+    let root = format!(" ({}", repository.root().display());
+    let lines: BTreeSet<String> =
+        tree.lines().map(|line| line.replace(&root, " (").replace(" (*)", "")).collect();
+    let manifest = fs::read_to_string(repository.join("Cargo.toml")).context("no Cargo.toml")?;
+    let manifest: toml::Table = manifest.parse().context("Cargo.toml is malformed")?;
+    Ok(format!("{lines:?}\n{:?}\n{:?}", manifest.get("profile"), manifest["workspace"].get("package")))
+}
+
+/// The version of an npm package that is installed; empty when none is.
+fn npm_version(repository: &Repository, name: &str) -> String {
+    let text = fs::read_to_string(repository.join(&format!("node_modules/{name}/package.json")));
+    let manifest: serde_json::Value = serde_json::from_str(&text.unwrap_or_default()).unwrap_or_default();
+    manifest["version"].as_str().unwrap_or_default().to_owned()
 }
 
 impl Step {
@@ -239,7 +268,9 @@ impl Step {
         let inputs: Vec<&str> = RUST_INPUTS.iter().chain(self.inputs).copied().collect();
         // Flags change what comes out, and other checkouts may have others.
         let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].map(|name| format!("{:?}", env::var_os(name)));
-        files::hash(repository.root(), &inputs, &format!("{tools}\n{flags:?}\n{:?}", self.outputs))
+        let crates = dependencies(repository, self.crates)?;
+        let others = format!("{tools}\n{flags:?}\n{:?}\n{crates}", self.outputs);
+        files::hash(repository.root(), &inputs, &others)
     }
 
     fn stamp(&self, repository: &Repository) -> PathBuf {
@@ -251,7 +282,20 @@ impl Step {
 mod tests {
     use std::path::Path;
 
-    use super::PACKAGE;
+    use super::{EDGE, PACKAGE, dependencies};
+    use crate::repository::Repository;
+
+    #[test]
+    fn only_what_a_crate_is_compiled_from_is_its_input() -> anyhow::Result<()> {
+        let repository = Repository::find()?;
+        let edge = dependencies(&repository, EDGE.crates)?;
+        assert!(
+            edge.contains("\"worker v") && edge.contains("mps-client v") && edge.contains("codegen-units")
+        );
+        assert!(!edge.contains("ureq v") && !edge.contains("clap v"), "of others");
+        assert!(!edge.contains(&repository.root().display().to_string()), "the same in every checkout");
+        Ok(())
+    }
 
     /// Whatever of the package is built and not committed must come with a copy from another checkout.
     #[test]

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the other commands need on the machine. Each step looks first, then does the least.
 
 pub(crate) mod chromium;
+pub(crate) mod nginx;
 pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod postrust;
@@ -20,7 +21,7 @@ use crate::repository::Repository;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask setup\n  cargo xtask setup --tests")]
 pub(crate) struct Options {
-    /// Also what the tests need: PostgreSQL with its test extensions, postrust, Chromium, schemathesis
+    /// Also what the tests need: PostgreSQL with its test extensions, nginx, postrust, Chromium, schemathesis
     #[arg(long)]
     tests: bool,
 }
@@ -32,6 +33,7 @@ pub(crate) enum Need {
     WasmTools,
     Npm,
     Postgres,
+    Nginx,
     Postrust,
     Chromium,
     Schemathesis,
@@ -43,6 +45,7 @@ impl Need {
         Self::WasmTools,
         Self::Npm,
         Self::Postgres,
+        Self::Nginx,
         Self::Postrust,
         Self::Chromium,
         Self::Schemathesis,
@@ -67,6 +70,7 @@ impl Need {
             }
             Self::Npm => report::step("npm packages", || npm::ensure(repository)),
             Self::Postgres => report::step("PostgreSQL with pgTAP and plpgsql_check", postgres::ensure),
+            Self::Nginx => report::step("nginx, curl and openssl", nginx::ensure),
             Self::Postrust => report::step("postrust", postrust::ensure),
             Self::Chromium => report::step("Chromium", chromium::ensure),
             Self::Schemathesis => report::step("schemathesis", schemathesis::ensure),

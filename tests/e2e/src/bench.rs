@@ -186,7 +186,8 @@ impl Providers {
 }
 
 /// What every edge of these tests is told.
-fn variables(supabase_url: &str) -> Vec<(String, String)> {
+/// What an edge of a test is told, with Supabase at this address.
+pub fn variables(supabase_url: &str) -> Vec<(String, String)> {
     let mut all = vec![
         ("SUPABASE_URL".to_owned(), supabase_url.to_owned()),
         ("JWT_AUDIENCE".to_owned(), "authenticated".to_owned()),

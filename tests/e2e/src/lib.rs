@@ -7,15 +7,17 @@ mod edge;
 mod faults;
 pub mod gateway;
 mod http;
+mod proxy;
 mod secrets;
 mod token;
 mod upstream;
 
-pub use bench::{Case, Order, Providers};
+pub use bench::{Case, Order, Providers, variables};
 pub use database::{Shop, State};
 pub use edge::Edge;
 pub use faults::{BadLine, Fault, Line};
 pub use http::{Answer, answer_of, send, try_send};
+pub use proxy::{HOST, Proxy};
 pub use token::{ProjectKeys, Token};
 pub use upstream::{HeldCall, LateCall, Upstream};
 

@@ -19,7 +19,7 @@ use crate::services::keys::Keys;
 use crate::services::lite::{Lite, Project};
 use crate::services::postrust::Postrust;
 use crate::services::www;
-use crate::setup::chromium;
+use crate::setup::{chromium, nginx};
 
 const E2E_DATABASE: &str = "mps_e2e";
 
@@ -86,6 +86,7 @@ pub(super) fn e2e(context: &mut TestContext) -> Result<Tally> {
         ("MPS_E2E_FAULTY_UPSTREAM", line),
         ("MPS_E2E_OPS_TOKEN", ops_token),
         ("MPS_E2E_KEYS", folder.path().display().to_string()),
+        ("MPS_E2E_NGINX", nginx::require()?.display().to_string()),
         ("MPS_E2E_LOGS", logs_of_tests.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ]);
