@@ -136,18 +136,6 @@ test("a charge with an unknown outcome is sent again with the same key", async (
   }
 });
 
-test("replayed is said of an earlier call, not of an attempt that this one repeated", async () => {
-  for (const [idempotencyKey, replayed] of [[undefined, false], ["order-17", true]] as const) {
-    await withServer(["cut", { body: charged({ replayed: true }) }], async (client) => {
-      assert.equal((await client.charge(CHARGE, { idempotencyKey })).replayed, replayed);
-    });
-  }
-  await withServer(["cut", { body: charged({ replayed: true }) }, { body: charged({ replayed: true }) }], async (client) => {
-    assert.equal((await client.charge(CHARGE, { intent: "order 17" })).replayed, false);
-    assert.equal((await client.charge(CHARGE, { intent: "order 17" })).replayed, true);
-  });
-});
-
 test("a key with a comma goes in quotes, where it is one key and not two", async () => {
   await withServer([{ body: charged() }], async (client, seen) => {
     for (const idempotencyKey of ["a, b", 'a"\\,b', "plain", '"a, b"']) await client.charge(CHARGE, { idempotencyKey });

@@ -70,7 +70,8 @@ impl Proxy {
             ("MPS_BURST_ADDRESS", "1000".to_owned()),
         ];
         for (key, value) in values {
-            all.iter_mut().find(|(known, _)| known == key).expect("a value of it").1 = (*value).to_owned();
+            let known = all.iter_mut().find(|(known, _)| known == key).expect("a value of it");
+            (*value).clone_into(&mut known.1);
         }
         for file in files_of(Path::new(FOLDER)) {
             let mut text = fs::read_to_string(Path::new(FOLDER).join(&file)).expect("a text");

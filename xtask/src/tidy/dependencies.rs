@@ -30,7 +30,10 @@ const BOUNDS: &[(&str, Bound)] = &[
         ]),
     ),
     ("mps-drawing", Bound::Only(&["mps-core", "qrcodegen"])),
-    ("mps-scanner", Bound::Only(&["mps-core", "rqrr", "rxing", "wasm-bindgen"])),
+    (
+        "mps-scanner",
+        Bound::Only(&["mps-core", "rqrr", "rxing", "serde", "serde-wasm-bindgen", "wasm-bindgen"]),
+    ),
     ("mps-client", Bound::Never(&["worker", "wasm-bindgen", "js-sys", "web-sys", "mps-wasm", "mps-edge"])),
     ("mps-edge", Bound::Never(&["mps-wasm", "postgrest", "reqwest", "tokio-postgres", "sqlx"])),
 ];
