@@ -1,27 +1,36 @@
 // Builds dist/ from the compiled crate: `node build.mjs <path of mps_wasm.wasm> <path of mps_scanner.wasm>`.
-// WASM_BINDGEN_BIN: wasm-bindgen of the very version in Cargo.lock. WASM_OPT_BIN: binaryen's wasm-opt; left out, the
-// module stays as the compiler made it.
+// WASM_BINDGEN_BIN: wasm-bindgen of the very version in Cargo.lock. WASM_OPT_BIN: binaryen's wasm-opt, with its wasm2js beside it.
 
-import { execFileSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build, transform } from "esbuild";
+
+import { aroundTranslated, translate } from "./build_script.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
 
 const [, , compiled, scanner] = process.argv;
 const { WASM_BINDGEN_BIN: bindgen, WASM_OPT_BIN: optimiser } = process.env;
-if (scanner === undefined || bindgen === undefined) {
-  console.error("pkg/build.mjs: give the paths of mps_wasm.wasm and mps_scanner.wasm and set WASM_BINDGEN_BIN; `cargo xtask build` does both");
+if (scanner === undefined || bindgen === undefined || optimiser === undefined) {
+  console.error("pkg/build.mjs: give the paths of mps_wasm.wasm and mps_scanner.wasm and set WASM_BINDGEN_BIN and WASM_OPT_BIN; `cargo xtask build` does both");
+  process.exit(2);
+}
+const translator = join(dirname(optimiser), "wasm2js");
+if (!existsSync(translator)) {
+  console.error(`pkg/build.mjs: there is no wasm2js beside wasm-opt, at ${translator}; binaryen's npm package has both`);
   process.exit(2);
 }
 
-function run(program, args) {
-  execFileSync(program, args, { stdio: "inherit", cwd: root });
+async function run(program, args) {
+  const child = spawn(program, args, { stdio: "inherit", cwd: root });
+  const [code, signal] = await once(child, "exit");
+  if (code !== 0) throw new Error(`pkg/build.mjs: ${program} ended with ${signal ?? code}`);
 }
 
 // Built aside and moved in whole, so that a server or a second build never meets half of it.
@@ -31,20 +40,23 @@ const aside = mkdtempSync(join(target, "pkg-"));
 const fresh = join(aside, "dist");
 mkdirSync(fresh);
 /** A crate as a module and its glue; gives the module's path. */
-function bind(crate, name, optimisation) {
-  run(bindgen, ["--target", "web", "--no-typescript", "--omit-default-module-path", "--out-name", name, "--out-dir", fresh, crate]);
+async function bind(crate, name, optimisation) {
+  await run(bindgen, ["--target", "web", "--no-typescript", "--omit-default-module-path", "--out-name", name, "--out-dir", fresh, crate]);
   const module = join(fresh, `${name}_bg.wasm`);
-  if (optimiser !== undefined) {
-    run(optimiser, [optimisation, module, "-o", `${module}.small`]);
-    renameSync(`${module}.small`, module);
-  }
+  await run(optimiser, [optimisation, module, "-o", `${module}.small`]);
+  renameSync(`${module}.small`, module);
   return module;
 }
-const module = bind(compiled, "mps", "-Oz");
-const scannerModule = bind(scanner, "mps_scanner", "-O3");
 const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
-run(process.execPath, [tsc, "--project", join(root, "tsconfig.json"), "--outDir", fresh]);
-for (const types of ["mps.d.ts", "mps_base64.d.ts", "mps_scanner.d.ts", "mps_scanner_base64.d.ts"]) copyFileSync(join(root, "src", types), join(fresh, types));
+// Side by side: each of them keeps one processor busy, the translation longest.
+const [, module, scannerModule] = await Promise.all([
+  translate({ crate: compiled, aside, folder: fresh, run, bindgen, optimiser, translator }),
+  bind(compiled, "mps", "-Oz"),
+  bind(scanner, "mps_scanner", "-O3"),
+  run(process.execPath, [tsc, "--project", join(root, "tsconfig.json"), "--outDir", fresh]),
+]);
+const written = ["mps", "mps_base64", "mps_scanner", "mps_scanner_base64", "mps_script", "mps_translated"];
+for (const types of written.map((name) => `${name}.d.ts`)) copyFileSync(join(root, "src", types), join(fresh, types));
 for (const [name, path] of [["mps", module], ["mps_scanner", scannerModule]]) {
   const base64 = readFileSync(path).toString("base64");
   writeFileSync(join(fresh, `${name}_base64.js`), `// The module as text, for the inline entries.\nexport const base64 = "${base64}";\n`);
@@ -58,20 +70,28 @@ const isScript = (target) => target.endsWith(".js");
 /** The scripts that package.json names, and what they share, in a few files: Node.js and pages load each file by itself. */
 async function bundle() {
   const names = [...new Set(targetsOf(exports))].filter((target) => isScript(target) && !target.includes("/cjs/"));
-  // The tests of zeroed memory reach for the glue.
-  const entryPoints = [...names.map((name) => name.replace("./dist/", "")), "mps.js"].map((name) => join(fresh, name));
+  const script = aroundTranslated(fresh);
+  // The tests of zeroed memory reach for the glue and, of the script, for the module.
+  const outs = [...names.map((name) => name.replace("./dist/", "")), "mps.js", "mps_script.js", "mps_translated.js"];
+  const entryPoints = outs.map((name) => ({ in: name === "script.js" ? script : join(fresh, name), out: name.replace(/\.js$/, "") }));
   const scripts = readdirSync(fresh).filter(isScript);
   const external = ["node:*", "*.wasm", "*.wasm?module"];
   const options = { bundle: true, splitting: true, format: "esm", target: "es2022", external, inject: [join(fresh, "texts.js")], logLevel: "warning" };
-  await build({ entryPoints, ...options, outdir: join(aside, "bundled") });
+  const { metafile } = await build({ entryPoints, ...options, outdir: join(aside, "bundled"), metafile: true });
   for (const name of scripts) rmSync(join(fresh, name));
+  rmSync(dirname(script), { recursive: true });
+  const isTranslation = ([, { inputs }]) => Object.keys(inputs).some((input) => basename(input) === "mps_translated.js");
+  const translations = Object.entries(metafile.outputs).filter(isTranslation).map(([output]) => basename(output));
   for (const name of readdirSync(join(aside, "bundled"))) {
     const script = readFileSync(join(aside, "bundled", name), "utf8");
     // An import of nothing is there for what it does, and ours do nothing: bundlers warn of it.
-    writeFileSync(join(fresh, name), script.replaceAll(/^import "\.\/chunk-\w+\.js";\n/gm, ""));
+    const plain = script.replaceAll(/^import "\.\/chunk-\w+\.js";\n/gm, "");
+    writeFileSync(join(fresh, name), translations.includes(name) ? (await transform(plain, { minify: true })).code : plain);
   }
+  return translations;
 }
-await bundle();
+/** Nobody reads the translation, and minified it is half as long. */
+const translations = await bundle();
 
 /** The same scripts for `require`, file by file, so that an error's class is one for all entries; the types beside them are CommonJS's by package.json. */
 async function commonJs() {
@@ -84,9 +104,9 @@ async function commonJs() {
     if (done.has(name)) continue;
     done.add(name);
     const script = readFileSync(join(fresh, name), "utf8");
-    const { code } = await transform(script, { format: "cjs", target: "es2022" });
+    const { code } = await transform(script, { format: "cjs", target: "es2022", minify: translations.includes(name) });
     writeFileSync(join(cjs, name), code);
-    waiting.push(...[...script.matchAll(/from "\.\/(chunk-\w+\.js)"/g)].map(([, chunk]) => chunk));
+    waiting.push(...[...script.matchAll(/from ?"\.\/(chunk-\w+\.js)"/g)].map(([, chunk]) => chunk));
   }
   renameSync(cjs, join(fresh, "cjs"));
 }

@@ -14,6 +14,6 @@ export type * from "./types.js";
 
 /**
  * Loads the core, once; further calls wait for the same. Without a source it takes the module that comes with the
- * package: by its address in a browser, from the file system in Node.
+ * package: by its address in a browser, out of the script on servers. `@mps/sdk/script` has nothing to load, and takes no source.
  */
 export declare function init(source?: WasmSource): Promise<void>;

@@ -7,6 +7,8 @@ import { mpsErrorOf } from "./thrown.js";
 import type { WasmSource } from "./types.js";
 import { checkWebAssembly, isBrokenModule } from "./web_assembly.js";
 
+export { isTrap } from "./web_assembly.js";
+
 let starting: Promise<void> | undefined;
 let isStarted = false;
 

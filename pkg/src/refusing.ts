@@ -5,9 +5,8 @@
 
 import { MpsError, Unexpected, errorOf, isErrorCode } from "./errors.js";
 import type { ErrorCode } from "./generated/errors.js";
-import { checkStarted } from "./load.js";
+import { checkStarted, isTrap } from "./load.js";
 import { mpsErrorOf } from "./thrown.js";
-import { isTrap } from "./web_assembly.js";
 
 /** Longer than any text of ours. */
 const textCharsMax = 4096;

@@ -7,7 +7,7 @@ import { isOne } from "./thrown.js";
 export function checkWebAssembly(): void {
   if (has() !== undefined) return;
   const error = new Unexpected("NOT_CONFIGURED", { params: { what: "WebAssembly" } });
-  error.message = "NOT_CONFIGURED: there is no WebAssembly here, as in a browser's lockdown mode; @mps/sdk/client and @mps/sdk/supabase do without";
+  error.message = "NOT_CONFIGURED: there is no WebAssembly here, as in a browser's lockdown mode; @mps/sdk/script, client and supabase do without";
   throw error;
 }
 

@@ -150,8 +150,8 @@ async function tryExport(name: string, value: unknown): Promise<number> {
   return calls;
 }
 
-function holdModule(): void {
-  assert.equal(quote({ cardType: "standard", rawAmount: "299.00", points: 1200 }).finalAmount, "284.05");
+function holdModule(ask: unknown = quote): void {
+  assert.equal((ask as typeof quote)({ cardType: "standard", rawAmount: "299.00", points: 1200 }).finalAmount, "284.05");
 }
 
 /** Its memory, from under the package. */
@@ -189,7 +189,7 @@ for (const entry of entries) {
       assert.ok(callsOfIt >= 300, `${name}: ${callsOfIt} calls`);
       calls += callsOfIt;
       tried.add(value);
-      holdModule();
+      holdModule(module["quote"]);
     }
     context.diagnostic(`${calls} calls of ${Object.keys(module).length} exports`);
     assert.ok((await memoryBytes()) - bytesBefore < 2 ** 20, "no text of any length grows the module");

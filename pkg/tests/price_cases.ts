@@ -16,7 +16,7 @@ const LEVELS = [
 const POINTS_OF_NOTE = [0, 999, 1000, 4999, 5000, 9999, 10_000, Number.MAX_SAFE_INTEGER];
 
 /** Numbers below a bound, the same ones for a seed on every machine (mulberry32). */
-function numbers(seed: number): (below: number) => number {
+export function numbers(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -31,7 +31,8 @@ const decimal = (value: bigint, scale: number): string => {
   return `${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 };
 
-function draw(next: (below: number) => number): Request {
+/** A request of any kind of card, at any price. */
+export function draw(next: (below: number) => number): Request {
   const pick = <T>(choices: readonly [T, ...T[]]): T => choices[next(choices.length)] ?? choices[0];
   const integer = String(next(10 ** pick([1, 3, 6, 9])));
   // Long amounts too, up to all of fourteen digits.

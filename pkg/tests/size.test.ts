@@ -14,6 +14,7 @@ const KILOBYTE = 1000;
 const entries: Readonly<Record<string, readonly [script: string, module: string | undefined, kilobytesMax: number]>> = {
   ".": ["browser.js", "mps_bg.wasm", 62],
   "./inline": ["inline.js", undefined, 80],
+  "./script": ["script.js", undefined, 86],
   "./scanner/inline": ["scanner_inline.js", undefined, 170],
   "./scanner": ["scanner.js", "mps_scanner_bg.wasm", 146],
   "./client": ["client.js", undefined, 11.5],

@@ -33,6 +33,11 @@ test("an app's page that may fetch nothing: the inline entry", async () => {
   assert.deepEqual(await withPage(folder, [".wasm"], answerOf), wanted);
 });
 
+test("a page without WebAssembly whose policy forbids it too: the script entry", async () => {
+  const folder = await install("lockdown");
+  assert.deepEqual(await withPage(folder, [".wasm"], answerOf), { ...wanted, webAssembly: "undefined" });
+});
+
 test("a newcomer's page of under 15 lines shows a code that a camera reads", async () => {
   const page = join(root, "pkg/examples/show-code.html");
   const text = await readFile(page, "utf8");

@@ -74,7 +74,7 @@ test("workerd, the module compiled beforehand", async () => {
 
 test("an import that uses nothing adds nothing to a bundle", async () => {
   const folder = await install("node");
-  for (const entry of ["@mps/sdk", "@mps/sdk/client", "@mps/sdk/inline", "@mps/sdk/scanner"]) {
+  for (const entry of ["@mps/sdk", "@mps/sdk/client", "@mps/sdk/inline", "@mps/sdk/script", "@mps/sdk/scanner"]) {
     const stdin = { contents: `import "${entry}";`, resolveDir: folder };
     const { outputFiles } = await build({ stdin, bundle: true, format: "esm", write: false, logLevel: "error" });
     assert.equal(outputFiles[0]?.text.trim(), "", entry);

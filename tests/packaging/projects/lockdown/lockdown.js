@@ -1,0 +1,2 @@
+// What such a mode does to a page.
+delete globalThis.WebAssembly;
