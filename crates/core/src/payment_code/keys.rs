@@ -12,14 +12,17 @@ use crate::error::ErrorCode;
 const LABEL_CODE: &[u8] = b"mps/code/v1";
 const LABEL_DEVICE: &[u8] = b"mps/device/v1";
 
+/// On the heap, so that a key that is moved leaves nothing behind: a moved value's former place is zeroed by nobody.
+type KeyBytes = Box<Zeroizing<[u8; 32]>>;
+
 /// 32 secret bytes of the house; `Debug` shows none, and they are zeroed when it is dropped.
 #[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+pub struct MasterKey(KeyBytes);
 
 impl MasterKey {
     /// Takes 32 bytes from a CSPRNG, never from a person.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Box::new(Zeroizing::new(bytes)))
     }
 
     /// What the database stores of a code: `HMAC-SHA256(master_key, "mps/code/v1" ‖ 00 ‖ code)`.
@@ -29,7 +32,7 @@ impl MasterKey {
 
     /// A phone's key: `HMAC-SHA256(master_key, "mps/device/v1" ‖ 00 ‖ handle)`.
     pub fn device_key(&self, handle: &Handle) -> DeviceKey {
-        DeviceKey(Zeroizing::new(hmac_sha256(&self.0, &[LABEL_DEVICE, &[0], handle.as_str().as_bytes()])))
+        DeviceKey::new(hmac_sha256(&self.0, &[LABEL_DEVICE, &[0], handle.as_str().as_bytes()]))
     }
 }
 
@@ -41,12 +44,12 @@ impl fmt::Debug for MasterKey {
 
 /// A phone's own 32 secret bytes; `Debug` shows none, and they are zeroed when it is dropped.
 #[derive(Clone)]
-pub struct DeviceKey(Zeroizing<[u8; 32]>);
+pub struct DeviceKey(KeyBytes);
 
 impl DeviceKey {
     /// Takes the key's bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Box::new(Zeroizing::new(bytes)))
     }
 
     /// Reads the key as the enrolment returned it: 64 hexadecimal digits.
@@ -88,7 +91,16 @@ fn nibble(digit: u8) -> Result<u8, ErrorCode> {
 
 /// HMAC-SHA256 (RFC 2104) of the parts one after the other.
 pub(super) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let block = key_block(key);
+    let hash = hmac_sha256_on_the_stack(key, parts);
+    zero_the_stack();
+    hash
+}
+
+#[inline(never)]
+fn hmac_sha256_on_the_stack(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // Padded with zeros to the hash's block, as RFC 2104 does with a shorter key.
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key);
     let mut mac = Hmac::<Sha256>::new((&*block).into());
     for part in parts {
         mac.update(part);
@@ -96,11 +108,11 @@ pub(super) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The key padded with zeros to the hash's block, as RFC 2104 does with a shorter key.
-fn key_block(key: &[u8; 32]) -> Zeroizing<[u8; 64]> {
-    let mut block = Zeroizing::new([0; 64]);
-    block[..32].copy_from_slice(key);
-    block
+/// Writes zeros where the function that was called before had its variables: `hmac` pads the key in one that it hands on by value, and
+/// leaves that one behind.
+#[inline(never)]
+fn zero_the_stack() {
+    std::hint::black_box(Zeroizing::new([0_u8; 1024]).as_mut_slice());
 }
 
 #[cfg(test)]
