@@ -1,0 +1,120 @@
+//! `mps config`: one typed configuration, of which everything else is rendered. A secret is never in it.
+
+mod check;
+mod model;
+mod nginx;
+mod render;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use self::model::Config;
+use crate::output::Output;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Name every key that is unknown, missing, malformed, weak, or of no effect
+    #[command(after_help = "Example: mps config check deploy/config/environments/production.yml")]
+    Check {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Show what holds, with what was left out
+    #[command(after_help = "Example: mps config show production.yml --json")]
+    Show {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Write it as what runs MPS reads it
+    #[command(after_help = "Examples:\n  mps config render production.yml --for workerd > edge.env\n  \
+                            mps config render production.yml --for wrangler > wrangler.toml\n  \
+                            mps config render production.yml --for kubernetes | kubectl apply -f -\n  \
+                            mps config render production.yml --for nginx --out /etc/nginx")]
+    Render {
+        /// The configuration
+        file: PathBuf,
+        /// For what
+        #[arg(long = "for", value_name = "ENGINE")]
+        engine: Engine,
+        /// Where to write, instead of the standard output: a folder for nginx, else a file
+        #[arg(long, value_name = "PATH")]
+        out: Option<PathBuf>,
+    },
+    /// Print the JSON Schema that editors check it by
+    #[command(after_help = "Example: mps config schema > deploy/config/schema.json")]
+    Schema,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// Lines of NAME=value, as systemd, compose and `--env-file` read them
+    Workerd,
+    /// wrangler.toml with its vars
+    Wrangler,
+    /// What `kubectl apply` takes
+    Kubernetes,
+    /// The files of deploy/nginx
+    Nginx,
+}
+
+pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
+    match &options.command {
+        Command::Check { file } => {
+            let findings = check::findings(&read(file)?);
+            output.result(&json!({"findings": findings}), || match findings.as_slice() {
+                [] => format!("{}: nothing to say against it", file.display()),
+                _ => findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            });
+            Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Show { file } => {
+            let config = read(file)?;
+            let text = serde_saphyr::to_string(&config).context("it cannot be written")?;
+            output.result(&config, || text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Render { file, engine, out } => {
+            let config = read(file)?;
+            if let Some(finding) = check::findings(&config).first() {
+                bail!("{}: {finding}; `mps config check` names all", file.display());
+            }
+            render_for(*engine, &config, out.as_deref())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Schema => {
+            println!("{}", render::schema());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Config> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Config::parse(&text).with_context(|| file.display().to_string())
+}
+
+fn render_for(engine: Engine, config: &Config, out: Option<&Path>) -> Result<()> {
+    let text = match (engine, out) {
+        (Engine::Nginx, Some(folder)) => return nginx::write(config, folder),
+        (Engine::Nginx, None) => bail!("nginx has several files: say where with --out FOLDER"),
+        (Engine::Workerd, _) => render::environment(config)?,
+        (Engine::Wrangler, _) => render::wrangler(config)?,
+        (Engine::Kubernetes, _) => render::config_map(config),
+    };
+    match out {
+        None => print!("{text}"),
+        Some(path) => fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?,
+    }
+    Ok(())
+}

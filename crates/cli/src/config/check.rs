@@ -1,0 +1,270 @@
+//! What is wrong with a configuration whose types are right, by the name of the key.
+
+use std::fmt;
+
+use http::Uri;
+use serde::Serialize;
+
+use super::model::{Config, Environment, Proxy, Rate, RateLimit};
+
+/// A key and what to do about it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) key: String,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.what)
+    }
+}
+
+/// What the edge takes at its start.
+const WINDOW_SECONDS_MAX: u32 = 3600;
+const REQUESTS_MAX: u32 = 1_000_000;
+const REQUESTS_IN_FLIGHT_MAX: u32 = 10_000;
+
+struct Check {
+    is_production: bool,
+    findings: Vec<Finding>,
+}
+
+/// All that is wrong with it.
+pub(crate) fn findings(config: &Config) -> Vec<Finding> {
+    let mut check =
+        Check { is_production: config.app.environment == Environment::Production, findings: Vec::new() };
+    check.supabase(config);
+    check.security(config);
+    check.providers(config);
+    if let Some(proxy) = &config.proxy {
+        check.proxy(proxy);
+        let header = config.security.trusted_address_header.as_deref();
+        check.that(
+            header.is_some_and(|header| header.eq_ignore_ascii_case("x-real-ip")),
+            "security.trusted_address_header",
+            "behind our nginx it is X-Real-IP; without it all strangers share one limit",
+        );
+    }
+    check.no_secret(config);
+    check.findings
+}
+
+impl Check {
+    fn that(&mut self, is_right: bool, key: &str, what: &str) {
+        if !is_right {
+            self.findings.push(Finding { key: key.to_owned(), what: what.to_owned() });
+        }
+    }
+
+    fn supabase(&mut self, config: &Config) {
+        let supabase = &config.supabase;
+        self.address("supabase.url", &supabase.url);
+        let has_path = supabase.url.parse::<Uri>().is_ok_and(|uri| uri.path() != "/");
+        self.that(!has_path, "supabase.url", "an address without a path");
+        if let Some(url) = &supabase.rest_url {
+            self.address("supabase.rest_url", url);
+        }
+        if let Some(url) = supabase.jwks_url.as_ref().filter(|url| *url != "off") {
+            self.address("supabase.jwks_url", url);
+        }
+        self.that(!supabase.publishable_key.is_empty(), "supabase.publishable_key", "it is empty");
+        self.that(!supabase.jwt_audience.is_empty(), "supabase.jwt_audience", "it is empty");
+    }
+
+    fn security(&mut self, config: &Config) {
+        let security = &config.security;
+        for (key, limit) in [
+            ("security.rate_limit", security.rate_limit),
+            ("security.payment_rate_limit", security.payment_rate_limit),
+            ("security.address_rate_limit", security.address_rate_limit),
+        ] {
+            self.limit(key, limit);
+        }
+        self.that(
+            (1..=REQUESTS_IN_FLIGHT_MAX).contains(&security.requests_in_flight),
+            "security.requests_in_flight",
+            "1 to 10000",
+        );
+        self.that(
+            !security.cors.credentials,
+            "security.cors.credentials",
+            "there are no cookies here, so it has no effect: leave it out",
+        );
+        for origin in &security.cors.origin {
+            self.that(
+                origin != "*",
+                "security.cors.origin",
+                "name each origin: * would let any page read answers",
+            );
+            if !["capacitor://localhost", "ionic://localhost", "tauri://localhost", "*"]
+                .contains(&origin.as_str())
+            {
+                self.address("security.cors.origin", origin);
+            }
+        }
+    }
+
+    fn limit(&mut self, key: &str, limit: RateLimit) {
+        let seconds = limit.window_ms / 1000;
+        let is_whole = limit.window_ms % 1000 == 0 && (1..=WINDOW_SECONDS_MAX).contains(&seconds);
+        self.that(is_whole, &format!("{key}.window_ms"), "whole seconds, from 1000 to 3600000");
+        self.that(
+            (1..=REQUESTS_MAX).contains(&limit.max_requests),
+            &format!("{key}.max_requests"),
+            "1 to 1000000",
+        );
+    }
+
+    fn providers(&mut self, config: &Config) {
+        let has_provider = config.providers.wechat.is_some() || config.providers.alipay.is_some();
+        match &config.app.public_url {
+            Some(url) => self.address("app.public_url", url),
+            None => self.that(
+                !has_provider,
+                "app.public_url",
+                "providers must reach it: where they send their notices",
+            ),
+        }
+    }
+
+    fn proxy(&mut self, proxy: &Proxy) {
+        let is_name = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+        };
+        self.that(is_name(&proxy.host), "proxy.host", "one host's name, as in its certificate");
+        self.that(!proxy.edges.is_empty(), "proxy.edges", "at least one, as host:port");
+        for edge in &proxy.edges {
+            let is_edge = edge
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| is_name(host) && port.parse::<u16>().is_ok());
+            self.that(is_edge, "proxy.edges", &format!("{edge} is no host:port"));
+        }
+        let mut edges = proxy.edges.clone();
+        edges.sort();
+        edges.dedup();
+        self.that(edges.len() == proxy.edges.len(), "proxy.edges", "one is named twice");
+        for (key, text) in [
+            ("proxy.http_listen", &proxy.http_listen),
+            ("proxy.https_listen", &proxy.https_listen),
+            ("proxy.certificate", &proxy.certificate),
+            ("proxy.certificate_key", &proxy.certificate_key),
+            ("proxy.acme_root", &proxy.acme_root),
+            ("proxy.site_root", &proxy.site_root),
+            ("proxy.site_config", &proxy.site_config),
+            ("proxy.maintenance_file", &proxy.maintenance_file),
+        ] {
+            // It becomes a word of nginx's own language.
+            let is_word = !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.:_-[]*".contains(&byte));
+            self.that(is_word, key, "letters, digits and / . : _ - only");
+        }
+        for (key, Rate { per_second, burst }) in
+            [("proxy.api", proxy.api), ("proxy.payment", proxy.payment), ("proxy.address", proxy.address)]
+        {
+            self.that(per_second > 0 && burst > 0, key, "per_second and burst are at least 1");
+        }
+    }
+
+    /// http or https with a host; in production https, and none that is this machine only.
+    fn address(&mut self, key: &str, text: &str) {
+        let uri = text.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        let host = uri.as_ref().and_then(|uri| uri.host()).unwrap_or_default();
+        self.that(!host.is_empty(), key, &format!("{text} is no address of the web"));
+        if self.is_production && !host.is_empty() {
+            self.that(text.starts_with("https://"), key, "production is reached by https");
+            let is_own = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+            self.that(!is_own, key, "in production it is not this machine");
+        }
+    }
+
+    /// Whatever looks like one has been written into the wrong file.
+    fn no_secret(&mut self, config: &Config) {
+        let value = serde_json::to_value(config).unwrap_or_default();
+        let mut texts = Vec::new();
+        strings("", &value, &mut texts);
+        for (key, text) in texts {
+            let is_secret = text.starts_with("sb_secret_")
+                || text.contains("PRIVATE KEY")
+                || (text.starts_with("eyJ")
+                    && text.matches('.').count() == 2
+                    && !key.ends_with("publishable_key"));
+            self.that(
+                !is_secret,
+                &key,
+                "a secret: hand it to the edge as a variable of its own, and change it now",
+            );
+        }
+    }
+}
+
+fn strings(key: &str, value: &serde_json::Value, found: &mut Vec<(String, String)>) {
+    let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    match value {
+        serde_json::Value::String(text) => found.push((key.to_owned(), text.clone())),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| strings(key, item, found)),
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| strings(&below(name), field, found));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRODUCTION: &str = include_str!("../../../../deploy/config/environments/production.yml");
+
+    /// What is said of production after one text of it is another.
+    fn said(from: &str, to: &str) -> Vec<String> {
+        assert!(PRODUCTION.contains(from), "{from}");
+        match Config::parse(&PRODUCTION.replacen(from, to, 1)) {
+            Ok(config) => findings(&config).into_iter().map(|finding| finding.key).collect(),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
+    #[test]
+    fn each_fault_is_named_by_its_key() {
+        for (from, to, key) in [
+            ("  url: https://", "  url: http://", "supabase.url"),
+            (
+                "url: https://your-project.supabase.co",
+                "url: https://your-project.supabase.co/rest",
+                "supabase.url",
+            ),
+            ("url: https://your-project.supabase.co", "url: https://localhost", "supabase.url"),
+            ("publishable_key: sb_publishable_", "publishable_key: sb_secret_", "supabase.publishable_key"),
+            ("window_ms: 60000", "window_ms: 1500", "security.rate_limit.window_ms"),
+            ("max_requests: 1000", "max_requests: 0", "security.rate_limit.max_requests"),
+            ("requests_in_flight: 32", "requests_in_flight: 0", "security.requests_in_flight"),
+            ("- https://app.mps.example.com", "- \"*\"", "security.cors.origin"),
+            (
+                "- https://app.mps.example.com",
+                "- https://app.mps.example.com\n    credentials: true",
+                "security.cors.credentials",
+            ),
+            (
+                "trusted_address_header: X-Real-IP",
+                "trusted_address_header: X-Forwarded-For",
+                "security.trusted_address_header",
+            ),
+            ("public_url: https://", "public_url: ftp://", "app.public_url"),
+            ("host: api.mps.example.com", "host: api.mps.example.com; evil", "proxy.host"),
+            ("certificate: /etc", "certificate: \"/etc; include /tmp/x;\" #", "proxy.certificate"),
+            ("- 127.0.0.1:8788", "- 127.0.0.1:8787", "proxy.edges"),
+            ("- 127.0.0.1:8788", "- 127.0.0.1", "proxy.edges"),
+        ] {
+            assert_eq!(said(from, to), [key], "{from} → {to}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_missing_one_are_named_with_their_line() {
+        let unknown = said("requests_in_flight: 32", "request_in_flight: 32").concat();
+        assert!(unknown.contains("request_in_flight") && unknown.contains("line"), "{unknown}");
+        let missing = said("  environment: production\n", "").concat();
+        assert!(missing.contains("environment"), "{missing}");
+    }
+}

@@ -1,0 +1,225 @@
+//! The configuration's keys. What is written here is in the JSON Schema too, word for word.
+
+use anyhow::{Result, anyhow};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How one installation of MPS runs. Secrets are not in it: they are handed to the edge as variables of their own.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) app: App,
+    pub(crate) supabase: Supabase,
+    #[serde(default)]
+    pub(crate) security: Security,
+    #[serde(default)]
+    pub(crate) providers: Providers,
+    /// nginx in front; left out where Cloudflare is.
+    pub(crate) proxy: Option<Proxy>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct App {
+    /// What people call it: "MPS Production".
+    pub(crate) name: String,
+    pub(crate) environment: Environment,
+    /// Where payment providers reach it: "https://pay.example.com". Needed for recharges.
+    pub(crate) public_url: Option<String>,
+}
+
+/// Production refuses what only a developer's machine may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Environment {
+    Development,
+    Staging,
+    Production,
+}
+
+/// The database's gateway and who signs access tokens.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Supabase {
+    /// "https://<project>.supabase.co", no path.
+    pub(crate) url: String,
+    /// Where PostgREST is, when it is not under `url`.
+    pub(crate) rest_url: Option<String>,
+    /// The key that every page may have.
+    pub(crate) publishable_key: String,
+    /// Where the keys of access tokens are published; "off" for a project that signs with its secret only.
+    pub(crate) jwks_url: Option<String>,
+    /// One of a token's `aud`.
+    #[serde(default = "audience")]
+    pub(crate) jwt_audience: String,
+    /// A token's `iss`; not looked at when left out.
+    pub(crate) jwt_issuer: Option<String>,
+}
+
+fn audience() -> String {
+    "authenticated".to_owned()
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Security {
+    /// Of one user.
+    pub(crate) rate_limit: RateLimit,
+    /// Of one user, for what moves money.
+    pub(crate) payment_rate_limit: RateLimit,
+    /// Of strangers behind one address.
+    pub(crate) address_rate_limit: RateLimit,
+    /// Of one user at one moment; 1 to 10000.
+    pub(crate) requests_in_flight: u32,
+    pub(crate) cors: Cors,
+    /// The header in which the proxy in front writes the client's address: X-Real-IP behind our nginx, CF-Connecting-IP on Cloudflare.
+    pub(crate) trusted_address_header: Option<String>,
+}
+
+impl Default for Security {
+    fn default() -> Self {
+        Self {
+            rate_limit: RateLimit { window_ms: 60_000, max_requests: 1000 },
+            payment_rate_limit: RateLimit { window_ms: 10_000, max_requests: 50 },
+            address_rate_limit: RateLimit { window_ms: 10_000, max_requests: 100 },
+            requests_in_flight: 32,
+            cors: Cors::default(),
+            trusted_address_header: None,
+        }
+    }
+}
+
+/// So many requests in any window of that length.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateLimit {
+    /// Milliseconds, whole seconds of them.
+    pub(crate) window_ms: u32,
+    pub(crate) max_requests: u32,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cors {
+    /// Origins of pages that may read the answers: "https://app.example.com".
+    pub(crate) origin: Vec<String>,
+    /// There are no cookies here: access tokens are sent by name. It must be false, or left out.
+    pub(crate) credentials: bool,
+}
+
+/// Who takes money for recharges.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Providers {
+    pub(crate) wechat: Option<Wechat>,
+    pub(crate) alipay: Option<Alipay>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wechat {
+    pub(crate) mchid: String,
+    pub(crate) appid: String,
+    /// Of the merchant's certificate.
+    pub(crate) serial_no: String,
+    /// WeChat's public keys, each after its id, as edge/README.md has them.
+    pub(crate) public_keys: String,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alipay {
+    pub(crate) app_id: String,
+    pub(crate) seller_id: String,
+    /// Alipay's public keys, as edge/README.md has them.
+    pub(crate) public_keys: String,
+}
+
+/// nginx, as deploy/nginx/README.md describes it.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Proxy {
+    /// The name in the certificate: "pay.example.com".
+    pub(crate) host: String,
+    #[serde(default = "http_listen")]
+    pub(crate) http_listen: String,
+    #[serde(default = "https_listen")]
+    pub(crate) https_listen: String,
+    /// Paths of the certificate with its chain, and of its key.
+    pub(crate) certificate: String,
+    pub(crate) certificate_key: String,
+    /// Every edge: "127.0.0.1:8787".
+    pub(crate) edges: Vec<String>,
+    /// Where certbot's --webroot writes.
+    #[serde(default = "acme_root")]
+    pub(crate) acme_root: String,
+    /// The built pages.
+    #[serde(default = "site_root")]
+    pub(crate) site_root: String,
+    /// What the pages read of this installation.
+    #[serde(default = "site_config")]
+    pub(crate) site_config: String,
+    /// While this file is there, the API answers 503 and people see a page.
+    #[serde(default = "maintenance_file")]
+    pub(crate) maintenance_file: String,
+    /// Of one caller: a token, or an address without one.
+    #[serde(default = "api_rate")]
+    pub(crate) api: Rate,
+    /// Of one caller, under /api/payment/.
+    #[serde(default = "payment_rate")]
+    pub(crate) payment: Rate,
+    /// Of all behind one address.
+    #[serde(default = "address_rate")]
+    pub(crate) address: Rate,
+}
+
+/// So many a second, and so many more at once.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rate {
+    pub(crate) per_second: u32,
+    pub(crate) burst: u32,
+}
+
+fn http_listen() -> String {
+    "80".to_owned()
+}
+
+fn https_listen() -> String {
+    "443".to_owned()
+}
+
+fn acme_root() -> String {
+    "/var/lib/mps/acme".to_owned()
+}
+
+fn site_root() -> String {
+    "/usr/share/mps/www".to_owned()
+}
+
+fn site_config() -> String {
+    "/etc/mps/config.json".to_owned()
+}
+
+fn maintenance_file() -> String {
+    "/run/mps/maintenance".to_owned()
+}
+
+fn api_rate() -> Rate {
+    Rate { per_second: 10, burst: 20 }
+}
+
+fn payment_rate() -> Rate {
+    Rate { per_second: 5, burst: 10 }
+}
+
+fn address_rate() -> Rate {
+    Rate { per_second: 100, burst: 200 }
+}
+
+impl Config {
+    /// Its error names the key, the line and what would be right.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        serde_saphyr::from_str(text).map_err(|error| anyhow!("{error}"))
+    }
+}

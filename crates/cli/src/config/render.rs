@@ -1,0 +1,185 @@
+//! The configuration as each engine reads it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result, bail};
+
+use super::model::{Config, RateLimit};
+
+/// The Worker's own description, whose variables are ours to say.
+const WRANGLER: &str = include_str!("../../../../edge/wrangler.toml");
+
+/// What the edge is handed apart from the configuration, and is nowhere in it.
+pub(crate) const SECRETS: &[&str] = &[
+    "SUPABASE_SECRET_KEY",
+    "SUPABASE_JWT_SECRET",
+    "OPS_TOKEN",
+    "METRICS_TOKEN",
+    "WECHAT_PRIVATE_KEY",
+    "WECHAT_API_V3_KEY",
+    "ALIPAY_PRIVATE_KEY",
+];
+
+/// The JSON Schema of the configuration.
+pub(crate) fn schema() -> String {
+    serde_json::to_string_pretty(&schemars::schema_for!(Config)).unwrap_or_default()
+}
+
+/// The edge's variables, by the names of edge/README.md; what is left out has the edge's own default.
+pub(crate) fn variables(config: &Config) -> BTreeMap<&'static str, String> {
+    let Config { app, supabase, security, providers, .. } = config;
+    let mut all = BTreeMap::from([
+        ("SUPABASE_URL", supabase.url.clone()),
+        ("SUPABASE_PUBLISHABLE_KEY", supabase.publishable_key.clone()),
+        ("JWT_AUDIENCE", supabase.jwt_audience.clone()),
+        ("RATE_LIMIT_USER", quota(security.rate_limit)),
+        ("RATE_LIMIT_PAYMENT", quota(security.payment_rate_limit)),
+        ("RATE_LIMIT_ADDRESS", quota(security.address_rate_limit)),
+        ("REQUESTS_IN_FLIGHT", security.requests_in_flight.to_string()),
+        ("CORS_ALLOWED_ORIGINS", security.cors.origin.join(",")),
+    ]);
+    let mut said = |name, value: &Option<String>| {
+        if let Some(value) = value {
+            all.insert(name, value.clone());
+        }
+    };
+    said("SUPABASE_REST_URL", &supabase.rest_url);
+    said("SUPABASE_JWKS_URL", &supabase.jwks_url);
+    said("JWT_ISSUER", &supabase.jwt_issuer);
+    said("TRUSTED_ADDRESS_HEADER", &security.trusted_address_header);
+    said("PUBLIC_URL", &app.public_url);
+    if let Some(wechat) = &providers.wechat {
+        all.insert("WECHAT_MCHID", wechat.mchid.clone());
+        all.insert("WECHAT_APPID", wechat.appid.clone());
+        all.insert("WECHAT_SERIAL_NO", wechat.serial_no.clone());
+        all.insert("WECHAT_PUBLIC_KEYS", wechat.public_keys.clone());
+    }
+    if let Some(alipay) = &providers.alipay {
+        all.insert("ALIPAY_APP_ID", alipay.app_id.clone());
+        all.insert("ALIPAY_SELLER_ID", alipay.seller_id.clone());
+        all.insert("ALIPAY_PUBLIC_KEYS", alipay.public_keys.clone());
+    }
+    all
+}
+
+fn quota(limit: RateLimit) -> String {
+    format!("{}/{}", limit.max_requests, limit.window_ms / 1000)
+}
+
+/// Lines that systemd, compose and the shell-less readers of such files take alike: nothing in them is quoted.
+pub(crate) fn environment(config: &Config) -> Result<String> {
+    let mut text = format!(
+        "# {}: the edge's variables, without its secrets ({}).\n",
+        config.app.name,
+        SECRETS.join(", ")
+    );
+    for (name, value) in variables(config) {
+        if value.contains(['\n', '\r']) {
+            bail!("{name} has more than one line, which no such file can hold");
+        }
+        let _ = writeln!(text, "{name}={value}");
+    }
+    Ok(text)
+}
+
+/// wrangler.toml with its `[vars]`.
+pub(crate) fn wrangler(config: &Config) -> Result<String> {
+    let mut worker: toml::Table = WRANGLER.parse().context("edge/wrangler.toml is malformed")?;
+    let vars = variables(config).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    worker.insert("vars".to_owned(), toml::Value::Table(vars));
+    let secrets = SECRETS.join(", ");
+    Ok(format!(
+        "# {}: by `mps config render`. Secrets come by `wrangler secret put`: {secrets}.\n{}",
+        config.app.name,
+        toml::to_string(&worker).context("it cannot be written")?
+    ))
+}
+
+/// A ConfigMap in JSON, which is YAML.
+pub(crate) fn config_map(config: &Config) -> String {
+    let map = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "mps-edge", "labels": {"app.kubernetes.io/name": "mps-edge"}},
+        "data": variables(config),
+    });
+    format!("{map:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::check;
+
+    const WORKERD: &str = include_str!("../../../../edge/workerd.capnp");
+    /// Tests only: where a provider is played.
+    const OF_TESTS: &[&str] = &["WECHAT_BASE_URL", "ALIPAY_GATEWAY_URL"];
+
+    fn of(environment: &str) -> Result<Config> {
+        Config::parse(match environment {
+            "development" => include_str!("../../../../deploy/config/environments/development.yml"),
+            "staging" => include_str!("../../../../deploy/config/environments/staging.yml"),
+            _ => include_str!("../../../../deploy/config/environments/production.yml"),
+        })
+    }
+
+    #[test]
+    fn every_environment_is_right_and_renders() -> Result<()> {
+        for name in ["development", "staging", "production"] {
+            let config = of(name)?;
+            assert!(check::findings(&config).is_empty(), "{name}");
+            let told = environment(&config)?;
+            for (variable, value) in variables(&config) {
+                assert!(told.contains(&format!("\n{variable}={value}\n")), "{name} {variable}");
+            }
+            let worker: toml::Table = wrangler(&config)?.parse()?;
+            let whole: toml::Table = WRANGLER.parse()?;
+            assert_eq!(worker["triggers"], whole["triggers"]);
+            assert_eq!(worker["vars"]["SUPABASE_URL"].as_str(), Some(config.supabase.url.as_str()));
+            let map: serde_json::Value = serde_json::from_str(&config_map(&config))?;
+            assert_eq!(map["data"]["RATE_LIMIT_USER"], "1000/60");
+        }
+        Ok(())
+    }
+
+    /// A variable that the edge reads is a key of the configuration or a secret: nothing else can be said to it.
+    #[test]
+    fn all_that_the_edge_reads_is_a_key_or_a_secret() -> Result<()> {
+        let read: Vec<&str> = WORKERD
+            .lines()
+            .filter_map(|line| line.trim().split("fromEnvironment = \"").nth(1)?.split('"').next())
+            .collect();
+        let mut config = of("production")?;
+        let said = || Some("https://x.example".to_owned());
+        (config.supabase.rest_url, config.supabase.jwks_url, config.supabase.jwt_issuer) =
+            (said(), said(), said());
+        config.providers = serde_json::from_str(
+            r#"{"wechat": {"mchid": "1", "appid": "2", "serial_no": "3", "public_keys": "4"},
+                "alipay": {"app_id": "1", "seller_id": "2", "public_keys": "3"}}"#,
+        )?;
+        let keys = variables(&config);
+        for name in &read {
+            let is_known = keys.contains_key(name) || SECRETS.contains(name) || OF_TESTS.contains(name);
+            assert!(is_known, "{name}");
+        }
+        for name in keys.keys().chain(SECRETS) {
+            assert!(read.contains(name), "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_committed_schema_is_that_of_the_keys() {
+        let committed = include_str!("../../../../deploy/config/schema.json");
+        assert_eq!(committed.trim_end(), schema(), "run `mps config schema > deploy/config/schema.json`");
+    }
+
+    #[test]
+    fn a_value_of_two_lines_is_refused_where_a_line_is_a_variable() -> Result<()> {
+        let mut config = of("production")?;
+        config.supabase.jwt_issuer = Some("a\nOPS_TOKEN=x".to_owned());
+        assert!(environment(&config).is_err());
+        Ok(())
+    }
+}
