@@ -24,7 +24,7 @@ pub(crate) struct App {
     /// What people call it: "MPS Production".
     pub(crate) name: String,
     pub(crate) environment: Environment,
-    /// Where payment providers reach it: "https://pay.example.com". Needed for recharges.
+    /// Where payment providers reach it: `https://pay.example.com`. Needed for recharges.
     pub(crate) public_url: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) enum Environment {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Supabase {
-    /// "https://<project>.supabase.co", no path.
+    /// `https://<project>.supabase.co`, no path.
     pub(crate) url: String,
     /// Where PostgREST is, when it is not under `url`.
     pub(crate) rest_url: Option<String>,
@@ -101,7 +101,7 @@ pub(crate) struct RateLimit {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Cors {
-    /// Origins of pages that may read the answers: "https://app.example.com".
+    /// Origins of pages that may read the answers: `https://app.example.com`.
     pub(crate) origin: Vec<String>,
     /// There are no cookies here: access tokens are sent by name. It must be false, or left out.
     pub(crate) credentials: bool,

@@ -96,7 +96,7 @@ pub(crate) fn wrangler(config: &Config) -> Result<String> {
     ))
 }
 
-/// A ConfigMap in JSON, which is YAML.
+/// A `ConfigMap` in JSON, which is YAML.
 pub(crate) fn config_map(config: &Config) -> String {
     let map = serde_json::json!({
         "apiVersion": "v1",
