@@ -5,8 +5,9 @@ using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   # The host's objects that a request uses are freed by V8's large collections only, each of which stops all requests for as long as it
-  # has objects to free. With little room for young objects they come early and are short (docs/benchmarks.md).
-  v8Flags = ["--max-semi-space-size=1"],
+  # has objects to free. With little room for young objects they come early and are short. And our module is compiled well after some
+  # hundred requests, where V8 by itself takes thousands (docs/benchmarks.md).
+  v8Flags = ["--max-semi-space-size=1", "--wasm-tiering-budget=100000"],
   services = [
     (name = "edge", worker = .edge),
     # Durable Objects: counters of the metrics and of the limits.
