@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{Answer, in_time, variable};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/nginx");
 /// Where the proxy is, by its certificate.
 pub const HOST: &str = "pay.example";
 
@@ -24,15 +23,27 @@ pub struct Proxy {
     child: Child,
 }
 
-/// What a test has otherwise than an installation has it.
-type Values<'a> = &'a [(&'a str, &'a str)];
+/// Requests a second, and how many more at once.
+pub struct Rates {
+    /// Of a caller.
+    pub api: (u32, u32),
+    /// Of a caller, for payments.
+    pub payment: (u32, u32),
+    /// Of an address.
+    pub address: (u32, u32),
+}
+
+impl Rates {
+    /// None that a test meets.
+    pub const HIGH: Self = Self { api: (1000, 1000), payment: (1000, 1000), address: (1000, 1000) };
+}
 
 impl Proxy {
-    /// In front of these edges (`http://host:port`); `values` are of the configuration's `${…}`, and `texts` of it are replaced.
-    pub fn start(name: &str, edges: &[&str], values: Values<'_>, texts: Values<'_>) -> Self {
+    /// In front of these edges (`http://host:port`), as `mps config render` writes it; of its files, texts are replaced by others.
+    pub fn start(name: &str, edges: &[&str], rates: &Rates, texts: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |part: &str| folder.path().join(part);
-        for part in ["mps", "pages", "run", "logs", "site/assets", "acme/.well-known/acme-challenge"] {
+        for part in ["run", "logs", "site/assets", "acme/.well-known/acme-challenge"] {
             fs::create_dir_all(at(part)).expect("a folder");
         }
         make_certificates(folder.path());
@@ -46,43 +57,31 @@ impl Proxy {
             fs::write(at(file), text).expect("a file");
         }
         let (tls, plain) = (free_address(), free_address());
-        let servers: String =
-            edges.iter().map(|edge| format!("server {};\n", edge.replace("http://", ""))).collect();
         let path = |part: &str| at(part).display().to_string();
-        let mut all = vec![
-            ("MPS_EDGES", servers),
-            ("MPS_ORIGINS", "https://wallet.example https://wallet.example;".to_owned()),
-            ("MPS_HOST", HOST.to_owned()),
-            ("MPS_HTTP_LISTEN", plain.to_string()),
-            ("MPS_HTTPS_LISTEN", tls.to_string()),
-            ("MPS_CERTIFICATE", path("server.pem")),
-            ("MPS_CERTIFICATE_KEY", path("server.key")),
-            ("MPS_ACME_ROOT", path("acme")),
-            ("MPS_SITE_ROOT", path("site")),
-            ("MPS_SITE_CONFIG", path("config.json")),
-            ("MPS_NGINX_FOLDER", path("")),
-            ("MPS_MAINTENANCE_FILE", path("maintenance")),
-            ("MPS_RATE_API", "1000r/s".to_owned()),
-            ("MPS_BURST_API", "1000".to_owned()),
-            ("MPS_RATE_PAYMENT", "1000r/s".to_owned()),
-            ("MPS_BURST_PAYMENT", "1000".to_owned()),
-            ("MPS_RATE_ADDRESS", "1000r/s".to_owned()),
-            ("MPS_BURST_ADDRESS", "1000".to_owned()),
-        ];
-        for (key, value) in values {
-            let known = all.iter_mut().find(|(known, _)| known == key).expect("a value of it");
-            (*value).clone_into(&mut known.1);
-        }
-        for file in files_of(Path::new(FOLDER)) {
-            let mut text = fs::read_to_string(Path::new(FOLDER).join(&file)).expect("a text");
-            for (key, value) in &all {
-                text = text.replace(&format!("${{{key}}}"), value);
-            }
-            for (from, to) in texts {
-                text = text.replace(from, to);
-            }
-            assert!(!text.contains("${"), "{}: {text}", file.display());
-            fs::write(at(&file.display().to_string()), text).expect("a file");
+        let rate = |(per_second, burst): (u32, u32)| json!({"per_second": per_second, "burst": burst});
+        let edges: Vec<String> = edges.iter().map(|edge| edge.replace("http://", "")).collect();
+        let config = json!({
+            "app": {"name": name, "environment": "staging"},
+            "supabase": {"url": variable("MPS_E2E_SUPABASE_URL"), "publishable_key": variable("MPS_E2E_PUBLISHABLE_KEY")},
+            "security": {"trusted_address_header": "X-Real-IP", "cors": {"origin": ["https://wallet.example"]}},
+            "proxy": {
+                "host": HOST, "edges": edges, "http_listen": plain.to_string(), "https_listen": tls.to_string(),
+                "certificate": path("server.pem"), "certificate_key": path("server.key"), "acme_root": path("acme"),
+                "site_root": path("site"), "site_config": path("config.json"), "maintenance_file": path("maintenance"),
+                "api": rate(rates.api), "payment": rate(rates.payment), "address": rate(rates.address),
+            },
+        });
+        // JSON is YAML.
+        fs::write(at("mps.yml"), config.to_string()).expect("a file");
+        let rendered = Command::new(variable("MPS_E2E_MPS"))
+            .args(["config", "render", &path("mps.yml"), "--for", "nginx", "--out", &path("")])
+            .output()
+            .expect("mps");
+        assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+        for file in ["mps.conf", "mps/http.conf"] {
+            let text = fs::read_to_string(at(file)).expect("a text");
+            let text = texts.iter().fold(text, |text, (from, to)| text.replace(from, to));
+            fs::write(at(file), text).expect("a file");
         }
         let log = Path::new(&variable("MPS_E2E_LOGS")).join(format!("{name}-nginx.log"));
         let log = fs::File::create(log).expect("a log");
@@ -162,19 +161,6 @@ impl Drop for Proxy {
 
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
-}
-
-fn files_of(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for part in ["", "mps", "pages"] {
-        for entry in fs::read_dir(folder.join(part)).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_file() && path.extension().is_some_and(|ending| ending != "md") {
-                files.push(path.strip_prefix(folder).expect("within").to_owned());
-            }
-        }
-    }
-    files
 }
 
 /// A private authority and what it certifies, by openssl.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mps_core::ErrorCode;
-use mps_e2e::{Answer, Edge, HOST, Proxy, Shop, Stack, variable, variables};
+use mps_e2e::{Answer, Edge, HOST, Proxy, Rates, Shop, Stack, variable, variables};
 use serde_json::json;
 
 fn edge(name: &str) -> Edge {
@@ -44,7 +44,7 @@ fn is_problem(answer: &Answer, code: ErrorCode) {
 #[test]
 fn through_the_proxy_a_shop_pays_replays_and_refunds() {
     let (stack, one, two) = (Stack::new(), edge("proxied-one"), edge("proxied-two"));
-    let proxy = Proxy::start("paying", &[&one.url, &two.url], &[], &[]);
+    let proxy = Proxy::start("paying", &[&one.url, &two.url], &Rates::HIGH, &[]);
     let shop = stack.open_shop("200");
     let (key, body) = (stack.fresh_key(), shop.request(&stack.code(&shop), "50").to_string());
     let paid = charge(&proxy, &shop, &key, &body).expect("an answer");
@@ -143,7 +143,7 @@ fn what_nginx_refuses_itself(proxy: &Proxy) {
 #[test]
 fn the_proxy_keeps_a_caller_with_one_edge_until_it_is_gone() {
     let (stack, mut one, two) = (Stack::new(), edge("staying-one"), edge("staying-two"));
-    let proxy = Proxy::start("staying", &[&one.url, &two.url], &[], &[]);
+    let proxy = Proxy::start("staying", &[&one.url, &two.url], &Rates::HIGH, &[]);
     let shops: Vec<Shop> = (0..8).map(|_| stack.open_shop("100")).collect();
     for shop in &shops {
         for _ in 0..5 {
@@ -194,9 +194,12 @@ fn dying_edge() -> (String, Arc<[AtomicU32; 2]>) {
 #[test]
 fn the_proxy_sends_a_charge_to_one_edge_only() {
     let (stack, [one, two]) = (Stack::new(), [dying_edge(), dying_edge()]);
-    let at = |url: &str| format!("server {} max_fails=0;", url.replace("http://", ""));
     // However often an edge fails, it is asked.
-    let proxy = Proxy::start("once", &[], &[("MPS_EDGES", &format!("{} {}", at(&one.0), at(&two.0)))], &[]);
+    let servers = [&one.0, &two.0].map(|url| url.replace("http://", "server "));
+    let asked = servers.each_ref().map(|server| format!("{server} max_fails=0;"));
+    let servers = servers.map(|server| format!("{server};"));
+    let texts = [(servers[0].as_str(), asked[0].as_str()), (&servers[1], &asked[1])];
+    let proxy = Proxy::start("once", &[&one.0, &two.0], &Rates::HIGH, &texts);
     let shop = stack.open_shop("100");
     for n in 0..4 {
         let answer = charge(&proxy, &shop, &format!("k-{n}"), "{}").expect("an answer");
@@ -212,13 +215,8 @@ fn the_proxy_sends_a_charge_to_one_edge_only() {
 #[test]
 fn the_proxy_tells_who_asks_too_much_and_that_somebody_is_at_work() {
     let (stack, one) = (Stack::new(), edge("limited-one"));
-    let values = [
-        ("MPS_RATE_PAYMENT", "1r/s"),
-        ("MPS_BURST_PAYMENT", "3"),
-        ("MPS_RATE_ADDRESS", "5r/s"),
-        ("MPS_BURST_ADDRESS", "20"),
-    ];
-    let proxy = Proxy::start("limiting", &[&one.url], &values, &[]);
+    let rates = Rates { payment: (1, 3), address: (5, 20), ..Rates::HIGH };
+    let proxy = Proxy::start("limiting", &[&one.url], &rates, &[]);
     let (shop, other) = (stack.open_shop("100"), stack.open_shop("100"));
     let body = json!({"merchant_code": shop.merchant_code}).to_string();
     let answers: Vec<Answer> =
@@ -278,7 +276,7 @@ fn the_proxy_keeps_those_who_send_slowly_or_nothing_from_the_edge() {
         ("client_body_timeout 10s;", "client_body_timeout 1s;"),
         ("limit_conn connections 256;", "limit_conn connections 2000;"),
     ];
-    let proxy = Proxy::start("slow", &[&one.url], &[], &texts);
+    let proxy = Proxy::start("slow", &[&one.url], &Rates::HIGH, &texts);
     let mut idle: Vec<TcpStream> =
         (0..600).map(|_| TcpStream::connect(proxy.plain).expect("a connection")).collect();
     for stream in idle.iter_mut().step_by(2) {

@@ -245,7 +245,7 @@ mod tests {
         }
         let spec = Spec { errors: vec![], limits: vec![], upstream_codes: vec![], upstream_phrases: vec![] };
         let text = rpcs(&document.to_string(), &spec)?;
-        assert!(text.contains(r#"  freezeCard: ["freeze_card", false, "Changed", []],"#), "{text}");
+        assert!(text.contains(r#"  freezeCard: ["freeze_card", "never", "Changed", []],"#), "{text}");
         Ok(())
     }
 }

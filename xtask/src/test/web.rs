@@ -86,7 +86,6 @@ pub(super) fn e2e(context: &mut TestContext) -> Result<Tally> {
         ("MPS_E2E_FAULTY_UPSTREAM", line),
         ("MPS_E2E_OPS_TOKEN", ops_token),
         ("MPS_E2E_KEYS", folder.path().display().to_string()),
-        ("MPS_E2E_NGINX", nginx::require()?.display().to_string()),
         ("MPS_E2E_LOGS", logs_of_tests.display().to_string()),
         ("MPS_E2E_EDGE_LOG", backend.edge.service().log().display().to_string()),
     ]);
@@ -120,6 +119,8 @@ fn of_every_run(repository: &Repository, keys: &Keys) -> Result<Vec<(&'static st
         ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
         ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
         ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
+        ("MPS_E2E_MPS", operators_program(repository)?),
+        ("MPS_E2E_NGINX", nginx::require()?.display().to_string()),
         ("MPS_E2E_WORKERD", repository.npm_bin("workerd").display().to_string()),
         ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
     ])
@@ -160,6 +161,12 @@ fn logs_of_tests(repository: &Repository) -> Result<PathBuf> {
 
 fn is_log(path: &Path) -> bool {
     path.extension().is_some_and(|kind| kind == "log")
+}
+
+/// `mps`, as an operator runs it; where it is.
+fn operators_program(repository: &Repository) -> Result<String> {
+    runner::build_program(repository, ["--bin", "mps"])?;
+    Ok(repository.join("target/debug/mps").display().to_string())
 }
 
 /// The web site in a browser, everything behind it as `cargo xtask dev` has it.

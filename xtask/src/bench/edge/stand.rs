@@ -180,7 +180,7 @@ impl<'a> Stand<'a> {
         self.edge.service().id()
     }
 
-    fn port(&self, target: Target) -> Result<u16> {
+    pub(crate) fn port(&self, target: Target) -> Result<u16> {
         match target {
             Target::Edge => Ok(self.edge.port()),
             Target::Direct => Ok(self.postrust.port()),
