@@ -162,14 +162,16 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The stages of the npm package and the Worker's build beside those of Rust and SQL: each has long stretches of one processor. Then those
-/// that have everything running, one after another.
+/// The stages of the npm package and the Worker's build beside those of Rust and SQL: each has long stretches of one processor. Then, when
+/// all is built, the pages beside what asks the edge over HTTP: each mostly waits.
 fn run_in_two_lanes(context: &mut TestContext, chosen: &[Stage], costs: &mut Costs) -> Result<()> {
     let of = |when: When| chosen.iter().filter(move |stage| stage.when() == when);
-    let lane = Lane::start(context, &of(When::Beside).map(|stage| stage.name()).collect::<Vec<_>>())?;
-    of(When::First).try_for_each(|stage| stage.run_and_tell(context, costs))?;
-    lane.finish(costs)?;
-    of(When::Last).try_for_each(|stage| stage.run_and_tell(context, costs))
+    for (here, beside) in [(When::First, When::BesideFirst), (When::Last, When::BesideLast)] {
+        let lane = Lane::start(context, &of(beside).map(|stage| stage.name()).collect::<Vec<_>>())?;
+        of(here).try_for_each(|stage| stage.run_and_tell(context, costs))?;
+        lane.finish(costs)?;
+    }
+    Ok(())
 }
 
 /// A stage that could not run, or ran nothing, counts as one failure.
@@ -200,9 +202,11 @@ enum When {
     /// Rust and SQL by themselves.
     First,
     /// The npm package and the Worker's build, at the same time.
-    Beside,
+    BesideFirst,
     /// What needs all of them.
     Last,
+    /// The same, at the same time.
+    BesideLast,
 }
 
 impl Stage {
@@ -221,8 +225,9 @@ impl Stage {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Clippy | Self::Unit | Self::Db | Self::Schema => {
                 When::First
             }
-            Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::Beside,
-            Self::E2e | Self::Load | Self::Schemathesis | Self::Browser => When::Last,
+            Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::BesideFirst,
+            Self::E2e | Self::Load | Self::Schemathesis => When::Last,
+            Self::Browser => When::BesideLast,
         }
     }
 
@@ -239,7 +244,7 @@ impl Stage {
     }
 
     fn needs(self) -> &'static [Need] {
-        use Need::{Chromium, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
+        use Need::{Chromium, Nginx, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
@@ -247,7 +252,8 @@ impl Stage {
             Self::Docs => &[Npm],
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
-            Self::E2e | Self::Load => &[WasmTarget, WasmTools, Npm, Postgres, Postrust],
+            Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres, Nginx, Postrust],
+            Self::Load => &[WasmTarget, WasmTools, Npm, Postgres, Postrust],
             Self::Schemathesis => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
             Self::Packaging | Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
         }
@@ -279,6 +285,7 @@ fn unit(context: &TestContext) -> Result<Tally> {
     let packages = &[
         "mps-core",
         "mps-client",
+        "mps-cli",
         "mps-wasm",
         "mps-drawing",
         "mps-scanner",
