@@ -40,7 +40,7 @@ enum Command {
     #[command(after_help = "Examples:\n  mps config render production.yml --for workerd > edge.env\n  \
                             mps config render production.yml --for wrangler > wrangler.toml\n  \
                             mps config render production.yml --for kubernetes | kubectl apply -f -\n  \
-                            mps config render production.yml --for nginx --out /etc/nginx")]
+                            mps config render production.yml --for nginx --out /etc/mps/nginx")]
     Render {
         /// The configuration
         file: PathBuf,

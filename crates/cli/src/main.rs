@@ -16,7 +16,7 @@ use crate::output::Output;
     version,
     after_help = "Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong.\n\n\
                   Examples:\n  mps config check deploy/config/environments/production.yml\n  \
-                  mps config render production.yml --for nginx --out /etc/nginx\n  \
+                  mps config render production.yml --for nginx --out /etc/mps/nginx\n  \
                   mps completion bash > /etc/bash_completion.d/mps"
 )]
 struct Arguments {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
@@ -43,7 +43,7 @@ impl Proxy {
     pub fn start(name: &str, edges: &[&str], rates: &Rates, texts: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |part: &str| folder.path().join(part);
-        for part in ["run", "logs", "site/assets", "acme/.well-known/acme-challenge"] {
+        for part in ["site/assets", "acme/.well-known/acme-challenge"] {
             fs::create_dir_all(at(part)).expect("a folder");
         }
         make_certificates(folder.path());
@@ -124,24 +124,33 @@ impl Proxy {
 
     /// curl with these arguments, which trusts the test's own authority and knows where the host is.
     pub fn curl(&self, arguments: &[&str]) -> Option<Answer> {
-        let (host, plain) = (format!("{HOST}:{}", self.tls.port()), format!("{HOST}:{}", self.plain.port()));
-        let authority = self.folder.path().join("authority.pem");
-        let ran = Command::new("curl")
-            .args(["--silent", "--include", "--max-time", "30", "--noproxy", "*", "--cacert"])
-            .arg(authority)
-            .args(["--resolve", &format!("{host}:127.0.0.1"), "--resolve", &format!("{plain}:127.0.0.1")])
-            .args(arguments)
-            .output()
-            .expect("curl");
+        let ran = self.run_curl(arguments);
         // Whoever is refused while they still send may find the connection closed after the answer.
         let text = String::from_utf8_lossy(&ran.stdout);
         (ran.status.success() || text.starts_with("HTTP/")).then(|| read_answer(&text))
     }
 
-    /// The lines of its log as JSON.
-    pub fn log(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.folder.path().join("logs/access.log")).expect("a log");
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    /// The same, and what curl says of it by its exit code.
+    pub fn run_curl(&self, arguments: &[&str]) -> Output {
+        let (host, plain) = (format!("{HOST}:{}", self.tls.port()), format!("{HOST}:{}", self.plain.port()));
+        let authority = self.folder.path().join("authority.pem");
+        Command::new("curl")
+            .args(["--silent", "--include", "--max-time", "30", "--noproxy", "*", "--cacert"])
+            .arg(authority)
+            .args(["--resolve", &format!("{host}:127.0.0.1"), "--resolve", &format!("{plain}:127.0.0.1")])
+            .args(arguments)
+            .output()
+            .expect("curl")
+    }
+
+    /// The lines of its log about a path, as soon as there are so many: they are written after the answers.
+    pub fn log(&self, path: &str, count: usize) -> Vec<Value> {
+        in_time(|| {
+            let text = fs::read_to_string(self.folder.path().join("logs/access.log")).expect("a log");
+            let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+            let lines: Vec<Value> = lines.filter(|line| line["path"] == path).collect();
+            (lines.len() == count).then_some(lines)
+        })
     }
 
     /// Says that somebody is at work on the system, or no longer.

@@ -25,6 +25,9 @@ const WINDOW_SECONDS_MAX: u32 = 3600;
 const REQUESTS_MAX: u32 = 1_000_000;
 const REQUESTS_IN_FLIGHT_MAX: u32 = 10_000;
 
+/// Pages of an app have a scheme of their own.
+const APPS: [&str; 3] = ["capacitor://localhost", "ionic://localhost", "tauri://localhost"];
+
 struct Check {
     is_production: bool,
     findings: Vec<Finding>,
@@ -34,6 +37,8 @@ struct Check {
 pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     let mut check =
         Check { is_production: config.app.environment == Environment::Production, findings: Vec::new() };
+    // It becomes a comment of what is rendered.
+    check.that(!config.app.name.contains(char::is_control), "app.name", "one line");
     check.supabase(config);
     check.security(config);
     check.providers(config);
@@ -92,17 +97,23 @@ impl Check {
             "there are no cookies here, so it has no effect: leave it out",
         );
         for origin in &security.cors.origin {
-            self.that(
-                origin != "*",
-                "security.cors.origin",
-                "name each origin: * would let any page read answers",
-            );
-            if !["capacitor://localhost", "ionic://localhost", "tauri://localhost", "*"]
-                .contains(&origin.as_str())
-            {
-                self.address("security.cors.origin", origin);
-            }
+            self.origin("security.cors.origin", origin);
         }
+    }
+
+    /// What browsers send of a page: no path, or the edge refuses it at its start, and nginx reads on in it.
+    fn origin(&mut self, key: &str, text: &str) {
+        if APPS.contains(&text) {
+            return;
+        }
+        if text == "*" {
+            return self.that(false, key, "name each origin: * would let any page read answers");
+        }
+        let authority = text.split_once("://").map_or(text, |(_, authority)| authority);
+        let is_authority =
+            authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte));
+        self.that(is_authority, key, &format!("{text} is more than a scheme, a host and a port"));
+        self.address(key, text);
     }
 
     fn limit(&mut self, key: &str, limit: RateLimit) {
@@ -239,7 +250,11 @@ mod tests {
             ("window_ms: 60000", "window_ms: 1500", "security.rate_limit.window_ms"),
             ("max_requests: 1000", "max_requests: 0", "security.rate_limit.max_requests"),
             ("requests_in_flight: 32", "requests_in_flight: 0", "security.requests_in_flight"),
+            ("name: MPS Production", "name: \"MPS\\nOPS_TOKEN=x\"", "app.name"),
             ("- https://app.mps.example.com", "- \"*\"", "security.cors.origin"),
+            ("- https://app.mps.example.com", "- https://app.mps.example.com/pay", "security.cors.origin"),
+            ("- https://app.mps.example.com", "- \"https://a.example;evil\"", "security.cors.origin"),
+            ("- https://app.mps.example.com", "- http://app.mps.example.com", "security.cors.origin"),
             (
                 "- https://app.mps.example.com",
                 "- https://app.mps.example.com\n    credentials: true",

@@ -24,6 +24,9 @@ const FILES: &[(&str, &str)] = files![
     "pages/maintenance.html",
 ];
 
+/// Where nginx itself writes, below its prefix.
+const WRITTEN: [&str; 2] = ["run", "logs"];
+
 /// Writes them into the folder that nginx has as its prefix.
 pub(crate) fn write(config: &Config, folder: &Path) -> Result<()> {
     let Some(proxy) = &config.proxy else {
@@ -33,6 +36,9 @@ pub(crate) fn write(config: &Config, folder: &Path) -> Result<()> {
     let place = folder.display().to_string();
     if place.contains(|letter: char| letter.is_whitespace() || ";{}'\"$".contains(letter)) {
         bail!("{place}: nginx takes no such letters in a path");
+    }
+    for name in WRITTEN {
+        fs::create_dir_all(folder.join(name)).with_context(|| format!("cannot make {place}/{name}"))?;
     }
     for (name, text) in rendered(proxy, &config.security.cors.origin, &place) {
         let path = folder.join(name);
