@@ -1,7 +1,7 @@
 //! The standard installation: nginx in front of two edges. What it guards, what it passes, and that it repeats no payment.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Output;
@@ -155,20 +155,24 @@ fn the_proxy_keeps_a_caller_with_one_edge_until_it_is_gone() {
     let (stack, mut one, two) = (Stack::new(), edge("staying-one"), edge("staying-two"));
     let proxy = Proxy::start("staying", &[&one.url, &two.url], &Rates::HIGH, &[]);
     let shops: Vec<Shop> = (0..8).map(|_| stack.open_shop("100")).collect();
+    let edges_of = |path: &str, count| -> BTreeSet<String> {
+        proxy.log(path, count).iter().map(|line| line["edge"].to_string()).collect()
+    };
     for shop in &shops {
+        // A path of its own, by which its lines are found.
+        let (path, authorization) =
+            (format!("/api/member/cards/{}", shop.card_id), format!("Bearer {}", shop.member));
         for _ in 0..5 {
-            let authorization = format!("Bearer {}", shop.member);
-            assert_eq!(
-                proxy.send("GET", "/api/member/me", &[("authorization", &authorization)], "").status,
-                200
-            );
+            assert_eq!(proxy.send("GET", &path, &[("authorization", &authorization)], "").status, 200);
         }
+        assert_eq!(edges_of(&path, 5).len(), 1);
     }
-    let mut edges: BTreeMap<String, u32> = BTreeMap::new();
-    for line in proxy.log("/api/member/me", 40) {
-        *edges.entry(line["edge"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+    // Of many callers each edge has some, by whatever tokens.
+    for n in 0..40 {
+        let authorization = format!("Bearer a.b.{n:040}");
+        proxy.send("GET", "/api/member/me", &[("authorization", &authorization)], "");
     }
-    assert!(edges.len() == 2 && edges.values().all(|count| count % 5 == 0), "{edges:?}");
+    assert_eq!(edges_of("/api/member/me", 40).len(), 2);
 
     one.kill();
     let started = Instant::now();
@@ -182,6 +186,22 @@ fn the_proxy_keeps_a_caller_with_one_edge_until_it_is_gone() {
         let query = format!("select balance::text from app.cards where id = '{}'", shop.card_id);
         assert_eq!(stack.value(&query), "90.00");
     }
+}
+
+/// The edge counts strangers by the header that the proxy writes, whatever they write in it.
+#[test]
+fn the_proxy_says_whose_request_it_is() {
+    let mut all = variables(&variable("MPS_E2E_SUPABASE_URL"));
+    all.retain(|(name, _)| name != "RATE_LIMIT_ADDRESS");
+    for (name, value) in [("RATE_LIMIT_ADDRESS", "5/60"), ("TRUSTED_ADDRESS_HEADER", "X-Real-IP")] {
+        all.push((name.to_owned(), value.to_owned()));
+    }
+    let (_stack, one) = (Stack::new(), Edge::start("named-one", all));
+    let proxy = Proxy::start("naming", &[&one.url], &Rates::HIGH, &[]);
+    let statuses: Vec<u16> = (1..=12)
+        .map(|n| proxy.send("GET", "/api/member/me", &[("x-real-ip", &format!("192.0.2.{n}"))], "").status)
+        .collect();
+    assert!(statuses.contains(&401) && statuses.ends_with(&[429, 429, 429]), "{statuses:?}");
 }
 
 /// An edge that takes a request and goes away without an answer; how many POSTs and how many others it took.
