@@ -48,7 +48,7 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
         check.that(
             header.is_some_and(|header| header.eq_ignore_ascii_case("x-real-ip")),
             "security.trusted_address_header",
-            "behind our nginx it is X-Real-IP; without it all strangers share one limit",
+            "behind our nginx it is X-Real-IP; without it all unauthenticated clients share one limit",
         );
     }
     check.no_secret(config);

@@ -67,7 +67,7 @@ pub(crate) struct Security {
     pub(crate) rate_limit: RateLimit,
     /// Of one user, for what moves money.
     pub(crate) payment_rate_limit: RateLimit,
-    /// Of strangers behind one address.
+    /// Of unauthenticated requests from one address.
     pub(crate) address_rate_limit: RateLimit,
     /// Of one user at one moment; 1 to 10000.
     pub(crate) requests_in_flight: u32,
