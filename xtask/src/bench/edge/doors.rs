@@ -1,12 +1,13 @@
 //! Charges at a rate that the edge bears easily, alone and beside those who want something else of it.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
-use super::stand::{Load, Stand, Target, Timing};
+use super::stand::{Load, OPS_TOKEN, Stand, Target, Timing};
 use crate::report;
 use crate::services::http;
 
@@ -23,6 +24,8 @@ enum Door {
     Nothing,
     /// Connections without a request.
     Idle,
+    /// Every job of the edge, one after the other, again and again.
+    Jobs,
     /// A request, again and again, each over a connection of its own.
     Asked {
         method: &'static str,
@@ -60,6 +63,7 @@ const DOORS: &[(&str, Door)] = &[
             body: LONG,
         },
     ),
+    ("an operator who starts every job again and again", Door::Jobs),
 ];
 
 const LONG: &str = {
@@ -112,9 +116,33 @@ fn beside(stand: &mut Stand, door: Door, seconds: u64) -> Result<Timing> {
                 });
             }
         }
+        if matches!(door, Door::Jobs) {
+            let (is_over, jobs) = (&is_over, jobs(address)?);
+            scope.spawn(move || {
+                for job in jobs.iter().cycle().take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                    let path = format!("/ops/cron/{job}");
+                    let status = http::status(address, "POST", &path, &[("authorization", &operator())], "");
+                    if status != Some(200) {
+                        report::failure(&format!("the job {job}: {status:?}"));
+                    }
+                }
+            });
+        }
         let timing = stand.ask(Target::Edge, load);
         is_over.store(true, Ordering::Relaxed);
         drop(idle);
         timing
     })
+}
+
+fn operator() -> String {
+    format!("Bearer {OPS_TOKEN}")
+}
+
+/// By name.
+fn jobs(address: SocketAddr) -> Result<Vec<String>> {
+    let (_, body) = http::answer(address, "GET", "/ops/cron", &[("authorization", &operator())], "")
+        .context("the edge does not tell its jobs")?;
+    let list: Vec<Value> = serde_json::from_str(&body).context("the edge's list of jobs is malformed")?;
+    list.iter().map(|job| Ok(job["name"].as_str().context("a job without a name")?.to_owned())).collect()
 }

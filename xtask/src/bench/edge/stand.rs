@@ -24,7 +24,11 @@ const LIMITS: &[(&str, &str)] = &[
     ("RATE_LIMIT_USER", "1000000/60"),
     ("RATE_LIMIT_PAYMENT", "1000000/10"),
     ("RATE_LIMIT_ADDRESS", "1000000/10"),
+    ("OPS_TOKEN", OPS_TOKEN),
 ];
+
+/// Of a private edge that lives for minutes.
+pub(crate) const OPS_TOKEN: &str = "the-token-of-one-who-measures-0000000001";
 
 const SHOPS: u64 = 1_000;
 
