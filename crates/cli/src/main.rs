@@ -1,7 +1,11 @@
 //! `mps`: what an operator does with MPS, from a shell. It knows no rule of money: the database has those.
 
+mod child;
 mod config;
 mod output;
+mod release;
+mod serve;
+mod web;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,8 @@ struct Arguments {
 enum Command {
     /// Check the configuration, show it, render it for what runs MPS
     Config(config::Options),
+    /// Run the edges of this machine on workerd until SIGTERM or Ctrl-C
+    Serve(serve::Options),
     /// Print the completion of a shell
     Completion {
         /// Which shell
@@ -43,6 +49,7 @@ fn main() -> ExitCode {
     let output = Output { is_json: arguments.json };
     let outcome = match arguments.command {
         Command::Config(options) => config::run(&options, &output),
+        Command::Serve(options) => serve::run(&options),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "mps", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -112,17 +112,20 @@ pub(super) fn e2e(context: &mut TestContext) -> Result<Tally> {
     Ok(tally)
 }
 
-/// What the tests are told whatever is started: keys and programs.
+/// What the tests are told whatever is started: keys and programs, among them a release of what was built.
 fn of_every_run(repository: &Repository, keys: &Keys) -> Result<Vec<(&'static str, String)>> {
+    let program = operators_program(repository)?;
+    let release = repository.state("release");
+    release::make(repository, &release, "0.0.0+tests", Path::new(&program))?;
     Ok(vec![
         ("MPS_E2E_ORIGIN", E2E_ORIGIN.to_owned()),
         ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
         ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
         ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
-        ("MPS_E2E_MPS", operators_program(repository)?),
+        ("MPS_E2E_RELEASE", release.display().to_string()),
+        ("MPS_E2E_MPS", program),
         ("MPS_E2E_NGINX", nginx::require()?.display().to_string()),
         ("MPS_E2E_WORKERD", repository.npm_bin("workerd").display().to_string()),
-        ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
     ])
 }
 
