@@ -100,6 +100,7 @@ pub(crate) fn make(repository: &Repository, folder: &Path, version: &str, progra
         (repository.join("edge/build/index.js"), "edge/build/index.js"),
         (repository.join("edge/build/index_bg.wasm"), "edge/build/index_bg.wasm"),
         (repository.join("edge/openapi.json"), "edge/openapi.json"),
+        (repository.join("supabase/tests/bootstrap.sql"), "postgres/bootstrap.sql"),
     ] {
         place(&from, &folder.join(to))?;
     }

@@ -84,6 +84,8 @@ enum Stage {
     Deploy,
     /// The edge and the database over HTTP
     E2e,
+    /// An installation by the operator's own commands: migrated, behind nginx, exchanged under load build by build and secret by secret
+    Operations,
     /// Charges by sixteen at a time and a short soak, through the edge and past it, and every one in the books once
     Load,
     /// Requests of every shape to the edge: no failure, no answer that openapi.json does not have
@@ -226,7 +228,7 @@ impl Stage {
                 When::First
             }
             Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::BesideFirst,
-            Self::E2e | Self::Load | Self::Schemathesis => When::Last,
+            Self::E2e | Self::Operations | Self::Load | Self::Schemathesis => When::Last,
             Self::Browser => When::BesideLast,
         }
     }
@@ -252,7 +254,7 @@ impl Stage {
             Self::Docs => &[Npm],
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
-            Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres, Nginx, Postrust],
+            Self::E2e | Self::Operations => &[WasmTarget, WasmTools, Npm, Postgres, Nginx, Postrust],
             Self::Load => &[WasmTarget, WasmTools, Npm, Postgres, Postrust],
             Self::Schemathesis => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
             Self::Packaging | Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
@@ -274,6 +276,7 @@ impl Stage {
             Self::Packaging => web::packaging(context),
             Self::Deploy => deploy::stage(context),
             Self::E2e => web::e2e(context),
+            Self::Operations => web::operations(context),
             Self::Load => load::stage(context),
             Self::Schemathesis => schemathesis::stage(context),
             Self::Browser => web::browser(context),

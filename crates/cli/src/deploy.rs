@@ -71,7 +71,8 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
         root.remove_old(options.keep)?;
     }
     output.result(&json!(status), || {
-        let edges = status.edges.iter().map(|edge| format!("\n  http://{} (process {})", edge.address, edge.process));
+        let edges =
+            status.edges.iter().map(|edge| format!("\n  http://{} (process {})", edge.address, edge.process));
         format!("{} runs, from {}{}", status.version, status.release.display(), edges.collect::<String>())
     });
     Ok(ExitCode::SUCCESS)
@@ -131,8 +132,10 @@ impl Root {
 
     /// The oldest go; what runs and what ran before stay.
     fn remove_old(&self, keep: usize) -> Result<()> {
-        let linked: Vec<PathBuf> =
-            ["current", "previous"].iter().filter_map(|name| self.folder.join(name).canonicalize().ok()).collect();
+        let linked: Vec<PathBuf> = ["current", "previous"]
+            .iter()
+            .filter_map(|name| self.folder.join(name).canonicalize().ok())
+            .collect();
         let mut others = Vec::new();
         for entry in fs::read_dir(self.releases()).context("cannot list the releases")? {
             let path = entry?.path().canonicalize()?;

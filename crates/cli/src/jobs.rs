@@ -60,7 +60,11 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
         }
         Command::Run { name } => {
             let (status, answer) = ask()?.run(name)?;
-            ensure!(status == 200, "the edge answers {status} {}", answer["code"].as_str().unwrap_or_default());
+            ensure!(
+                status == 200,
+                "the edge answers {status} {}",
+                answer["code"].as_str().unwrap_or_default()
+            );
             output.result(&answer, || format!("{name}: {} in {} calls", answer["total"], answer["calls"]));
         }
         Command::Watch => watch(ask)?,
