@@ -1,5 +1,7 @@
 //! `mps`: what an operator does with MPS, from a shell. It knows no rule of money: the database has those.
 
+mod admin;
+mod auth;
 mod child;
 mod config;
 mod database;
@@ -52,8 +54,12 @@ enum Command {
     Health(health::Options),
     /// Pay, pay again and give back against a running installation
     Smoke(smoke::Options),
+    /// Make the first admin; look at members, cards, merchants, books; do what an admin may
+    Admin(admin::Options),
     /// What the edges do by the clock
     Jobs(jobs::Options),
+    /// Print the manual page
+    Man,
     /// Print the completion of a shell
     Completion {
         /// Which shell
@@ -71,7 +77,12 @@ fn main() -> ExitCode {
         Command::Migrate(options) => migrate::run(&options, &output),
         Command::Health(options) => health::run(&options, &output),
         Command::Smoke(options) => smoke::run(&options, &output),
+        Command::Admin(options) => admin::run(&options, &output),
         Command::Jobs(options) => jobs::run(&options, &output),
+        Command::Man => clap_mangen::Man::new(Arguments::command())
+            .render(&mut std::io::stdout())
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "mps", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::people::People;
+use crate::auth::refusal;
 use crate::output::{Output, say};
 use crate::web::{Reply, Web};
 
@@ -175,9 +176,7 @@ fn right(reply: Reply) -> Result<Reply> {
     if reply.status == 200 {
         return Ok(reply);
     }
-    let problem = reply.json();
-    let told = |field: &str| problem[field].as_str().unwrap_or_default().to_owned();
-    bail!("{} {} {} (request {})", reply.status, told("code"), told("title"), told("instance"))
+    bail!("{} {}", reply.status, refusal(&reply.json()))
 }
 
 fn text(answer: &Value, field: &str) -> Result<String> {

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use ureq::Agent;
+use ureq::http::{Request, Response};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, AsSendBody, Body};
 
 /// Longer than an edge takes for any request.
 const REQUEST_MAX: Duration = Duration::from_secs(15);
@@ -63,31 +64,49 @@ impl Web {
     }
 
     pub(crate) fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Reply> {
-        let request =
-            headers.iter().fold(self.agent.get(url), |request, (name, value)| request.header(*name, *value));
-        read(request.call().with_context(|| format!("no answer from {url}"))?)
-    }
-
-    /// With a longer wait for the answer.
-    pub(crate) fn post_within(
-        &self,
-        limit: Duration,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Result<Reply> {
-        let request =
-            headers.iter().fold(self.agent.post(url), |request, (name, value)| request.header(*name, *value));
-        let request = request.config().timeout_global(Some(limit)).build();
-        read(request.send(body).with_context(|| format!("no answer from {url}"))?)
+        self.send("GET", url, headers, None)
     }
 
     pub(crate) fn post(&self, url: &str, headers: &[(&str, &str)], body: &str) -> Result<Reply> {
-        self.post_within(REQUEST_MAX, url, headers, body)
+        self.send("POST", url, headers, Some(body))
     }
-}
 
-fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply> {
-    let body = response.body_mut().read_to_string().context("the answer is no text")?;
-    Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Reply> {
+        self.send_within(REQUEST_MAX, method, url, headers, body)
+    }
+
+    /// With another wait for the answer.
+    pub(crate) fn send_within(
+        &self,
+        limit: Duration,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Reply> {
+        let request = Request::builder().method(method).uri(url);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = match body {
+            Some(body) => self.call(limit, request.body(body)),
+            None => self.call(limit, request.body(())),
+        };
+        let mut response = answer.with_context(|| format!("no answer from {url}"))?;
+        let body = response.body_mut().read_to_string().context("the answer is no text")?;
+        Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
+    }
+
+    fn call<B: AsSendBody>(
+        &self,
+        limit: Duration,
+        request: ureq::http::Result<Request<B>>,
+    ) -> Result<Response<Body>> {
+        let request = self.agent.configure_request(request?).timeout_global(Some(limit)).build();
+        Ok(self.agent.run(request)?)
+    }
 }

@@ -128,7 +128,7 @@ impl Jobs {
     pub(crate) fn run(&self, name: &str) -> Result<(u16, Value)> {
         let reply = self.first_answer(|edge| {
             let headers = [("authorization", self.authorization.as_str())];
-            self.web.post_within(JOB_MAX, &format!("{edge}/ops/cron/{name}"), &headers, "")
+            self.web.send_within(JOB_MAX, "POST", &format!("{edge}/ops/cron/{name}"), &headers, Some(""))
         })?;
         Ok((reply.status, reply.json()))
     }

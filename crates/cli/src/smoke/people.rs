@@ -1,15 +1,15 @@
 //! Who pays and who charges, and how they are known.
 
-use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use clap::Args;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
 
+use crate::auth::{needed, sign_in};
 use crate::web::Web;
 
 /// Long enough for one visit.
@@ -59,21 +59,6 @@ pub(super) fn find(who: &Who, web: &Web) -> Result<People> {
         })
     };
     Ok(People { member: token("MPS_SMOKE_MEMBER_TOKEN")?, cashier: token("MPS_SMOKE_CASHIER_TOKEN")? })
-}
-
-fn needed(name: &str) -> Result<String> {
-    env::var(name).ok().filter(|value| !value.is_empty()).with_context(|| format!("{name} is not set"))
-}
-
-fn sign_in(web: &Web, url: &str, key: &str, email: &str, password: &str) -> Result<String> {
-    let url = format!("{}/auth/v1/token?grant_type=password", url.trim_end_matches('/'));
-    let headers = [("apikey", key), ("content-type", "application/json")];
-    let reply = web.post(&url, &headers, &json!({"email": email, "password": password}).to_string())?;
-    ensure!(reply.status == 200, "{email} cannot sign in: {}", reply.status);
-    match reply.json()["access_token"].as_str() {
-        Some(token) => Ok(token.to_owned()),
-        None => bail!("{email} is signed in without a token"),
-    }
 }
 
 /// A token as Supabase Auth would sign it, for two minutes.
