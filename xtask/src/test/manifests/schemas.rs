@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::slice;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Overlay, tell, write_objects};
@@ -50,32 +51,31 @@ fn unexpected(output: &str, objects: usize) -> Vec<String> {
     found
 }
 
-/// What it must find, and must not.
+/// What it must find in a Deployment, and must not.
 fn planted(objects: &[Value], work: &Path) -> Result<Vec<String>> {
-    let edge = |objects: &mut Vec<Value>| objects.iter().position(|object| object["kind"] == "Deployment");
+    let edge = objects.iter().find(|object| object["kind"] == "Deployment").context("no Deployment")?;
     let with = |place: &str, value: Value| {
-        let mut objects = objects.to_vec();
-        if let Some(index) = edge(&mut objects) {
-            objects[index]["spec"]["template"]["spec"]["containers"][0][place] = value;
-        }
-        objects
+        let mut object = edge.clone();
+        object["spec"]["template"]["spec"]["containers"][0][place] = value;
+        object
     };
+    let unknown_field = with("imagepullPolicy", json!("Always"));
     // The reason for `mps serve --stop-delay`.
     let sleep = with("lifecycle", json!({"preStop": {"sleep": {"seconds": 5}}}));
-    let mut unknown = objects.to_vec();
-    unknown[0]["kind"] = "Gadget".into();
+    let mut unknown_kind = edge.clone();
+    unknown_kind["kind"] = "Gadget".into();
     let cases = [
-        (with("imagepullPolicy", json!("Always")), OLDEST, "imagepullPolicy"),
-        (with("imagepullPolicy", json!("Always")), NEWEST, "imagepullPolicy"),
-        (sleep.clone(), OLDEST, "sleep"),
-        (sleep, NEWEST, ""),
-        (unknown, NEWEST, "Gadget"),
+        (&unknown_field, OLDEST, "imagepullPolicy"),
+        (&unknown_field, NEWEST, "imagepullPolicy"),
+        (&sleep, OLDEST, "sleep"),
+        (&sleep, NEWEST, ""),
+        (&unknown_kind, NEWEST, "Gadget"),
     ];
     let file = work.join("planted.yaml");
     let mut missed = Vec::new();
-    for (objects, release, what) in cases {
-        write_objects(&file, &objects)?;
-        let found = invalid(&file, objects.len(), release)?.join("\n");
+    for (object, release, what) in cases {
+        write_objects(&file, slice::from_ref(object))?;
+        let found = invalid(&file, 1, release)?.join("\n");
         if !found.contains(what) || (what.is_empty() && !found.is_empty()) {
             missed.push(format!("{what} against {}: {found}", release.unwrap_or("the newest release")));
         }
