@@ -4,6 +4,7 @@
 mod checkov;
 mod lint;
 mod nginx;
+mod program;
 mod render;
 mod restricted;
 mod rules;
@@ -113,6 +114,9 @@ fn of_overlay(repository: &Repository, overlay: &Overlay, mps: &str) -> Result<T
     }
     total += tell(&format!("{name}: mps-edge.json is what `mps config render` writes"), || {
         is_rendered_anew(repository, overlay, mps)
+    })?;
+    total += tell(&format!("{name}: mps takes what the pods call it with"), || {
+        program::unknown_words(&overlay.installation, mps)
     })?;
     if on_path("kubectl").is_some() {
         total +=

@@ -27,7 +27,7 @@ impl Installation {
     }
 
     /// Each Deployment with each of its containers.
-    fn containers(&self) -> impl Iterator<Item = (&Value, &Value)> {
+    pub(super) fn containers(&self) -> impl Iterator<Item = (&Value, &Value)> {
         self.of_kind("Deployment").flat_map(|object| {
             let pod = &object["spec"]["template"]["spec"];
             list(&pod["initContainers"])
@@ -41,6 +41,7 @@ type Rule = (&'static str, fn(&Installation) -> Vec<String>);
 
 pub(super) const RULES: &[Rule] = &[
     ("pods are restricted, and the namespace takes no others", pods_are_restricted),
+    ("no secret is in a file", secrets_are_elsewhere),
     ("variables are names that the edge reads", variables_are_read),
     ("the edge believes the ingress alone about a client's address", addresses_are_the_ingresss),
     ("the pages know this installation's addresses and key", pages_know_their_edge),
@@ -68,6 +69,10 @@ fn pods_are_restricted(installation: &Installation) -> Vec<String> {
         found.push("there is no namespace that enforces it".to_owned());
     }
     found
+}
+
+fn secrets_are_elsewhere(installation: &Installation) -> Vec<String> {
+    installation.of_kind("Secret").map(|secret| format!("{} is in one", name_of(secret))).collect()
 }
 
 fn variables_are_read(installation: &Installation) -> Vec<String> {

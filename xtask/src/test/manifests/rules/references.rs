@@ -87,8 +87,16 @@ fn of_selectors(installation: &Installation, found: &mut Vec<String>) {
     for policy in installation.of_kind("NetworkPolicy") {
         let labels = &policy["spec"]["podSelector"]["matchLabels"];
         let is_of_others = !labels[OF_OTHERS].is_null();
-        if !labels.is_null() && !is_of_others && selected(installation, labels).is_none() {
+        let pods = selected(installation, labels);
+        if !labels.is_null() && !is_of_others && pods.is_none() {
             found.push(format!("{} selects no pod", name_of(policy)));
+        }
+        for port in
+            list(&policy["spec"]["ingress"]).flat_map(|rule| list(&rule["ports"])).map(|port| &port["port"])
+        {
+            if pods.is_some_and(|pods| !has_port(pods, port)) {
+                found.push(format!("{}: the pod has no port {port}", name_of(policy)));
+            }
         }
         let rules = ["ingress", "egress"].iter().flat_map(|direction| list(&policy["spec"][direction]));
         for peer in rules.flat_map(|rule| list(&rule["from"]).chain(list(&rule["to"]))) {

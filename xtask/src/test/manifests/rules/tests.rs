@@ -40,6 +40,7 @@ const POLICY: &str = "NetworkPolicy mps-edge";
 const FAULTS: &[(&str, &str, &str, &str)] = &[
     (EDGE, "C/securityContext/privileged", "true", "it is privileged"),
     ("Namespace mps-production", "/metadata/labels", "{}", "no namespace"),
+    (MAP, "/kind", r#""Secret""#, "Secret mps-edge is in one"),
     (MAP, "/data/OPS_TOKNE", r#""x""#, "no OPS_TOKNE"),
     (JOBS, "C/env/0/valueFrom/secretKeyRef/key", r#""OPS""#, "no OPS"),
     (MAP, "/data/TRUSTED_ADDRESS_HEADER", r#""CF-Connecting-IP""#, "not X-Real-IP"),
@@ -70,6 +71,7 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
     ),
     ("NetworkPolicy mps-jobs", "/spec/podSelector/matchLabels", r#"{"app": "x"}"#, "mps-jobs selects no pod"),
     (POLICY, "/spec/ingress/0/from/2/podSelector/matchLabels", r#"{"app": "x"}"#, "is no pod here"),
+    (POLICY, "/spec/ingress/0/ports/0/port", "3000", "the pod has no port 3000"),
     (EDGE, SPREAD, r#"{"app": "x"}"#, "spreads other pods"),
     (EDGE, "C/envFrom/0/configMapRef/name", r#""mps-config""#, "no ConfigMap \"mps-config\""),
     (WEB, "/spec/template/spec/volumes/0/configMap/name", r#""x""#, "no ConfigMap \"x\""),
@@ -146,6 +148,39 @@ fn every_rule_has_a_fault_that_it_finds() -> Result<()> {
     }
     for (rule, _) in RULES {
         assert!(seen.contains(rule), "{rule}");
+    }
+    Ok(())
+}
+
+/// What the operations guide names.
+#[test]
+fn production_has_the_guides_replicas_and_probes() -> Result<()> {
+    let production = production()?;
+    let scaler = &production.find("HorizontalPodAutoscaler", &"mps-hpa".into()).unwrap()["spec"];
+    assert_eq!((scaler["minReplicas"].as_u64(), scaler["maxReplicas"].as_u64()), (Some(3), Some(10)));
+    let utilization = |index: usize| &scaler["metrics"][index]["resource"]["target"]["averageUtilization"];
+    assert_eq!((utilization(0).as_u64(), utilization(1).as_u64()), (Some(70), Some(80)));
+    let (_, edge) = production.containers().find(|(_, container)| container["name"] == "mps-edge").unwrap();
+    let path = |probe: &str| edge[probe]["httpGet"]["path"].clone();
+    assert_eq!(
+        [path("startupProbe"), path("livenessProbe"), path("readinessProbe")],
+        ["/health", "/health", "/ready"]
+    );
+    Ok(())
+}
+
+#[test]
+fn what_no_cluster_has_run_says_so_in_its_first_line() -> Result<()> {
+    let files = crate::files::walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes"))?;
+    let written: Vec<_> =
+        files.iter().filter(|path| path.extension().is_some_and(|kind| kind == "yaml")).collect();
+    assert!(written.len() > 6);
+    for path in written {
+        assert!(
+            std::fs::read_to_string(path)?.starts_with("# No cluster has run this"),
+            "{}",
+            path.display()
+        );
     }
     Ok(())
 }
