@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod deploy;
 mod lane;
 mod load;
+mod manifests;
 pub(crate) mod runner;
 mod schemathesis;
 mod secrets;
@@ -72,6 +73,8 @@ enum Stage {
     Db,
     /// supabase/schema.sql is what the migrations make
     Schema,
+    /// Kubernetes, workflows, container files, nginx, units and shell scripts are what those who read them take, and as safe as they can be
+    Manifests,
     /// ESLint and the TypeScript compiler
     Lint,
     /// Every export of the npm package is documented
@@ -224,9 +227,14 @@ impl Stage {
 
     fn when(self) -> When {
         match self {
-            Self::Fmt | Self::Tidy | Self::Codegen | Self::Clippy | Self::Unit | Self::Db | Self::Schema => {
-                When::First
-            }
+            Self::Fmt
+            | Self::Tidy
+            | Self::Codegen
+            | Self::Clippy
+            | Self::Unit
+            | Self::Db
+            | Self::Schema
+            | Self::Manifests => When::First,
             Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::BesideFirst,
             Self::E2e | Self::Operations | Self::Load | Self::Schemathesis => When::Last,
             Self::Browser => When::BesideLast,
@@ -246,11 +254,12 @@ impl Stage {
     }
 
     fn needs(self) -> &'static [Need] {
-        use Need::{Chromium, Nginx, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
+        use Need::{Chromium, Linters, Nginx, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
             Self::Db | Self::Schema => &[Postgres],
+            Self::Manifests => &[Linters],
             Self::Docs => &[Npm],
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
@@ -270,6 +279,7 @@ impl Stage {
             Self::Unit => unit(context),
             Self::Db => database::stage(context),
             Self::Schema => checks::schema(context),
+            Self::Manifests => manifests::stage(context),
             Self::Lint => checks::lint(context),
             Self::Docs => checks::docs(context),
             Self::Pkg => package(context),
