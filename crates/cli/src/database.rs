@@ -20,7 +20,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Which database.
 #[derive(Args)]
 pub(crate) struct Database {
-    /// A file with its address, postgres://user:password@host/database; the variable `DATABASE_URL` when left out
+    /// A file with its address, <postgres://user:password@host/database>; the variable `DATABASE_URL` when left out
     #[arg(long, value_name = "FILE")]
     database_url_file: Option<PathBuf>,
     /// The certificate of the authority that vouches for it, in PEM; Supabase's is in the project's database settings
@@ -79,23 +79,18 @@ fn tls(authority: Option<&Path>) -> Result<ClientConfig> {
 
 /// What PostgreSQL says of it, with its hint.
 pub(crate) fn describe(error: &postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(refusal) => {
-            let more = [refusal.detail(), refusal.hint(), refusal.where_()];
-            let more: Vec<&str> = more.into_iter().flatten().collect();
-            format!("{} ({}) {}", refusal.message(), refusal.code().code(), more.join("; "))
-                .trim_end()
-                .to_owned()
-        }
-        None => {
-            let error: &dyn std::error::Error = error;
-            let mut text = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            text
-        }
+    if let Some(refusal) = error.as_db_error() {
+        let more = [refusal.detail(), refusal.hint(), refusal.where_()];
+        let more: Vec<&str> = more.into_iter().flatten().collect();
+        let text = format!("{} ({}) {}", refusal.message(), refusal.code().code(), more.join("; "));
+        return text.trim_end().to_owned();
     }
+    let error: &dyn std::error::Error = error;
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }

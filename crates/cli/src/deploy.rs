@@ -176,7 +176,7 @@ fn check_sum(archive: &Path) -> Result<()> {
         }
         digest.update(&bytes[..length]);
     }
-    let sum: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = crate::auth::hexadecimal(&digest.finalize());
     let is_right = expected.split_whitespace().next() == Some(sum.as_str());
     ensure!(is_right, "{} is not what its .sha256 says: fetch it again", archive.display());
     Ok(())

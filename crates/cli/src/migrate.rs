@@ -81,12 +81,14 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
             let names = |list: &[&Migration]| list.iter().map(|one| one.shown()).collect::<Vec<_>>();
             let pending = names(&pending);
             output.result(&json!({"applied": applied.len(), "pending": pending, "unknown": unknown}), || {
-                let mut text = format!("{} applied, {} not yet", applied.len(), pending.len());
-                pending.iter().for_each(|name| text.push_str(&format!("\n  {name}")));
-                unknown
-                    .iter()
-                    .for_each(|name| text.push_str(&format!("\n  unknown to this release: {name}")));
-                text
+                let unknown = unknown.iter().map(|name| format!("unknown to this release: {name}"));
+                let first = format!("{} applied, {} not yet", applied.len(), pending.len());
+                [first]
+                    .into_iter()
+                    .chain(pending.iter().cloned())
+                    .chain(unknown)
+                    .collect::<Vec<_>>()
+                    .join("\n  ")
             });
             Ok(if pending.is_empty() && unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -112,11 +114,11 @@ impl Migration {
     }
 
     /// `20261123000100_schemas.sql`.
-    fn of(file: PathBuf) -> Option<Self> {
+    fn of(file: &Path) -> Option<Self> {
         let stem = file.file_name()?.to_str()?.strip_suffix(".sql")?;
         let (version, name) = stem.split_once('_')?;
         let is_version = version.len() == 14 && version.bytes().all(|byte| byte.is_ascii_digit());
-        is_version.then(|| Self { version: version.to_owned(), name: name.to_owned(), file: file.clone() })
+        is_version.then(|| Self { version: version.to_owned(), name: name.to_owned(), file: file.to_owned() })
     }
 }
 
@@ -125,7 +127,7 @@ fn read(release: &Path) -> Result<Vec<Migration>> {
     let entries = fs::read_dir(&folder).with_context(|| format!("there is no {}", folder.display()))?;
     let files: Vec<PathBuf> =
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    let mut migrations: Vec<Migration> = files.into_iter().filter_map(Migration::of).collect();
+    let mut migrations: Vec<Migration> = files.iter().filter_map(|file| Migration::of(file)).collect();
     migrations.sort_by(|one, other| one.version.cmp(&other.version));
     ensure!(!migrations.is_empty(), "{} has no migrations", folder.display());
     Ok(migrations)
@@ -221,7 +223,7 @@ mod tests {
     use super::*;
 
     fn of(names: &[&str]) -> Vec<Migration> {
-        names.iter().filter_map(|name| Migration::of(Path::new("x").join(name))).collect()
+        names.iter().filter_map(|name| Migration::of(&Path::new("x").join(name))).collect()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::people::People;
-use crate::auth::refusal;
+use crate::auth::{hexadecimal, refusal};
 use crate::output::{Output, say};
 use crate::web::{Reply, Web};
 
@@ -27,7 +27,7 @@ use crate::web::{Reply, Web};
                   --auth-url https://project.supabase.co\n  mps smoke --url https://localhost:8443 --cacert authority.pem --merchant SMOKE01"
 )]
 pub(crate) struct Options {
-    /// Where the API is: https://pay.example.com
+    /// Where the API is: <https://pay.example.com>
     #[arg(long, value_name = "URL")]
     url: String,
     /// The authority that vouches for it, in PEM, when it is one of your own
@@ -186,5 +186,5 @@ fn text(answer: &Value, field: &str) -> Result<String> {
 fn random_key() -> Result<String> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
-    Ok(format!("smoke-{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    Ok(format!("smoke-{}", hexadecimal(&bytes)))
 }

@@ -259,4 +259,17 @@ mod tests {
             .collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
     }
+
+    #[test]
+    fn who_listens_everywhere_is_asked_at_home_and_others_where_they_listen() {
+        for (listen, asked) in [
+            ("0.0.0.0:8787", "127.0.0.1:8787"),
+            ("[::]:8787", "[::1]:8787"),
+            ("10.0.0.5:80", "10.0.0.5:80"),
+            ("[fd00::5]:80", "[fd00::5]:80"),
+        ] {
+            let parsed = listen.parse::<SocketAddr>().map(|listen| to_ask(listen).to_string());
+            assert_eq!(parsed.as_deref(), Ok(asked));
+        }
+    }
 }

@@ -117,9 +117,6 @@ impl Fleet {
         self.edges.iter_mut().for_each(Edge::ask_to_stop);
         let deadline = Instant::now() + self.stop_limit;
         // Each is waited for, whatever became of the one before.
-        self.edges
-            .iter_mut()
-            .map(|edge| edge.wait_stopped(deadline))
-            .fold(true, |all, is_orderly| all && is_orderly)
+        self.edges.iter_mut().filter_map(|edge| (!edge.wait_stopped(deadline)).then_some(())).count() == 0
     }
 }
