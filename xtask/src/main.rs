@@ -9,6 +9,7 @@ mod docs;
 mod files;
 mod forecast;
 mod fuzz;
+mod image;
 mod lanes;
 mod long;
 mod process;
@@ -41,6 +42,8 @@ enum Command {
     Build(build::Options),
     Dev(dev::Options),
     Release(release::Options),
+    Image(image::Options),
+    Sbom(image::sbom::Options),
     Test(test::Options),
     Storm(long::Storm),
     DiffRules(long::DiffRules),
@@ -77,6 +80,8 @@ fn run(command: Command) -> Result<()> {
         Command::Setup(options) => setup::run(&repository, &options),
         Command::Build(options) => build::run(&repository, &options),
         Command::Release(options) => release::run(&repository, &options),
+        Command::Image(options) => image::run(&repository, &options),
+        Command::Sbom(options) => image::sbom::run(&repository, &options),
         Command::Dev(options) => dev::run(&repository, &options),
         Command::Storm(options) => long::storm(&repository, &options),
         Command::DiffRules(options) => long::diff_rules(&repository, &options),

@@ -34,33 +34,39 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
-    setup::ensure(repository, Need::BUILD)?;
-    report::step("compiled dependencies", || compiled::restore(repository))?;
-    build::package(repository)?;
-    build::edge(repository)?;
-    build::www(repository)?;
-    let program = program(repository)?;
-    let version = match &options.version {
-        Some(version) => version.clone(),
-        None => version(repository)?,
-    };
     let out = repository.root().join(&options.out);
-    let name = format!("mps-{version}");
-    let folder = out.join(&name);
-    make(repository, &folder, &version, &program)?;
+    let folder = build(repository, &out, options.version.as_deref())?;
     report::progress(&folder.display().to_string());
     if !options.no_archive {
+        let name = folder.file_name().unwrap_or_default().display();
         let archive = out.join(format!("{name}.tar.gz"));
         // Names and times that do not depend on who made it.
         let mut tar = Command::new("tar");
         tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-C"]);
-        process::must(tar.arg(&out).arg("-czf").arg(&archive).arg(&name))?;
+        process::must(tar.arg(&out).arg("-czf").arg(&archive).arg(name.to_string()))?;
         let sum =
             process::capture(Command::new("sha256sum").current_dir(&out).arg(format!("{name}.tar.gz")))?;
         fs::write(out.join(format!("{name}.tar.gz.sha256")), format!("{sum}\n")).context("its sum")?;
         report::progress(&archive.display().to_string());
     }
     Ok(())
+}
+
+/// Builds all of it and makes the folder `mps-<version>`; where it is.
+pub(crate) fn build(repository: &Repository, out: &Path, version: Option<&str>) -> Result<PathBuf> {
+    setup::ensure(repository, Need::BUILD)?;
+    report::step("compiled dependencies", || compiled::restore(repository))?;
+    build::package(repository)?;
+    build::edge(repository)?;
+    build::www(repository)?;
+    let program = program(repository)?;
+    let version = match version {
+        Some(version) => version.to_owned(),
+        None => self::version(repository)?,
+    };
+    let folder = out.join(format!("mps-{version}"));
+    make(repository, &folder, &version, &program)?;
+    Ok(folder)
 }
 
 /// The operator's program as it is installed.
@@ -75,13 +81,22 @@ fn version(repository: &Repository) -> Result<String> {
     let manifest = fs::read_to_string(repository.join("Cargo.toml")).context("no Cargo.toml")?;
     let manifest: toml::Table = manifest.parse().context("Cargo.toml is malformed")?;
     let number = manifest["workspace"]["package"]["version"].as_str().context("Cargo.toml has no version")?;
-    let git = |arguments: &[&str]| {
-        process::capture(Command::new("git").current_dir(repository.root()).args(arguments))
-    };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let is_changed = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    let commit = git(repository, &["rev-parse", "--short=12", "HEAD"])?;
+    let is_changed = !git(repository, &["status", "--porcelain", "--untracked-files=no"])?.is_empty();
     let changed = if is_changed { ".changed" } else { "" };
     Ok(format!("{number}+{commit}{changed}"))
+}
+
+fn git(repository: &Repository, arguments: &[&str]) -> Result<String> {
+    process::capture(Command::new("git").current_dir(repository.root()).args(arguments))
+}
+
+/// In UTC, as RFC 3339 has it: whatever is made of the commit later says the same.
+fn commit_time(repository: &Repository) -> Result<String> {
+    let format = "--date=format-local:%Y-%m-%dT%H:%M:%SZ";
+    let mut command = Command::new("git");
+    command.current_dir(repository.root()).env("TZ", "UTC");
+    process::capture(command.args(["show", "--no-patch", "--format=%cd", format, "HEAD"]))
 }
 
 /// Makes the folder of what was built, with this program.
@@ -118,7 +133,7 @@ pub(crate) fn make(repository: &Repository, folder: &Path, version: &str, progra
         place(&repository.join(licence), &folder.join(licence))?;
     }
     // Last: a folder without it is not whole.
-    let about = json!({"version": version});
+    let about = json!({"version": version, "commit": git(repository, &["rev-parse", "HEAD"])?, "time": commit_time(repository)?});
     fs::write(folder.join("release.json"), format!("{about:#}\n")).context("cannot write release.json")
 }
 

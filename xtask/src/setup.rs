@@ -1,12 +1,14 @@
 //! `cargo xtask setup`: what the other commands need on the machine. Each step looks first, then does the least.
 
 pub(crate) mod chromium;
+pub(crate) mod containers;
 pub(crate) mod linters;
 pub(crate) mod nginx;
 pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod postrust;
 mod python;
+pub(crate) mod sbom;
 pub(crate) mod schemathesis;
 mod system;
 pub(crate) mod tools;
@@ -40,6 +42,9 @@ pub(crate) enum Need {
     Chromium,
     Schemathesis,
     Linters,
+    Buildah,
+    Podman,
+    Sbom,
 }
 
 impl Need {
@@ -53,14 +58,20 @@ impl Need {
         Self::Chromium,
         Self::Schemathesis,
         Self::Linters,
+        Self::Buildah,
+        Self::Podman,
+        Self::Sbom,
     ];
+
+    /// Of a long run and of `cargo xtask image` only.
+    const OF_IMAGES: &[Self] = &[Self::Buildah, Self::Podman, Self::Sbom];
 
     /// What `build` and `dev` need.
     pub(crate) const BUILD: &[Self] = &[Self::WasmTarget, Self::WasmTools, Self::Npm];
 
     /// By `cargo install`, one after the other: they share what they are made of.
     fn is_compiled(self) -> bool {
-        matches!(self, Self::WasmTools | Self::Postrust)
+        matches!(self, Self::WasmTools | Self::Postrust | Self::Sbom)
     }
 
     fn ensure(self, repository: &Repository) -> Result<()> {
@@ -79,12 +90,17 @@ impl Need {
             Self::Chromium => report::step("Chromium", chromium::ensure),
             Self::Schemathesis => report::step("schemathesis", schemathesis::ensure),
             Self::Linters => linters::ensure(),
+            Self::Buildah => containers::ensure_buildah(),
+            Self::Podman => containers::ensure_podman(),
+            Self::Sbom => sbom::ensure(),
         }
     }
 }
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
-    ensure(repository, if options.tests { Need::ALL } else { Need::BUILD })
+    let tests = || Need::ALL.iter().filter(|need| !Need::OF_IMAGES.contains(need)).copied();
+    let needs: Vec<Need> = if options.tests { tests().collect() } else { Need::BUILD.to_vec() };
+    ensure(repository, &needs)
 }
 
 /// Sees to each need: compiles programs beside everything else, which mostly waits for downloads. The first need that cannot be met stops

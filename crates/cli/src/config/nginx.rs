@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = files![
     "mps.conf",
     "mps/http.conf",
     "mps/edge.conf",
+    "mps/pages.conf",
     "mps/problems.conf",
     "mps/problem_headers.conf",
     "mps/site.conf",
