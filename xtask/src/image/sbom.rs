@@ -1,4 +1,4 @@
-//! What is in an image, as `CycloneDX` 1.6: crates, npm packages and Debian packages as programs of their own list them, put together and held
+//! What is in an image, as CycloneDX 1.6: crates, npm packages and Debian packages as programs of their own list them, put together and held
 //! against the schema.
 
 use std::fs;

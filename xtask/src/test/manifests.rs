@@ -2,6 +2,7 @@
 //! given a fault of ours, so that one that silently checks nothing is noticed.
 
 mod checkov;
+mod compose;
 mod lint;
 mod nginx;
 mod program;
@@ -60,6 +61,7 @@ pub(super) fn stage(context: &TestContext) -> Result<Tally> {
             }
             here += schemas::check(&overlays, folder.path())?;
             here += nginx::check(repository, &mps, folder.path())?;
+            here += compose::check(repository, &mps, folder.path())?;
             here += lint::check(repository, folder.path())?;
             Ok(())
         },

@@ -85,7 +85,7 @@ fn linters(repository: &Repository) -> Result<Vec<Linter>> {
             program: LINTERS.program("hadolint")?,
             arguments: words(&["--no-color"]),
             files: files_of(repository, "deploy/image", "Containerfile", "")?,
-            has_files: false,
+            has_files: true,
             planted: Planted { file: "Containerfile", text: "FROM debian:latest\n", found: &["DL3007"] },
             read: what_fails,
         },

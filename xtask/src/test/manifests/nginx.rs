@@ -12,6 +12,7 @@ use crate::repository::Repository;
 use crate::setup::linters::LINTERS;
 use crate::test::tally::Tally;
 
+const AUTH: &str = "deploy/compose/auth.conf";
 const CONFIG: &str = "deploy/config/environments/production.yml";
 
 /// Checks of gixy that are wrong here, each with why.
@@ -38,6 +39,10 @@ pub(super) fn check(repository: &Repository, mps: &str, work: &Path) -> Result<T
     let mut command = Command::new(mps);
     command.args(["config", "render"]).arg(repository.join(CONFIG)).args(["--for", "nginx", "--out"]);
     process::must(command.arg(&folder))?;
+    // As an installation with Auth of its own has it.
+    let local = folder.join("local");
+    fs::create_dir_all(&local).context("no folder")?;
+    fs::copy(repository.join(AUTH), local.join("auth.conf")).with_context(|| format!("no {AUTH}"))?;
     let mut total = tell("gixy", || Ok(findings(&folder)?.map_or(Vec::new(), |output| vec![output])))?;
     let (file, fault, name) = PLANTED;
     let path = folder.join(file);

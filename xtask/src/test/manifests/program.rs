@@ -26,8 +26,12 @@ pub(super) fn unknown_words(installation: &Installation, mps: &str) -> Result<Ve
 }
 
 fn not_in_help(container: &Value, help: &str) -> Vec<String> {
+    not_in(container["args"].as_array().into_iter().flatten().filter_map(Value::as_str), help)
+}
+
+/// Each of the words that the help does not have.
+pub(super) fn not_in<'a>(words: impl Iterator<Item = &'a str>, help: &str) -> Vec<String> {
     let known: BTreeSet<&str> = help.split_whitespace().map(|word| word.trim_end_matches(',')).collect();
-    let words = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let flags = words.map(|word| word.split('=').next().unwrap_or(word));
     flags.filter(|flag| !known.contains(flag)).map(|flag| format!("mps does not take {flag}")).collect()
 }
