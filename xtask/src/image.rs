@@ -12,6 +12,7 @@ use anstream::println;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Deserialize;
+use tempfile::TempDir;
 
 use self::debian::Package;
 use crate::process;
@@ -25,8 +26,8 @@ use crate::setup::{self, Need};
 #[command(
     after_help = "Examples:\n  cargo xtask image\n  cargo xtask image --release dist/mps-0.1.0 --out /tmp/images\n  \
                         cargo xtask image --push registry.mps.example.com\n\n\
-                        On Debian or Ubuntu: the images hold this machine's glibc and nginx. They are also in the store of buildah and podman; one that was made \
-                        of the same release on the same packages is the same, byte for byte."
+                        On Debian or Ubuntu: the images hold this machine's glibc and nginx. An image that was made of the same \
+                        release on the same packages has the same digest. `podman load --input FILE` and `docker load` (25 or newer) take the archives."
 )]
 pub(crate) struct Options {
     /// The folder that gets the archives and the lists
@@ -93,87 +94,102 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         Some(folder) => folder.clone(),
         None => release::build(repository, &repository.join("dist"), None)?,
     };
-    let out = repository.root().join(&options.out);
-    make(repository, &release, &out)?;
-    if let Some(registry) = &options.push {
-        push(&About::of(&release)?, registry, &out)?;
-    }
-    Ok(())
+    make(repository, &release, &repository.root().join(&options.out), options.push.as_deref())
 }
 
-/// Builds all images, and writes their archives and lists.
-pub(crate) fn make(repository: &Repository, release: &Path, out: &Path) -> Result<()> {
+/// Builds all images, writes their archives and lists, and pushes them.
+pub(crate) fn make(repository: &Repository, release: &Path, out: &Path, push: Option<&str>) -> Result<()> {
     let about = About::of(release)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     for image in Image::ALL {
         let work = tempfile::tempdir().context("no temporary folder")?;
         let packages = context::make(repository, image, release, work.path())?;
-        build(repository, image, &about, work.path())?;
-        let archive = write_archive(image, &about, out)?;
+        let builder = Builder { image, about: &about, store: tempfile::tempdir().context("no folder")? };
+        builder.build(repository, work.path())?;
+        let archive = builder.write_archive(out)?;
         sbom::write(repository, image, &about, (release, &packages), out)?;
-        println!("{}", line_of(image, &about, &archive)?);
+        println!("{}", builder.describe(&archive)?);
+        if let Some(registry) = push {
+            println!("{}", builder.push(registry)?);
+        }
     }
     Ok(())
 }
 
-fn build(repository: &Repository, image: Image, about: &About, folder: &Path) -> Result<()> {
-    report::progress(&format!("buildah build {}", image.name()));
-    let seconds = process::capture(Command::new("date").args(["--utc", "+%s", "--date", &about.time]))?;
-    let mut command = Command::new("buildah");
-    command.args(["build", "--quiet", "--layers", "--isolation", "chroot", "--pull-never"]);
-    // The format that has a place for a health check. Without buildah's own label, whose version is this machine's.
-    command.args(["--format", "docker", "--identity-label=false", "--timestamp", &seconds]);
-    for (name, value) in [("VERSION", &about.version), ("REVISION", &about.commit), ("CREATED", &about.time)]
-    {
-        command.arg("--build-arg").arg(format!("{name}={value}"));
-    }
-    command.arg("--file").arg(repository.join(image.recipe()));
-    command.arg("--tag").arg(local_name(image, about)).arg(folder);
-    process::must(&mut command).map(drop)
+/// buildah with a store of its own: nothing is left behind on the machine.
+struct Builder<'a> {
+    image: Image,
+    about: &'a About,
+    store: TempDir,
 }
 
-fn local_name(image: Image, about: &About) -> String {
-    format!("localhost/{}:{}", image.name(), about.tag())
-}
-
-/// `mps-edge-0.1.0-1a2b3c.oci.tar`.
-fn write_archive(image: Image, about: &About, out: &Path) -> Result<PathBuf> {
-    let archive = out.join(format!("{}-{}.oci.tar", image.name(), about.tag()));
-    // An archive that is there is added to.
-    let _ = fs::remove_file(&archive);
-    let place = format!("oci-archive:{}:{}:{}", archive.display(), image.name(), about.tag());
-    let mut command = Command::new("buildah");
-    process::must(command.args(["push", "--quiet", &local_name(image, about), &place]))?;
-    Ok(archive)
-}
-
-/// The image with its sizes, unpacked and as an archive.
-fn line_of(image: Image, about: &About, archive: &Path) -> Result<String> {
-    let mut command = Command::new("buildah");
-    command.args(["images", "--format", "{{.ID}} {{.Size}}", &local_name(image, about)]);
-    let said = process::capture(&mut command)?;
-    let (id, size) = said.split_once(' ').context("buildah does not tell an image's size")?;
-    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-    let packed = fs::metadata(archive)?.len() as f64 / 1e6;
-    Ok(format!(
-        "{} {}: {size} unpacked, {packed:.1} MB in {} ({id})",
-        image.name(),
-        about.version,
-        archive.display()
-    ))
-}
-
-fn push(about: &About, registry: &str, out: &Path) -> Result<()> {
-    for image in Image::ALL {
-        let digest = out.join(format!("{}.digest", image.name()));
-        let place = format!("docker://{}/{}:{}", registry.trim_end_matches('/'), image.name(), about.tag());
+impl Builder<'_> {
+    fn buildah(&self) -> Command {
         let mut command = Command::new("buildah");
-        command.args(["push", "--quiet", "--digestfile"]).arg(&digest);
-        process::must(command.args([&local_name(image, about), &place]))?;
-        let digest = fs::read_to_string(&digest).context("buildah tells no digest")?;
-        println!("{}/{}@{}", registry.trim_end_matches('/'), image.name(), digest.trim());
+        for (flag, folder) in [("--root", "root"), ("--runroot", "run")] {
+            command.arg(flag).arg(self.store.path().join(folder));
+        }
+        command
     }
-    Ok(())
+
+    fn build(&self, repository: &Repository, folder: &Path) -> Result<()> {
+        let About { version, commit, time } = self.about;
+        report::progress(&format!("buildah build {}", self.image.name()));
+        let seconds = process::capture(Command::new("date").args(["--utc", "+%s", "--date", time]))?;
+        let mut command = self.buildah();
+        command.args(["build", "--quiet", "--layers", "--isolation", "chroot", "--pull-never"]);
+        // All that would be of chance is left out: a container's name, which Docker's format has, and those of the steps on the way.
+        command.args([
+            "--format",
+            "oci",
+            "--omit-history",
+            "--identity-label=false",
+            "--timestamp",
+            &seconds,
+        ]);
+        for (name, value) in [("VERSION", version), ("REVISION", commit), ("CREATED", time)] {
+            command.arg("--build-arg").arg(format!("{name}={value}"));
+        }
+        command.arg("--file").arg(repository.join(self.image.recipe()));
+        process::must(command.args(["--tag", &self.local_name()]).arg(folder)).map(drop)
+    }
+
+    fn local_name(&self) -> String {
+        format!("localhost/{}:{}", self.image.name(), self.about.tag())
+    }
+
+    /// `mps-edge-0.1.0-1a2b3c.oci.tar`.
+    fn write_archive(&self, out: &Path) -> Result<PathBuf> {
+        let archive = out.join(format!("{}-{}.oci.tar", self.image.name(), self.about.tag()));
+        // One that is there is added to.
+        let _ = fs::remove_file(&archive);
+        let place = format!("oci-archive:{}:{}", archive.display(), self.local_name());
+        process::must(self.buildah().args(["push", "--quiet", &self.local_name(), &place]))?;
+        Ok(archive)
+    }
+
+    /// With its sizes, unpacked and as an archive, and the digest by which it is the same everywhere.
+    fn describe(&self, archive: &Path) -> Result<String> {
+        let mut command = self.buildah();
+        command.args(["images", "--format", "{{.Size}}", &self.local_name()]);
+        let unpacked = process::capture(&mut command)?;
+        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+        let packed = fs::metadata(archive)?.len() as f64 / 1e6;
+        let (name, version, archive) = (self.image.name(), &self.about.version, archive.display());
+        Ok(format!("{name} {version}: {} unpacked, {packed:.1} MB in {archive}", unpacked.trim()))
+    }
+
+    /// Where it then is, by its digest.
+    fn push(&self, registry: &str) -> Result<String> {
+        let place = format!("{}/{}", registry.trim_end_matches('/'), self.image.name());
+        let digest = self.store.path().join("digest");
+        let mut command = self.buildah();
+        command.args(["push", "--quiet", "--format", "oci", "--digestfile"]).arg(&digest);
+        let target = format!("docker://{place}:{}", self.about.tag());
+        process::must(command.args([&self.local_name(), &target]))?;
+        let digest = fs::read_to_string(&digest).context("buildah tells no digest")?;
+        Ok(format!("{place}@{}", digest.trim()))
+    }
 }
 
 /// What is loaded by a program, and who it belongs to, is asked of Debian's own.
@@ -199,7 +215,6 @@ mod tests {
         let about =
             |version: &str| About { version: version.to_owned(), commit: String::new(), time: String::new() };
         assert_eq!(about("0.1.0+1a2b3c.changed").tag(), "0.1.0-1a2b3c.changed");
-        assert_eq!(local_name(Image::Edge, &about("1+a")), "localhost/mps-edge:1-a");
     }
 
     #[test]

@@ -46,14 +46,16 @@ pub(super) fn make(
         write(&debian.join(file), text.as_bytes())?;
     }
     let packages = tree.finish()?;
-    fs::create_dir_all(debian.join("tmp")).context("no folder")?;
-    make_modes(folder)?;
-    set_mode(&debian.join("tmp"), 0o1777)?;
-    if image == Image::Edge {
-        // A new volume begins as this folder is.
-        fs::create_dir_all(folder.join("state")).context("no folder")?;
-        set_mode(&folder.join("state"), 0o775)?;
+    // Where something is mounted that can be written to; it begins with the mode of these, and is nobody's own.
+    let written: &[(&str, u32)] = match image {
+        Image::Edge => &[("debian/tmp", 0o1777), ("state", 0o775)],
+        Image::Web => &[("debian/tmp", 0o1777), ("debian/var/lib/nginx", 0o1777)],
+    };
+    for (place, _) in written {
+        fs::create_dir_all(folder.join(place)).with_context(|| format!("cannot make {place}"))?;
     }
+    make_modes(folder)?;
+    written.iter().try_for_each(|(place, mode)| set_mode(&folder.join(place), *mode))?;
     Ok(packages)
 }
 

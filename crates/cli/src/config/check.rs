@@ -164,6 +164,8 @@ impl Check {
             ("proxy.site_root", &proxy.site_root),
             ("proxy.site_config", &proxy.site_config),
             ("proxy.maintenance_file", &proxy.maintenance_file),
+            ("proxy.pid_file", &proxy.pid_file),
+            ("proxy.log_file", &proxy.log_file),
         ] {
             // It becomes a word of nginx's own language.
             let is_word = !text.is_empty()

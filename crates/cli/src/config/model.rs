@@ -162,6 +162,11 @@ pub(crate) struct Proxy {
     /// While this file is there, the API answers 503 and people see a page.
     #[serde(default = "maintenance_file")]
     pub(crate) maintenance_file: String,
+    /// Where nginx writes its process's number and its log, below its own folder when it begins with no slash.
+    #[serde(default = "pid_file")]
+    pub(crate) pid_file: String,
+    #[serde(default = "log_file")]
+    pub(crate) log_file: String,
     /// Of one caller: a token, or an address without one.
     #[serde(default = "api_rate")]
     pub(crate) api: Rate,
@@ -203,6 +208,14 @@ fn site_config() -> String {
 
 fn maintenance_file() -> String {
     "/run/mps/maintenance".to_owned()
+}
+
+fn pid_file() -> String {
+    "run/nginx.pid".to_owned()
+}
+
+fn log_file() -> String {
+    "logs/access.log".to_owned()
 }
 
 fn api_rate() -> Rate {

@@ -67,6 +67,8 @@ fn rendered(proxy: &Proxy, origins: &[String], folder: &str) -> Vec<(&'static st
         ("MPS_SITE_CONFIG", proxy.site_config.clone()),
         ("MPS_NGINX_FOLDER", folder.to_owned()),
         ("MPS_MAINTENANCE_FILE", proxy.maintenance_file.clone()),
+        ("MPS_PID_FILE", proxy.pid_file.clone()),
+        ("MPS_LOG_FILE", proxy.log_file.clone()),
         ("MPS_RATE_API", rate(proxy.api)),
         ("MPS_BURST_API", proxy.api.burst.to_string()),
         ("MPS_RATE_PAYMENT", rate(proxy.payment)),
