@@ -100,14 +100,9 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
 /// Builds all images, writes their archives and lists, and pushes them.
 pub(crate) fn make(repository: &Repository, release: &Path, out: &Path, push: Option<&str>) -> Result<()> {
     let about = About::of(release)?;
-    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     for image in Image::ALL {
-        let work = tempfile::tempdir().context("no temporary folder")?;
-        let packages = context::make(repository, image, release, work.path())?;
-        let builder = Builder { image, about: &about, store: tempfile::tempdir().context("no folder")? };
-        builder.build(repository, work.path())?;
-        let archive = builder.write_archive(out)?;
-        sbom::write(repository, image, &about, (release, &packages), out)?;
+        let (archive, builder) = make_archive(repository, image, release, out)?;
+        sbom::write(repository, image, &about, (release, &builder.packages), out)?;
         println!("{}", builder.describe(&archive)?);
         if let Some(registry) = push {
             println!("{}", builder.push(registry)?);
@@ -116,14 +111,32 @@ pub(crate) fn make(repository: &Repository, release: &Path, out: &Path, push: Op
     Ok(())
 }
 
-/// buildah with a store of its own: nothing is left behind on the machine.
-struct Builder<'a> {
+/// Builds one; where its archive is.
+pub(crate) fn make_archive(
+    repository: &Repository,
     image: Image,
-    about: &'a About,
+    release: &Path,
+    out: &Path,
+) -> Result<(PathBuf, Builder)> {
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let work = tempfile::tempdir().context("no temporary folder")?;
+    let packages = context::make(repository, image, release, work.path())?;
+    let store = tempfile::tempdir().context("no temporary folder")?;
+    let builder = Builder { image, about: About::of(release)?, packages, store };
+    builder.build(repository, work.path())?;
+    Ok((builder.write_archive(out)?, builder))
+}
+
+/// buildah with a store of its own: nothing is left behind on the machine.
+pub(crate) struct Builder {
+    image: Image,
+    about: About,
+    /// Of Debian, that have files in it.
+    packages: Vec<Package>,
     store: TempDir,
 }
 
-impl Builder<'_> {
+impl Builder {
     fn buildah(&self) -> Command {
         let mut command = Command::new("buildah");
         for (flag, folder) in [("--root", "root"), ("--runroot", "run")] {
@@ -133,7 +146,7 @@ impl Builder<'_> {
     }
 
     fn build(&self, repository: &Repository, folder: &Path) -> Result<()> {
-        let About { version, commit, time } = self.about;
+        let About { version, commit, time } = &self.about;
         report::progress(&format!("buildah build {}", self.image.name()));
         let seconds = process::capture(Command::new("date").args(["--utc", "+%s", "--date", time]))?;
         let mut command = self.buildah();

@@ -4,6 +4,7 @@ mod checks;
 mod costs;
 pub(crate) mod database;
 pub(crate) mod deploy;
+mod images;
 mod lane;
 mod load;
 mod manifests;
@@ -95,6 +96,8 @@ enum Stage {
     Schemathesis,
     /// The web site in Chromium
     Browser,
+    /// The container images, in a long run only: what is in them, run by podman, under compose and of the Deployments
+    Images,
 }
 
 /// Of a long run: calls of the storm, cases of each rule that Rust and SQL share, inputs for each parser.
@@ -135,11 +138,8 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         }
         return Ok(());
     }
-    let chosen: Vec<Stage> = Stage::value_variants()
-        .iter()
-        .copied()
-        .filter(|stage| options.only.is_empty() || options.only.contains(stage))
-        .collect();
+    let chosen: Vec<Stage> =
+        Stage::value_variants().iter().copied().filter(|stage| stage.is_chosen(options)).collect();
     let mut costs = Costs::default();
     let start = Instant::now();
     set_up(repository, &chosen)?;
@@ -219,6 +219,15 @@ impl Stage {
         self.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
     }
 
+    /// What has to install much is not for every run.
+    fn is_chosen(self, options: &Options) -> bool {
+        if options.only.is_empty() {
+            options.long || self != Self::Images
+        } else {
+            options.only.contains(&self)
+        }
+    }
+
     fn purpose(self) -> String {
         self.to_possible_value()
             .and_then(|value| value.get_help().map(ToString::to_string))
@@ -236,7 +245,7 @@ impl Stage {
             | Self::Schema
             | Self::Manifests => When::First,
             Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::BesideFirst,
-            Self::E2e | Self::Operations | Self::Load | Self::Schemathesis => When::Last,
+            Self::E2e | Self::Operations | Self::Load | Self::Schemathesis | Self::Images => When::Last,
             Self::Browser => When::BesideLast,
         }
     }
@@ -254,7 +263,10 @@ impl Stage {
     }
 
     fn needs(self) -> &'static [Need] {
-        use Need::{Chromium, Linters, Nginx, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
+        use Need::{
+            Buildah, Chromium, Linters, Nginx, Npm, Podman, Postgres, Postrust, Sbom, Schemathesis,
+            WasmTarget, WasmTools,
+        };
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
@@ -264,6 +276,7 @@ impl Stage {
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
             Self::E2e | Self::Operations => &[WasmTarget, WasmTools, Npm, Postgres, Nginx, Postrust],
+            Self::Images => &[WasmTarget, WasmTools, Npm, Postgres, Nginx, Postrust, Buildah, Podman, Sbom],
             Self::Load => &[WasmTarget, WasmTools, Npm, Postgres, Postrust],
             Self::Schemathesis => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
             Self::Packaging | Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
@@ -290,6 +303,7 @@ impl Stage {
             Self::Load => load::stage(context),
             Self::Schemathesis => schemathesis::stage(context),
             Self::Browser => web::browser(context),
+            Self::Images => images::stage(context),
         }
     }
 }

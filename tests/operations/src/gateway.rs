@@ -20,6 +20,15 @@ pub struct Gateway {
 impl Gateway {
     /// It takes tokens that any of these secrets has signed, as PostgREST does that is told a set of keys.
     pub fn start(database_url: &str, secrets: &[&str]) -> Self {
+        Self::start_at("127.0.0.1", database_url, secrets)
+    }
+
+    /// The same where containers can ask it too.
+    pub fn start_for_containers(database_url: &str, secrets: &[&str]) -> Self {
+        Self::start_at("0.0.0.0", database_url, secrets)
+    }
+
+    fn start_at(host: &str, database_url: &str, secrets: &[&str]) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
@@ -29,7 +38,7 @@ impl Gateway {
         command.env("POSTRUST_COMPAT_MODE", "true").env("DATABASE_URL", database_url);
         command.env("PGRST_DB_ANON_ROLE", "anon").env("PGRST_DB_SCHEMAS", "public");
         command.env("PGRST_JWT_SECRET", key_set(secrets)).env("PGRST_DB_POOL", "24");
-        command.env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", port.to_string());
+        command.env("PGRST_SERVER_HOST", host).env("PGRST_SERVER_PORT", port.to_string());
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         let gateway =
             Self { url: format!("http://127.0.0.1:{port}"), child: command.spawn().expect("postrust") };

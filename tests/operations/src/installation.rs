@@ -157,7 +157,8 @@ pub fn done(output: &Output) -> Value {
     serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"))
 }
 
-fn variables_of(gateway: &str, secret: &str, more: &[(&str, &str)]) -> String {
+/// What edges are told that ask there.
+pub fn variables_of(gateway: &str, secret: &str, more: &[(&str, &str)]) -> String {
     let service = Token::of("service").with("role", json!("service_role")).with("sub", Value::Null);
     let service = service.with_time("exp", 365 * 86400).sign(secret);
     let mut lines = vec![
@@ -181,7 +182,8 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
-fn empty_database() -> (Client, String) {
+/// A new one, and its address.
+pub fn empty_database() -> (Client, String) {
     let cluster = variable("MPS_E2E_DATABASE_URL");
     let name = fresh("ops_")[..20].to_owned();
     let mut any = Client::connect(&cluster, NoTls).expect("the cluster");
@@ -191,8 +193,8 @@ fn empty_database() -> (Client, String) {
     (Client::connect(&url, NoTls).expect("the new database"), url)
 }
 
-/// Members with money, each with a cashier of a merchant of their own.
-fn people(database: &mut Client, count: usize) -> Vec<(String, String, String, String)> {
+/// Members with money, each with a cashier of a merchant of their own: member, cashier, card, merchant.
+pub fn people(database: &mut Client, count: usize) -> Vec<(String, String, String, String)> {
     value(database, "select fx.ensure_master_key()");
     (0..count)
         .map(|index| {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use gateway::Gateway;
-pub use installation::{Installation, JWT_SECRET, OPS_TOKEN, done};
+pub use installation::{Installation, JWT_SECRET, OPS_TOKEN, done, empty_database, people, variables_of};
 pub use load::{Load, Totals};
 pub use serving::{Serving, mps};
 

@@ -209,7 +209,8 @@ fn finish(image: Image, about: &About, text: &str) -> Result<Value> {
     Ok(list)
 }
 
-fn check(file: &Path) -> Result<()> {
+/// Whether a list is what the schema says.
+pub(crate) fn check(file: &Path) -> Result<()> {
     let mut command = Command::new(DEBSBOM.program("python")?);
     process::must(command.args(["-c", CHECK]).arg(file))
         .map(drop)

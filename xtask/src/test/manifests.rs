@@ -6,7 +6,7 @@ mod compose;
 mod lint;
 mod nginx;
 mod program;
-mod render;
+pub(super) mod render;
 mod restricted;
 mod rules;
 mod schemas;

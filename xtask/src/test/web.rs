@@ -119,20 +119,12 @@ pub(super) fn operations(context: &mut TestContext) -> Result<Tally> {
     build::package(repository)?;
     build::edge(repository)?;
     build::www(repository)?;
-    let cluster = context.cluster()?.cluster();
-    let keys = Keys::random()?;
-    let mut environment = of_every_run(repository, &keys)?;
+    let cluster = context.cluster()?.cluster().url("postgres");
     let release = repository.state("release");
-    release::make(repository, &release, "0.0.0+tests", &repository.join("target/debug/mps"))?;
-    let logs_of_tests = logs_of_tests(repository, "operations")?;
-    environment.extend([
-        ("MPS_E2E_RELEASE", release.display().to_string()),
-        ("MPS_E2E_DATABASE_URL", cluster.url("postgres")),
-        ("MPS_E2E_LOGS", logs_of_tests.display().to_string()),
-        // The proxy's configuration names one; nobody asks there.
-        ("MPS_E2E_SUPABASE_URL", "http://127.0.0.1:9".to_owned()),
-        ("MPS_OPS_POSTRUST", postrust::program()?.display().to_string()),
-    ]);
+    let mps = operators_program(repository)?;
+    release::make(repository, &release, "0.0.0+tests", Path::new(&mps))?;
+    let environment = for_operations(repository, "operations", &release, cluster)?;
+    let logs_of_tests = repository.logs()?.join("operations");
     let selection = Selection { packages: &["mps-operations-tests"], filter, left_out: None };
     let tally = runner::rust_tests(repository, selection, &environment)?;
     if tally.failed > 0 {
@@ -141,6 +133,25 @@ pub(super) fn operations(context: &mut TestContext) -> Result<Tally> {
         }
     }
     Ok(tally)
+}
+
+/// What tests are told that make an installation of a release; their logs are in a folder of that name.
+pub(super) fn for_operations(
+    repository: &Repository,
+    name: &str,
+    release: &Path,
+    database: String,
+) -> Result<Vec<(&'static str, String)>> {
+    let mut environment = of_every_run(repository, &Keys::random()?)?;
+    environment.extend([
+        ("MPS_E2E_RELEASE", release.display().to_string()),
+        ("MPS_E2E_DATABASE_URL", database),
+        ("MPS_E2E_LOGS", logs_of_tests(repository, name)?.display().to_string()),
+        // The proxy's configuration names one; nobody asks there.
+        ("MPS_E2E_SUPABASE_URL", "http://127.0.0.1:9".to_owned()),
+        ("MPS_OPS_POSTRUST", postrust::program()?.display().to_string()),
+    ]);
+    Ok(environment)
 }
 
 /// What the tests are told whatever is started: keys and programs.

@@ -80,7 +80,7 @@ pub(super) fn name_of(object: &Value) -> String {
 }
 
 /// All objects of a folder with a kustomization.yaml.
-pub(super) fn render(folder: &Path) -> Result<Vec<Value>> {
+pub(in crate::test) fn render(folder: &Path) -> Result<Vec<Value>> {
     let file = folder.join("kustomization.yaml");
     let kustomization: Kustomization =
         parse(&read(&file)?).with_context(|| format!("{} is not understood", file.display()))?;
