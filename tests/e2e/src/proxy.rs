@@ -176,8 +176,8 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 
-/// A private authority and what it certifies, by openssl.
-fn make_certificates(folder: &Path) {
+/// A private authority and what it certifies, by openssl: authority.pem, server.pem and server.key in the folder.
+pub fn make_certificates(folder: &Path) {
     let openssl = |arguments: &str| {
         let ran =
             Command::new("openssl").current_dir(folder).args(arguments.split(' ')).output().expect("openssl");

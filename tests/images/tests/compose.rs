@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mps_e2e::{fresh, variable};
+use mps_e2e::{fresh, make_certificates, variable};
 use mps_images_tests::{Container, done, image, make_readable, podman, status_of, text_of, with_settings};
 use mps_operations_tests::{
     Gateway, JWT_SECRET, OPS_TOKEN, empty_database, in_time, mps, people, variables_of,
@@ -46,17 +46,14 @@ impl Project {
         fs::write(project.at("config.json"), r#"{"edgeUrl":"https://localhost"}"#).expect("a file");
         fs::write(
             project.at("secrets/edge.env"),
-            variables_of(
-                &gateway.url.replace("127.0.0.1", MACHINE).replace("0.0.0.0", MACHINE),
-                JWT_SECRET,
-                &[],
-            ),
+            variables_of(&gateway.url.replace("127.0.0.1", MACHINE), JWT_SECRET, &[]),
         )
         .expect("a file");
         fs::write(project.at("secrets/jobs.env"), format!("OPS_TOKEN={OPS_TOKEN}\n")).expect("a file");
-        let openssl = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-                       -addext subjectAltName=DNS:localhost -keyout tls/privkey.pem -out tls/fullchain.pem";
-        done(Command::new("openssl").current_dir(project.folder.path()).args(openssl.split_whitespace()));
+        make_certificates(&project.at("tls"));
+        for (from, to) in [("server.pem", "fullchain.pem"), ("server.key", "privkey.pem")] {
+            fs::rename(project.at("tls").join(from), project.at("tls").join(to)).expect("a file");
+        }
         make_readable(project.folder.path());
         project.render();
         project
@@ -97,7 +94,7 @@ impl Project {
         command.args(["--json", "smoke", "--merchant", merchant, "--url"]);
         command.arg(format!("https://localhost:{}", self.https));
         command.args(["--member-user", member, "--cashier-user", cashier, "--cacert"]);
-        command.arg(self.at("tls/fullchain.pem")).env("SUPABASE_JWT_SECRET", JWT_SECRET);
+        command.arg(self.at("tls/authority.pem")).env("SUPABASE_JWT_SECRET", JWT_SECRET);
         command.output().expect("mps")
     }
 
@@ -105,7 +102,7 @@ impl Project {
     fn status(&self, path: &str) -> String {
         let mut command = Command::new("curl");
         command.args(["--silent", "--noproxy", "*", "--output", "/dev/null", "--write-out", "%{http_code}"]);
-        command.arg("--cacert").arg(self.at("tls/fullchain.pem"));
+        command.arg("--cacert").arg(self.at("tls/authority.pem"));
         let output = command.arg(format!("https://localhost:{}{path}", self.https)).output().expect("curl");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

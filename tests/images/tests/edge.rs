@@ -74,6 +74,8 @@ fn the_image_has_two_programs_no_shell_and_nothing_that_gains_rights() {
         .map(|entry| entry.path.as_str())
         .collect();
     assert_eq!(written, ["tmp", "var/lib/mps"]);
+    let state = all.iter().find(|entry| entry.path == "var/lib/mps").expect("a folder");
+    assert_eq!((state.mode.as_str(), state.owner.as_str()), ("drwxrwxr-x", "65532/0"));
     for place in ["var/lib/dpkg/status.d/libc6", "usr/share/doc/libc6/copyright", "etc/ssl/cert.pem"] {
         assert!(all.iter().any(|entry| entry.path == place), "{place}");
     }
@@ -192,7 +194,10 @@ fn an_edge_asks_by_tls_only_whom_its_authorities_vouch_for() {
     let proxy = Proxy::start("images", &[&played], &Rates::HIGH, &texts);
     let folder = tempfile::tempdir().expect("a folder");
     let authority = fs::read_to_string(proxy.authority()).expect("a certificate");
-    let authority = format!("{}:/etc/ssl/cert.pem:ro", write(folder.path(), "authority.pem", &authority));
+    let authority = format!(
+        "{}:/etc/ssl/certs/ca-certificates.crt:ro",
+        write(folder.path(), "authority.pem", &authority)
+    );
     // A path that the proxy hands on.
     let rest = format!("SUPABASE_REST_URL=https://localhost:{}/api", proxy.tls.port());
 

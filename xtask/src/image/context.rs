@@ -48,7 +48,7 @@ pub(super) fn make(
     let packages = tree.finish()?;
     // Where something is mounted that can be written to; it begins with the mode of these, and is nobody's own.
     let written: &[(&str, u32)] = match image {
-        Image::Edge => &[("debian/tmp", 0o1777), ("state", 0o775)],
+        Image::Edge => &[("debian/tmp", 0o1777), ("state/mps", 0o775)],
         Image::Web => &[("debian/tmp", 0o1777), ("debian/var/lib/nginx", 0o1777)],
     };
     for (place, _) in written {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -112,9 +113,9 @@ impl<'a> Tree<'a> {
             all.extend(fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
         }
         ensure!(!all.is_empty(), "{folder} is empty: install {package}");
-        for place in ["etc/ssl/cert.pem", "etc/ssl/certs/ca-certificates.crt"] {
-            write(&self.folder.join(place), &all)?;
-        }
+        write(&self.folder.join("etc/ssl/certs/ca-certificates.crt"), &all)?;
+        symlink("certs/ca-certificates.crt", self.folder.join("etc/ssl/cert.pem"))
+            .context("cannot link it")?;
         self.packages.insert(Package::named(package)?);
         Ok(())
     }
