@@ -154,9 +154,12 @@ fn debian(image: Image, about: &About, packages: &[Package], work: &Path) -> Res
         .args(["--distro-arch", &architecture])
         .args(named(image, about, "Debian"))
         .args(["--from-pkglist", "--with-licenses", "--out"]);
-    let mut child = command.arg(&file).stdin(Stdio::piped()).spawn().context("cannot run debsbom")?;
+    // It warns of packages whose supplier it does not know.
+    command.arg(&file).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot run debsbom")?;
     child.stdin.take().context("debsbom reads nothing")?.write_all(list_of(packages).as_bytes())?;
-    ensure!(child.wait()?.success(), "debsbom failed");
+    let finished = child.wait_with_output()?;
+    ensure!(finished.status.success(), "debsbom failed: {}", String::from_utf8_lossy(&finished.stderr));
     Ok(file)
 }
 
