@@ -80,7 +80,7 @@ enum Stage {
     Pkg,
     /// The npm package from its tarball: in Node.js, Deno, Bun, workerd, Vite and plain pages
     Packaging,
-    /// wrangler takes the edge as it would deploy it, and it is small enough
+    /// wrangler takes the edge as it would deploy it, by itself and as `mps` renders it, and it is small enough
     Deploy,
     /// The edge and the database over HTTP
     E2e,

@@ -164,7 +164,7 @@ fn is_log(path: &Path) -> bool {
 }
 
 /// `mps`, as an operator runs it; where it is.
-fn operators_program(repository: &Repository) -> Result<String> {
+pub(super) fn operators_program(repository: &Repository) -> Result<String> {
     runner::build_program(repository, ["--bin", "mps"])?;
     Ok(repository.join("target/debug/mps").display().to_string())
 }
