@@ -1,6 +1,6 @@
 # The Worker on plain workerd: the same build and the same names as wrangler.toml.
 #   workerd serve edge/workerd.capnp --socket-addr http=127.0.0.1:8787 --directory-path state=/var/lib/mps
-# `cargo xtask serve` does that and fires the jobs, which workerd does not.
+# `mps serve` does that for each edge of a machine, and fires the jobs, which workerd does not.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
@@ -32,6 +32,7 @@ const edge :Workerd.Worker = (
     (name = "SUPABASE_PUBLISHABLE_KEY", fromEnvironment = "SUPABASE_PUBLISHABLE_KEY"),
     (name = "SUPABASE_SECRET_KEY", fromEnvironment = "SUPABASE_SECRET_KEY"),
     (name = "SUPABASE_JWT_SECRET", fromEnvironment = "SUPABASE_JWT_SECRET"),
+    (name = "SUPABASE_JWT_SECRET_PREVIOUS", fromEnvironment = "SUPABASE_JWT_SECRET_PREVIOUS"),
     (name = "SUPABASE_JWKS_URL", fromEnvironment = "SUPABASE_JWKS_URL"),
     (name = "JWT_AUDIENCE", fromEnvironment = "JWT_AUDIENCE"),
     (name = "JWT_ISSUER", fromEnvironment = "JWT_ISSUER"),
@@ -42,13 +43,16 @@ const edge :Workerd.Worker = (
     (name = "RATE_LIMIT_ADDRESS", fromEnvironment = "RATE_LIMIT_ADDRESS"),
     (name = "REQUESTS_IN_FLIGHT", fromEnvironment = "REQUESTS_IN_FLIGHT"),
     (name = "OPS_TOKEN", fromEnvironment = "OPS_TOKEN"),
+    (name = "OPS_TOKEN_PREVIOUS", fromEnvironment = "OPS_TOKEN_PREVIOUS"),
     (name = "METRICS_TOKEN", fromEnvironment = "METRICS_TOKEN"),
+    (name = "METRICS_TOKEN_PREVIOUS", fromEnvironment = "METRICS_TOKEN_PREVIOUS"),
     (name = "PUBLIC_URL", fromEnvironment = "PUBLIC_URL"),
     (name = "WECHAT_MCHID", fromEnvironment = "WECHAT_MCHID"),
     (name = "WECHAT_APPID", fromEnvironment = "WECHAT_APPID"),
     (name = "WECHAT_SERIAL_NO", fromEnvironment = "WECHAT_SERIAL_NO"),
     (name = "WECHAT_PRIVATE_KEY", fromEnvironment = "WECHAT_PRIVATE_KEY"),
     (name = "WECHAT_API_V3_KEY", fromEnvironment = "WECHAT_API_V3_KEY"),
+    (name = "WECHAT_API_V3_KEY_PREVIOUS", fromEnvironment = "WECHAT_API_V3_KEY_PREVIOUS"),
     (name = "WECHAT_PUBLIC_KEYS", fromEnvironment = "WECHAT_PUBLIC_KEYS"),
     (name = "WECHAT_BASE_URL", fromEnvironment = "WECHAT_BASE_URL"),
     (name = "ALIPAY_APP_ID", fromEnvironment = "ALIPAY_APP_ID"),

@@ -114,7 +114,8 @@ type TokenClaims = jwt_compact::Claims<Payload>;
 /// Verifies access tokens against the project's secret, its published keys, or both. Each key knows the one algorithm that it is
 /// for; a token only says which of ours it wants to be held against.
 pub(crate) struct Verifier {
-    secret: Option<Hs256Key>,
+    /// The project's secret, and while it is exchanged the one before.
+    secrets: Vec<Hs256Key>,
     keys: Option<KeyCache>,
     known: KnownTokens,
     host: Arc<dyn Host>,
@@ -125,7 +126,7 @@ pub(crate) struct Verifier {
 impl Verifier {
     pub(crate) fn new(rules: &TokenRules, host: Arc<dyn Host>, metrics: Arc<Metrics>) -> Self {
         Self {
-            secret: rules.secret.as_ref().map(|secret| Hs256Key::new(secret.as_bytes())),
+            secrets: rules.secrets.iter().map(|secret| Hs256Key::new(secret.as_bytes())).collect(),
             keys: rules.jwks_url.clone().map(|url| KeyCache::new(url, host.clone(), metrics)),
             known: KnownTokens::default(),
             host,
@@ -169,9 +170,11 @@ impl Verifier {
     }
 
     fn check_secret(&self, untrusted: &Untrusted<'_>) -> Result<(), NotVerified> {
-        let key = self.secret.as_ref().ok_or(NotVerified::Refused)?;
-        let signed = Hs256.validator::<Payload>(key).validate(untrusted);
-        signed.map(drop).map_err(|_| NotVerified::Forged)
+        if self.secrets.is_empty() {
+            return Err(NotVerified::Refused);
+        }
+        let has_signed = |key| Hs256.validator::<Payload>(key).validate(untrusted).is_ok();
+        if self.secrets.iter().any(has_signed) { Ok(()) } else { Err(NotVerified::Forged) }
     }
 
     /// That one of the published keys has signed it.

@@ -53,8 +53,9 @@ pub(crate) struct Config {
 
 /// What an access token must be.
 pub(crate) struct TokenRules {
-    /// `SUPABASE_JWT_SECRET`, at least 32 bytes: signs with HS256. At least one of this and the next is there.
-    pub(crate) secret: Option<String>,
+    /// `SUPABASE_JWT_SECRET`, at least 32 bytes: signs with HS256; then `SUPABASE_JWT_SECRET_PREVIOUS`, where tokens that it signed are still about. At
+    /// least one of these and the next is there.
+    pub(crate) secrets: Vec<String>,
     /// `SUPABASE_JWKS_URL`: where the project publishes the keys of ES256 and RS256; of Supabase Auth when not set, none when
     /// `off`.
     pub(crate) jwks_url: Option<String>,
@@ -96,8 +97,12 @@ impl Config {
                 .ok_or(ConfigError { name: "CORS_ALLOWED_ORIGINS" })?,
             limits: read_limits(&optional, &required("SUPABASE_SECRET_KEY")?)?,
             operator: OperatorTokens {
-                ops: read_operator_token(&optional, "OPS_TOKEN")?,
-                metrics: read_operator_token(&optional, "METRICS_TOKEN")?,
+                ops: read_exchanged(&optional, ["OPS_TOKEN", "OPS_TOKEN_PREVIOUS"], is_operator_token)?,
+                metrics: read_exchanged(
+                    &optional,
+                    ["METRICS_TOKEN", "METRICS_TOKEN_PREVIOUS"],
+                    is_operator_token,
+                )?,
             },
             providers: ProviderConfig::read(&optional)?,
         })
@@ -123,11 +128,9 @@ fn read_token_rules(
     supabase_url: &str,
 ) -> Result<TokenRules, ConfigError> {
     let (secret, jwks_url) = ("SUPABASE_JWT_SECRET", "SUPABASE_JWKS_URL");
+    let is_strong = |text: &str| text.len() >= JWT_SECRET_BYTES_MIN;
     let rules = TokenRules {
-        secret: match optional(secret) {
-            Some(text) if text.len() < JWT_SECRET_BYTES_MIN => return Err(ConfigError { name: secret }),
-            text => text,
-        },
+        secrets: read_exchanged(optional, [secret, "SUPABASE_JWT_SECRET_PREVIOUS"], is_strong)?,
         jwks_url: match optional(jwks_url) {
             Some(text) if text == "off" => None,
             Some(text) if is_web_address(&text) => Some(text),
@@ -137,7 +140,7 @@ fn read_token_rules(
         audience: optional("JWT_AUDIENCE").unwrap_or_else(|| JWT_AUDIENCE_DEFAULT.to_owned()),
         issuer: optional("JWT_ISSUER"),
     };
-    if rules.secret.is_none() && rules.jwks_url.is_none() {
+    if rules.secrets.is_empty() && rules.jwks_url.is_none() {
         return Err(ConfigError { name: secret });
     }
     Ok(rules)
@@ -183,17 +186,25 @@ fn read_in_flight(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<O
     }
 }
 
-fn read_operator_token(
+fn is_operator_token(token: &str) -> bool {
+    token.len() >= OPERATOR_TOKEN_BYTES_MIN && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// A secret, and while it is exchanged the one before; nothing when there is none. One before that nothing came after is a mistake.
+fn read_exchanged(
     optional: &dyn Fn(&'static str) -> Option<String>,
-    name: &'static str,
-) -> Result<Option<String>, ConfigError> {
-    let is_strong = |token: &String| {
-        token.len() >= OPERATOR_TOKEN_BYTES_MIN && token.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    match optional(name) {
-        Some(token) if !is_strong(&token) => Err(ConfigError { name }),
-        token => Ok(token),
+    [name, previous]: [&'static str; 2],
+    is_right: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, ConfigError> {
+    let mut secrets = Vec::new();
+    for name in [name, previous] {
+        match optional(name) {
+            Some(text) if is_right(&text) => secrets.push(text),
+            Some(_) => return Err(ConfigError { name }),
+            None => {}
+        }
     }
+    if optional(name).is_none() && !secrets.is_empty() { Err(ConfigError { name }) } else { Ok(secrets) }
 }
 
 /// Those of web pages, and `capacitor://localhost` and its like: pages of an app have a scheme of their own.
@@ -280,6 +291,8 @@ mod tests {
             ("REQUESTS_IN_FLIGHT", "0"),
             ("REQUESTS_IN_FLIGHT", "many"),
             ("TRUSTED_ADDRESS_HEADER", "x real ip"),
+            ("SUPABASE_JWT_SECRET_PREVIOUS", "short"),
+            ("OPS_TOKEN_PREVIOUS", "short"),
             ("OPS_TOKEN", "a-token-of-31-characters-only!!"),
             ("METRICS_TOKEN", "a token of more than 32 characters with spaces"),
             ("CORS_ALLOWED_ORIGINS", "*"),
@@ -295,6 +308,21 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_of_before_is_one_beside_that_of_now() -> Result<(), ConfigError> {
+        let before = "the-secret-of-yesterday-32-letters-long";
+        for (name, previous) in
+            [("SUPABASE_JWT_SECRET", "SUPABASE_JWT_SECRET_PREVIOUS"), ("OPS_TOKEN", "OPS_TOKEN_PREVIOUS")]
+        {
+            let alone = read(&[(name, ""), (previous, before)]).err();
+            assert_eq!(alone.map(|error| error.name), Some(name), "nothing came after it");
+            let config = read(&[(name, SECRET), (previous, before)])?;
+            let read = if name == "OPS_TOKEN" { config.operator.ops } else { config.tokens.secrets };
+            assert_eq!(read, [SECRET, before]);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_is_optional_has_its_default() -> Result<(), ConfigError> {
         let config = read(&[])?;
         assert_eq!(config.tokens.audience, "authenticated");
@@ -306,7 +334,7 @@ mod tests {
         assert_eq!(read(&[("RATE_LIMIT_USER", "off")])?.limits.user, None);
         assert_eq!(config.limits.in_flight, Some(32));
         assert_eq!(read(&[("REQUESTS_IN_FLIGHT", "off")])?.limits.in_flight, None);
-        assert!(config.operator.ops.is_none() && config.operator.metrics.is_none());
+        assert!(config.operator.ops.is_empty() && config.operator.metrics.is_empty());
         Ok(())
     }
 
@@ -315,11 +343,11 @@ mod tests {
         let rules = |changes: &[(&str, &str)]| read(changes).map(|config| config.tokens);
         let published = "https://x.supabase.co/auth/v1/.well-known/jwks.json";
         let both = rules(&[])?;
-        assert_eq!((both.secret.as_deref(), both.jwks_url.as_deref()), (Some(SECRET), Some(published)));
+        assert_eq!((both.secrets, both.jwks_url.as_deref()), (vec![SECRET.to_owned()], Some(published)));
         let keys_alone = rules(&[("SUPABASE_JWT_SECRET", "")])?;
-        assert_eq!((keys_alone.secret, keys_alone.jwks_url.as_deref()), (None, Some(published)));
+        assert_eq!((keys_alone.secrets, keys_alone.jwks_url.as_deref()), (Vec::new(), Some(published)));
         let secret_alone = rules(&[("SUPABASE_JWKS_URL", "off")])?;
-        assert_eq!((secret_alone.secret.as_deref(), secret_alone.jwks_url), (Some(SECRET), None));
+        assert_eq!((secret_alone.secrets, secret_alone.jwks_url), (vec![SECRET.to_owned()], None));
         let elsewhere = "http://127.0.0.1:9999/keys?v=1";
         assert_eq!(rules(&[("SUPABASE_JWKS_URL", elsewhere)])?.jwks_url.as_deref(), Some(elsewhere));
         let neither = rules(&[("SUPABASE_JWKS_URL", "off"), ("SUPABASE_JWT_SECRET", "")]);

@@ -67,7 +67,7 @@ impl Reader {
 static READERS: LazyLock<Vec<Reader>> = LazyLock::new(|| routes::declared().readers);
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
     let rules = TokenRules {
-        secret: Some(SECRET.to_owned()),
+        secrets: vec![SECRET.to_owned()],
         jwks_url: Some("https://keys.example".to_owned()),
         audience: "authenticated".to_owned(),
         issuer: None,

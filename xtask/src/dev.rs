@@ -37,7 +37,7 @@ const DEMO_USERS: &[(&str, &str, &str)] = &[
 
 /// The steps of a first start, by their names elsewhere.
 const PLAN: Plan = &[
-    &[&[("wasm-bindgen", 80), ("worker-build", 140)], &[("wasm32 target", 10), ("npm packages", 40)]],
+    &[&[("wasm-bindgen", 65), ("worker-build", 100)], &[("wasm32 target", 10), ("npm packages", 40)]],
     &[&[("edge for development", 140)], &[("npm package", 80), ("web site", 10)]],
 ];
 

@@ -12,10 +12,10 @@ mod fuzz;
 mod lanes;
 mod long;
 mod process;
+mod release;
 mod report;
 mod repository;
 mod schema;
-mod serve;
 mod services;
 mod setup;
 mod test;
@@ -40,7 +40,7 @@ enum Command {
     Setup(setup::Options),
     Build(build::Options),
     Dev(dev::Options),
-    Serve(serve::Options),
+    Release(release::Options),
     Test(test::Options),
     Storm(long::Storm),
     DiffRules(long::DiffRules),
@@ -76,7 +76,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup(options) => setup::run(&repository, &options),
         Command::Build(options) => build::run(&repository, &options),
-        Command::Serve(options) => serve::run(&repository, &options),
+        Command::Release(options) => release::run(&repository, &options),
         Command::Dev(options) => dev::run(&repository, &options),
         Command::Storm(options) => long::storm(&repository, &options),
         Command::DiffRules(options) => long::diff_rules(&repository, &options),

@@ -116,28 +116,6 @@ impl Service {
         Ok(Self { name, child, log, stop_signal: Signal::TERM })
     }
 
-    /// The same with its output among ours; an error then quotes none of it.
-    pub(crate) fn start_in_sight(name: &'static str, command: &mut Command) -> Result<Self> {
-        command.stdin(Stdio::null()).process_group(0);
-        let child = spawn(command, name)?;
-        Ok(Self { name, child, log: PathBuf::from("/dev/null"), stop_signal: Signal::TERM })
-    }
-
-    /// Asks it to stop and waits that long; answers whether it went by itself. If not, it is ended.
-    pub(crate) fn stop_within(mut self, limit: Duration) -> bool {
-        if let Some(id) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(id, self.stop_signal);
-        }
-        let start = Instant::now();
-        while start.elapsed() < limit {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return true;
-            }
-            thread::sleep(POLL);
-        }
-        false
-    }
-
     /// Stops with SIGINT instead of SIGTERM.
     pub(crate) fn stopping_with_interrupt(mut self) -> Self {
         self.stop_signal = Signal::INT;

@@ -1,10 +1,12 @@
 //! `cargo xtask setup`: what the other commands need on the machine. Each step looks first, then does the least.
 
 pub(crate) mod chromium;
+pub(crate) mod linters;
 pub(crate) mod nginx;
 pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod postrust;
+mod python;
 pub(crate) mod schemathesis;
 mod system;
 pub(crate) mod tools;
@@ -21,7 +23,7 @@ use crate::repository::Repository;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask setup\n  cargo xtask setup --tests")]
 pub(crate) struct Options {
-    /// Also what the tests need: PostgreSQL with its test extensions, nginx, postrust, Chromium, schemathesis
+    /// Also what the tests need: PostgreSQL with its test extensions, nginx, postrust, Chromium, schemathesis, linters
     #[arg(long)]
     tests: bool,
 }
@@ -37,6 +39,7 @@ pub(crate) enum Need {
     Postrust,
     Chromium,
     Schemathesis,
+    Linters,
 }
 
 impl Need {
@@ -49,6 +52,7 @@ impl Need {
         Self::Postrust,
         Self::Chromium,
         Self::Schemathesis,
+        Self::Linters,
     ];
 
     /// What `build` and `dev` need.
@@ -74,6 +78,7 @@ impl Need {
             Self::Postrust => report::step("postrust", postrust::ensure),
             Self::Chromium => report::step("Chromium", chromium::ensure),
             Self::Schemathesis => report::step("schemathesis", schemathesis::ensure),
+            Self::Linters => linters::ensure(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod deploy;
 mod lane;
 mod load;
+mod manifests;
 pub(crate) mod runner;
 mod schemathesis;
 mod secrets;
@@ -72,6 +73,8 @@ enum Stage {
     Db,
     /// supabase/schema.sql is what the migrations make
     Schema,
+    /// Kubernetes, workflows, container files, nginx, units and shell scripts are what those who read them take, and as safe as they can be
+    Manifests,
     /// ESLint and the TypeScript compiler
     Lint,
     /// Every export of the npm package is documented
@@ -84,6 +87,8 @@ enum Stage {
     Deploy,
     /// The edge and the database over HTTP
     E2e,
+    /// An installation by the operator's own commands: migrated, behind nginx, exchanged under load build by build and secret by secret
+    Operations,
     /// Charges by sixteen at a time and a short soak, through the edge and past it, and every one in the books once
     Load,
     /// Requests of every shape to the edge: no failure, no answer that openapi.json does not have
@@ -222,11 +227,16 @@ impl Stage {
 
     fn when(self) -> When {
         match self {
-            Self::Fmt | Self::Tidy | Self::Codegen | Self::Clippy | Self::Unit | Self::Db | Self::Schema => {
-                When::First
-            }
+            Self::Fmt
+            | Self::Tidy
+            | Self::Codegen
+            | Self::Clippy
+            | Self::Unit
+            | Self::Db
+            | Self::Schema
+            | Self::Manifests => When::First,
             Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::BesideFirst,
-            Self::E2e | Self::Load | Self::Schemathesis => When::Last,
+            Self::E2e | Self::Operations | Self::Load | Self::Schemathesis => When::Last,
             Self::Browser => When::BesideLast,
         }
     }
@@ -244,15 +254,16 @@ impl Stage {
     }
 
     fn needs(self) -> &'static [Need] {
-        use Need::{Chromium, Nginx, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
+        use Need::{Chromium, Linters, Nginx, Npm, Postgres, Postrust, Schemathesis, WasmTarget, WasmTools};
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
             Self::Db | Self::Schema => &[Postgres],
+            Self::Manifests => &[Linters],
             Self::Docs => &[Npm],
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
-            Self::E2e => &[WasmTarget, WasmTools, Npm, Postgres, Nginx, Postrust],
+            Self::E2e | Self::Operations => &[WasmTarget, WasmTools, Npm, Postgres, Nginx, Postrust],
             Self::Load => &[WasmTarget, WasmTools, Npm, Postgres, Postrust],
             Self::Schemathesis => &[WasmTarget, WasmTools, Npm, Postgres, Schemathesis],
             Self::Packaging | Self::Browser => &[WasmTarget, WasmTools, Npm, Chromium],
@@ -268,12 +279,14 @@ impl Stage {
             Self::Unit => unit(context),
             Self::Db => database::stage(context),
             Self::Schema => checks::schema(context),
+            Self::Manifests => manifests::stage(context),
             Self::Lint => checks::lint(context),
             Self::Docs => checks::docs(context),
             Self::Pkg => package(context),
             Self::Packaging => web::packaging(context),
             Self::Deploy => deploy::stage(context),
             Self::E2e => web::e2e(context),
+            Self::Operations => web::operations(context),
             Self::Load => load::stage(context),
             Self::Schemathesis => schemathesis::stage(context),
             Self::Browser => web::browser(context),

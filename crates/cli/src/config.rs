@@ -5,6 +5,7 @@ mod model;
 mod nginx;
 mod render;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use self::model::Config;
+pub(crate) use self::model::Config;
 use crate::output::Output;
 
 #[derive(Args)]
@@ -99,9 +100,18 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
     }
 }
 
-fn read(file: &Path) -> Result<Config> {
+/// Reads and parses one.
+pub(crate) fn read(file: &Path) -> Result<Config> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     Config::parse(&text).with_context(|| file.display().to_string())
+}
+
+/// What the edge is told by it; refused while something is wrong with it.
+pub(crate) fn edge_variables(config: &Config) -> Result<BTreeMap<String, String>> {
+    if let Some(finding) = check::findings(config).first() {
+        bail!("the configuration: {finding}; `mps config check` names all");
+    }
+    Ok(render::variables(config).into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn render_for(engine: Engine, config: &Config, out: Option<&Path>) -> Result<()> {

@@ -1,7 +1,19 @@
 //! `mps`: what an operator does with MPS, from a shell. It knows no rule of money: the database has those.
 
+mod admin;
+mod auth;
+mod child;
 mod config;
+mod database;
+mod deploy;
+mod health;
+mod jobs;
+mod migrate;
 mod output;
+mod release;
+mod serve;
+mod smoke;
+mod web;
 
 use std::process::ExitCode;
 
@@ -10,13 +22,14 @@ use clap_complete::Shell;
 
 use crate::output::Output;
 
-/// Run the Member Payment System: its configuration and what is rendered from it
+/// Run the Member Payment System: its configuration, its edges, its database's schema
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong.\n\n\
-                  Examples:\n  mps config check deploy/config/environments/production.yml\n  \
-                  mps config render production.yml --for nginx --out /etc/mps/nginx\n  \
+                  Examples:\n  mps config check /etc/mps/mps.yml\n  mps migrate up\n  \
+                  mps serve --config /etc/mps/mps.yml\n  mps deploy mps-0.2.0.tar.gz\n  \
+                  mps smoke --url https://pay.example.com --merchant SMOKE01\n  \
                   mps completion bash > /etc/bash_completion.d/mps"
 )]
 struct Arguments {
@@ -31,6 +44,22 @@ struct Arguments {
 enum Command {
     /// Check the configuration, show it, render it for what runs MPS
     Config(config::Options),
+    /// Run the edges of this machine on workerd until SIGTERM or Ctrl-C
+    Serve(serve::Options),
+    /// Exchange the edges that run for those of another release
+    Deploy(deploy::Options),
+    /// Bring the database to the schema of a release
+    Migrate(migrate::Options),
+    /// Tell by the exit code whether an edge is well
+    Health(health::Options),
+    /// Pay, pay again and give back against a running installation
+    Smoke(smoke::Options),
+    /// Make the first admin; look at members, cards, merchants, books; do what an admin may
+    Admin(admin::Options),
+    /// What the edges do by the clock
+    Jobs(jobs::Options),
+    /// Print the manual page
+    Man,
     /// Print the completion of a shell
     Completion {
         /// Which shell
@@ -43,6 +72,17 @@ fn main() -> ExitCode {
     let output = Output { is_json: arguments.json };
     let outcome = match arguments.command {
         Command::Config(options) => config::run(&options, &output),
+        Command::Serve(options) => serve::run(&options),
+        Command::Deploy(options) => deploy::run(&options, &output),
+        Command::Migrate(options) => migrate::run(&options, &output),
+        Command::Health(options) => health::run(&options, &output),
+        Command::Smoke(options) => smoke::run(&options, &output),
+        Command::Admin(options) => admin::run(&options, &output),
+        Command::Jobs(options) => jobs::run(&options, &output),
+        Command::Man => clap_mangen::Man::new(Arguments::command())
+            .render(&mut std::io::stdout())
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "mps", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

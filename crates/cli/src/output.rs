@@ -28,3 +28,8 @@ impl Output {
         }
     }
 }
+
+/// What a program that goes on says meanwhile: on standard error, since standard output is the edges'.
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}

@@ -18,9 +18,12 @@ use crate::config::TokenRules;
 use crate::metrics::Metrics;
 use crate::routes::tests::bench::{NOW, SECRET, TestHost};
 
+/// While the project exchanges its secret.
+const BEFORE: &str = "the-secret-of-yesterday-32-letters-long";
+
 fn verifier(issuer: Option<&str>) -> Verifier {
     let rules = TokenRules {
-        secret: Some(SECRET.to_owned()),
+        secrets: vec![SECRET.to_owned(), BEFORE.to_owned()],
         jwks_url: None,
         audience: "authenticated".to_owned(),
         issuer: issuer.map(str::to_owned),
@@ -114,6 +117,17 @@ fn a_token_signed_with_another_secret_is_refused() {
     let claims = jwt_compact::Claims::new(payload(&json!({})));
     let forged = Hs256.token(&Header::empty(), &claims, &Hs256Key::new("another-secret-of-32-characters-x"));
     assert!(forged.is_ok_and(|token| !is_accepted(&token)));
+}
+
+#[test]
+fn while_the_secret_is_exchanged_tokens_of_both_are_right() {
+    for (secret, is_right) in
+        [(SECRET, true), (BEFORE, true), ("the-secret-of-last-week-32-letters-long", false)]
+    {
+        let claims = jwt_compact::Claims::new(payload(&json!({})));
+        let token = Hs256.token(&Header::empty(), &claims, &Hs256Key::new(secret));
+        assert_eq!(token.is_ok_and(|token| is_accepted(&token)), is_right, "{secret}");
+    }
 }
 
 #[test]

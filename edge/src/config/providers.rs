@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigError, is_web_address};
+use super::{ConfigError, is_web_address, read_exchanged};
 use crate::providers::alipay::AlipayAccount;
 use crate::providers::keys::{PublicKey, SigningKey};
 use crate::providers::wechat::WechatAccount;
@@ -52,7 +52,7 @@ fn read_wechat(
         appid: id(optional, "WECHAT_APPID")?,
         serial_no: id(optional, "WECHAT_SERIAL_NO")?,
         key: private_key(optional, "WECHAT_PRIVATE_KEY")?,
-        api_v3_key: parsed(optional, "WECHAT_API_V3_KEY", |text| text.as_bytes().try_into().ok())?,
+        api_v3_keys: api_v3_keys(optional)?,
         public_keys: parsed(optional, "WECHAT_PUBLIC_KEYS", named_keys)?,
         base_url: base_url.unwrap_or_else(|| WECHAT_BASE_URL_DEFAULT.to_owned()),
         notify_url: notify_url(public_url, "wechat")?,
@@ -101,6 +101,18 @@ fn id(optional: Optional<'_>, name: &'static str) -> Result<String, ConfigError>
 
 fn private_key(optional: Optional<'_>, name: &'static str) -> Result<SigningKey, ConfigError> {
     parsed(optional, name, |text| SigningKey::parse(text).ok())
+}
+
+/// The one that holds now; while it is exchanged, notifications made with the one before are still on their way.
+fn api_v3_keys(optional: Optional<'_>) -> Result<Vec<[u8; 32]>, ConfigError> {
+    let name = "WECHAT_API_V3_KEY";
+    let bytes = |text: &str| text.as_bytes().try_into().ok();
+    let keys = read_exchanged(optional, [name, "WECHAT_API_V3_KEY_PREVIOUS"], |text| bytes(text).is_some())?;
+    if keys.is_empty() {
+        Err(ConfigError { name })
+    } else {
+        Ok(keys.iter().filter_map(|key| bytes(key)).collect())
+    }
 }
 
 /// A JSON object: the key's name at WeChat, and the key.

@@ -41,8 +41,8 @@ pub(crate) struct WechatAccount {
     pub(crate) serial_no: String,
     /// `WECHAT_PRIVATE_KEY`.
     pub(crate) key: SigningKey,
-    /// `WECHAT_API_V3_KEY`: decrypts notifications.
-    pub(crate) api_v3_key: [u8; 32],
+    /// `WECHAT_API_V3_KEY`: decrypts notifications; then `WECHAT_API_V3_KEY_PREVIOUS`.
+    pub(crate) api_v3_keys: Vec<[u8; 32]>,
     /// `WECHAT_PUBLIC_KEYS`: by the id of the public key or the serial number of the platform's certificate.
     pub(crate) public_keys: BTreeMap<String, PublicKey>,
     /// `WECHAT_BASE_URL`, without a trailing slash.

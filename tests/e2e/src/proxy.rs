@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -102,6 +102,11 @@ impl Proxy {
         format!("https://{HOST}:{}{path}", self.tls.port())
     }
 
+    /// The certificate of whoever vouches for it.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
+    }
+
     /// One request over HTTP/2.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         self.try_send(method, path, headers, body).expect("an answer")
@@ -133,10 +138,9 @@ impl Proxy {
     /// The same, and what curl says of it by its exit code.
     pub fn run_curl(&self, arguments: &[&str]) -> Output {
         let (host, plain) = (format!("{HOST}:{}", self.tls.port()), format!("{HOST}:{}", self.plain.port()));
-        let authority = self.folder.path().join("authority.pem");
         Command::new("curl")
             .args(["--silent", "--include", "--max-time", "30", "--noproxy", "*", "--cacert"])
-            .arg(authority)
+            .arg(self.authority())
             .args(["--resolve", &format!("{host}:127.0.0.1"), "--resolve", &format!("{plain}:127.0.0.1")])
             .args(arguments)
             .output()
@@ -179,7 +183,8 @@ fn make_certificates(folder: &Path) {
             Command::new("openssl").current_dir(folder).args(arguments.split(' ')).output().expect("openssl");
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     };
-    fs::write(folder.join("names.cnf"), format!("subjectAltName=DNS:{HOST}\n")).expect("a file");
+    fs::write(folder.join("names.cnf"), format!("subjectAltName=DNS:{HOST},DNS:localhost\n"))
+        .expect("a file");
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(&format!("req -x509 {key} -keyout authority.key -out authority.pem -days 2 -subj /CN=Authority"));
     openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN={HOST}"));

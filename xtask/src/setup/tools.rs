@@ -72,7 +72,7 @@ pub(super) fn target() -> Result<TempDir> {
 /// What matters more of a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Speed {
-    /// That it is compiled soon: it works for seconds.
+    /// That it is compiled soon: it works for seconds, and for five in place of two is compiled in half the time.
     SoonThere,
     /// That it is quick: it is measured.
     Quick,
@@ -96,7 +96,7 @@ pub(super) fn install(
         command.args(["install", package, "--version", &format!("={version}"), "--root"]).arg(folder);
         command.args(options);
         if speed == Speed::SoonThere {
-            command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_LTO", "false");
+            command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_LTO", "false");
         }
         if locked {
             command.arg("--locked");

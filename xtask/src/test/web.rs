@@ -12,6 +12,7 @@ use super::{TestContext, runner, secrets};
 use crate::build;
 use crate::files;
 use crate::process::{Service, free_port};
+use crate::release;
 use crate::report;
 use crate::repository::Repository;
 use crate::services::edge::{Edge, Settings};
@@ -19,7 +20,7 @@ use crate::services::keys::Keys;
 use crate::services::lite::{Lite, Project};
 use crate::services::postrust::Postrust;
 use crate::services::www;
-use crate::setup::{chromium, nginx};
+use crate::setup::{chromium, nginx, postrust};
 
 const E2E_DATABASE: &str = "mps_e2e";
 
@@ -67,7 +68,7 @@ pub(super) fn e2e(context: &mut TestContext) -> Result<Tally> {
     let log = repository.logs()?.join("e2e-postrust.log");
     let postrust = Postrust::start(&database, &keys.jwt_secret, log)?;
     let kept_secrets = folder.path().join("secrets");
-    let logs_of_tests = logs_of_tests(repository)?;
+    let logs_of_tests = logs_of_tests(repository, "e2e-edges")?;
     let mut environment = of_every_run(repository, &keys)?;
     environment.extend([
         ("MPS_E2E_EDGE_URL", backend.edge.url()),
@@ -112,17 +113,47 @@ pub(super) fn e2e(context: &mut TestContext) -> Result<Tally> {
     Ok(tally)
 }
 
+/// The operator's commands, and what they start.
+pub(super) fn operations(context: &mut TestContext) -> Result<Tally> {
+    let (repository, filter) = (context.repository, context.filter);
+    build::package(repository)?;
+    build::edge(repository)?;
+    build::www(repository)?;
+    let cluster = context.cluster()?.cluster();
+    let keys = Keys::random()?;
+    let mut environment = of_every_run(repository, &keys)?;
+    let release = repository.state("release");
+    release::make(repository, &release, "0.0.0+tests", &repository.join("target/debug/mps"))?;
+    let logs_of_tests = logs_of_tests(repository, "operations")?;
+    environment.extend([
+        ("MPS_E2E_RELEASE", release.display().to_string()),
+        ("MPS_E2E_DATABASE_URL", cluster.url("postgres")),
+        ("MPS_E2E_LOGS", logs_of_tests.display().to_string()),
+        // The proxy's configuration names one; nobody asks there.
+        ("MPS_E2E_SUPABASE_URL", "http://127.0.0.1:9".to_owned()),
+        ("MPS_OPS_POSTRUST", postrust::program()?.display().to_string()),
+    ]);
+    let selection = Selection { packages: &["mps-operations-tests"], filter, left_out: None };
+    let tally = runner::rust_tests(repository, selection, &environment)?;
+    if tally.failed > 0 {
+        for path in files::walk(&logs_of_tests)?.iter().filter(|path| is_log(path)) {
+            println!("{}", path.display());
+        }
+    }
+    Ok(tally)
+}
+
 /// What the tests are told whatever is started: keys and programs.
 fn of_every_run(repository: &Repository, keys: &Keys) -> Result<Vec<(&'static str, String)>> {
+    let program = operators_program(repository)?;
     Ok(vec![
         ("MPS_E2E_ORIGIN", E2E_ORIGIN.to_owned()),
         ("MPS_E2E_PUBLISHABLE_KEY", keys.publishable.clone()),
         ("MPS_E2E_SECRET_KEY", keys.secret.clone()),
         ("MPS_E2E_JWT_SECRET", keys.jwt_secret.clone()),
-        ("MPS_E2E_MPS", operators_program(repository)?),
+        ("MPS_E2E_MPS", program),
         ("MPS_E2E_NGINX", nginx::require()?.display().to_string()),
         ("MPS_E2E_WORKERD", repository.npm_bin("workerd").display().to_string()),
-        ("MPS_E2E_XTASK", std::env::current_exe()?.display().to_string()),
     ])
 }
 
@@ -150,8 +181,8 @@ fn before_a_played_upstream(
 }
 
 /// A new folder, where tests keep the logs of the edges that they start themselves.
-fn logs_of_tests(repository: &Repository) -> Result<PathBuf> {
-    let folder = repository.logs()?.join("e2e-edges");
+fn logs_of_tests(repository: &Repository, name: &str) -> Result<PathBuf> {
+    let folder = repository.logs()?.join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }

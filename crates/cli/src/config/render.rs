@@ -15,10 +15,14 @@ const WRANGLER: &str = include_str!("../../../../edge/wrangler.toml");
 pub(crate) const SECRETS: &[&str] = &[
     "SUPABASE_SECRET_KEY",
     "SUPABASE_JWT_SECRET",
+    "SUPABASE_JWT_SECRET_PREVIOUS",
     "OPS_TOKEN",
+    "OPS_TOKEN_PREVIOUS",
     "METRICS_TOKEN",
+    "METRICS_TOKEN_PREVIOUS",
     "WECHAT_PRIVATE_KEY",
     "WECHAT_API_V3_KEY",
+    "WECHAT_API_V3_KEY_PREVIOUS",
     "ALIPAY_PRIVATE_KEY",
 ];
 

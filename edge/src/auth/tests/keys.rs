@@ -123,7 +123,7 @@ impl Project {
 
     pub(super) fn with_secret(keys: &[Value], secret: Option<&str>) -> Self {
         let rules = TokenRules {
-            secret: secret.map(str::to_owned),
+            secrets: secret.map(str::to_owned).into_iter().collect(),
             jwks_url: Some("https://project.example/jwks.json".to_owned()),
             audience: "authenticated".to_owned(),
             issuer: Some("house".to_owned()),

@@ -49,6 +49,22 @@ fn while_keys_change_each_verifies_what_names_it() {
 }
 
 #[test]
+fn while_the_api_key_is_exchanged_a_notification_made_with_either_is_read() {
+    const BEFORE: &str = "the-api-v3-key-of-yesterday-32-l";
+    let mut all = variables();
+    all.push(("WECHAT_API_V3_KEY_PREVIOUS", BEFORE.to_owned()));
+    let providers = configured(&Arc::new(TestHost::default()), &all);
+    for (key, is_read) in [(API_V3_KEY, true), (BEFORE, true), ("the-api-v3-key-of-last-week-32-l", false)] {
+        let body =
+            sealed("TRANSACTION.SUCCESS", key, "nonce-of-12-", "transaction", &transaction(&json!({})));
+        let headers = wechat_headers(&THEIRS, SERIAL, NOW, &body);
+        let outcome =
+            at_once(providers.read_notice(Provider::Wechat, &headers, &body)).expect("it is configured");
+        assert_eq!(outcome.is_ok(), is_read, "{key}");
+    }
+}
+
+#[test]
 fn a_serial_number_is_the_same_in_either_case() {
     let providers = providers_rotating(&Arc::new(TestHost::default()));
     let body = wechat_notice("TRANSACTION.SUCCESS", &transaction(&json!({})));

@@ -30,7 +30,7 @@ static OURS: LazyLock<Wechat> = LazyLock::new(|| {
         appid: "wxd678efh567hg6787".to_owned(),
         serial_no: "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB".to_owned(),
         key: SigningKey::none(),
-        api_v3_key: *API_V3_KEY,
+        api_v3_keys: vec![*API_V3_KEY],
         public_keys: BTreeMap::from([("PUB_KEY_ID_1".to_owned(), key)]),
         base_url: "https://wechat.example".to_owned(),
         notify_url: "https://pay.example/api/webhooks/wechat".to_owned(),

@@ -50,7 +50,8 @@ struct TransactionAmount {
 /// Reads a notification whose signature was right.
 pub(super) fn read(account: &WechatAccount, body: &[u8]) -> Result<Notice, Distrust> {
     let notification: Notification = serde_json::from_slice(body).map_err(|_| Distrust::Malformed)?;
-    let plain = decrypt(&account.api_v3_key, &notification.resource).ok_or(Distrust::Malformed)?;
+    let decrypted = account.api_v3_keys.iter().find_map(|key| decrypt(key, &notification.resource));
+    let plain = decrypted.ok_or(Distrust::Malformed)?;
     match notification.event_type.as_str() {
         "TRANSACTION.SUCCESS" => {}
         "REFUND.SUCCESS" => return refund(account, &plain),

@@ -8,7 +8,14 @@ use super::bench::{Bench, CARD, CODE, post, request, signed_in};
 
 const OPS: &str = "an-operator-s-token-of-32-letters-or-more";
 const METRICS: &str = "a-metrics-reader-s-token-of-32-letters-or-more";
-const TOKENS: &[(&str, &str)] = &[("OPS_TOKEN", OPS), ("METRICS_TOKEN", METRICS)];
+const TOKENS: &[(&str, &str)] = &[
+    ("OPS_TOKEN", OPS),
+    ("OPS_TOKEN_PREVIOUS", OPS_BEFORE),
+    ("METRICS_TOKEN", METRICS),
+    ("METRICS_TOKEN_PREVIOUS", METRICS_BEFORE),
+];
+const OPS_BEFORE: &str = "the-operator-s-token-of-yesterday-32-letters";
+const METRICS_BEFORE: &str = "the-metrics-token-of-yesterday-32-letters";
 
 async fn ask(bench: &Bench, method: &str, path: &str, token: &str) -> (u16, Value, String) {
     let authorization = format!("Bearer {token}");
@@ -24,6 +31,10 @@ async fn each_token_opens_its_door_and_no_other_token_does() {
         ("/metrics", METRICS, 200),
         ("/metrics", OPS, 200),
         ("/ops/cron", OPS, 200),
+        ("/ops/cron", OPS_BEFORE, 200),
+        ("/metrics", OPS_BEFORE, 200),
+        ("/metrics", METRICS_BEFORE, 200),
+        ("/ops/cron", METRICS_BEFORE, 401),
         ("/ops/cron", METRICS, 401),
         ("/ops/cron", &OPS[1..], 401),
         ("/ops/cron", "", 401),

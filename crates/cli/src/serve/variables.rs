@@ -1,4 +1,4 @@
-//! What the edge is told: its variables from the environment and a file, looked at before anything starts.
+//! What the edges are told: from the configuration, a file and the environment, looked at before anything starts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,51 +8,55 @@ use anyhow::{Context, Result, anyhow, bail};
 
 const OPS_TOKEN: &str = "OPS_TOKEN";
 
-/// The names that workerd.capnp reads.
-const CONFIG: &str = include_str!("../../../edge/workerd.capnp");
-
 const REQUIRED: &[&str] = &["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY"];
 
-/// The variables of one run. There is no `Debug`: they are secrets.
-pub(super) struct Settings(BTreeMap<String, String>);
+/// The variables of one run. There is no `Debug`: secrets are among them.
+#[derive(Clone)]
+pub(super) struct Variables(BTreeMap<String, String>);
 
-impl Settings {
-    /// The environment wins over the file.
-    pub(super) fn read(file: Option<&Path>) -> Result<Self> {
+impl Variables {
+    /// Of those that the edge of a release reads. The environment wins over the file, the file over the configuration.
+    pub(super) fn read(
+        names: &[String],
+        configured: BTreeMap<String, String>,
+        file: Option<&Path>,
+    ) -> Result<Self> {
         let text = match file {
             Some(path) => {
                 fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
             }
             None => String::new(),
         };
-        let mut settings = Self::from(&text, |name| env::var(name).ok())?;
-        if !settings.0.contains_key(OPS_TOKEN) {
+        let mut variables = Self::from(names, configured, &text, |name| env::var(name).ok())?;
+        if !variables.0.contains_key(OPS_TOKEN) {
             // The jobs need one; nobody else then knows it.
-            settings.0.insert(OPS_TOKEN.to_owned(), random_token()?);
+            variables.0.insert(OPS_TOKEN.to_owned(), random_token()?);
         }
-        Ok(settings)
+        Ok(variables)
     }
 
-    fn from(file: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let mut values = parse(file)?;
-        for name in names() {
-            if let Some(value) = environment(name) {
-                values.insert(name.to_owned(), value);
-            }
-        }
-        values.retain(|_, value| !value.is_empty());
+    fn from(
+        names: &[String],
+        configured: BTreeMap<String, String>,
+        file: &str,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let mut values = configured;
+        values.extend(parse(names, file)?);
+        values.extend(names.iter().filter_map(|name| Some((name.clone(), environment(name)?))));
+        values.retain(|name, value| !value.is_empty() && names.contains(name));
         let missing: Vec<&str> =
             REQUIRED.iter().copied().filter(|name| !values.contains_key(*name)).collect();
         if !missing.is_empty() {
             bail!(
-                "not set: {}. Put them into the environment or a file for --env-file; edge/README.md says what they are",
+                "not set: {}. Put them into the configuration, the secrets, the environment or a file for --env-file; edge/README.md says what they are",
                 missing.join(", ")
             );
         }
         Ok(Self(values))
     }
 
-    pub(super) fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &String)> {
         self.0.iter()
     }
 
@@ -61,12 +65,7 @@ impl Settings {
     }
 }
 
-/// Every name that the edge is given from the environment.
-fn names() -> impl Iterator<Item = &'static str> {
-    CONFIG.split("fromEnvironment = \"").skip(1).filter_map(|rest| rest.split('"').next())
-}
-
-fn parse(file: &str) -> Result<BTreeMap<String, String>> {
+fn parse(names: &[String], file: &str) -> Result<BTreeMap<String, String>> {
     let mut values = BTreeMap::new();
     for (index, line) in file.lines().enumerate() {
         let line = line.trim();
@@ -77,12 +76,13 @@ fn parse(file: &str) -> Result<BTreeMap<String, String>> {
         let wrong = || anyhow!("line {} of the file of variables is not NAME=value", index + 1);
         let (name, value) = line.split_once('=').ok_or_else(wrong)?;
         let name = name.trim_start_matches("export ").trim();
-        if !names().any(|known| known == name) {
+        if !names.iter().any(|known| known == name) {
             bail!("line {}: {name} is no variable of the edge", index + 1);
         }
         let value = value.trim();
-        let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        values.insert(name.to_owned(), quoted.unwrap_or(value).to_owned());
+        let within = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        let value = within('"').or_else(|| within('\'')).unwrap_or(value);
+        values.insert(name.to_owned(), value.to_owned());
     }
     Ok(values)
 }
@@ -97,10 +97,16 @@ fn random_token() -> Result<String> {
 mod tests {
     use super::*;
 
-    const FILE: &str = "# keys\nSUPABASE_URL=https://x.supabase.co\nexport SUPABASE_PUBLISHABLE_KEY=\"a=b\"\n\nJWT_ISSUER = c\n";
+    const FILE: &str = "# keys\nSUPABASE_URL=https://x.supabase.co\nexport SUPABASE_PUBLISHABLE_KEY=\"a=b\"\n\nJWT_ISSUER = 'c'\n";
+
+    fn names() -> Vec<String> {
+        let more = ["JWT_ISSUER", OPS_TOKEN, "JWT_AUDIENCE"];
+        REQUIRED.iter().copied().chain(more).map(str::to_owned).collect()
+    }
 
     fn error(file: &str) -> String {
-        Settings::from(file, |_| None).err().map(|error| error.to_string()).unwrap_or_default()
+        let read = Variables::from(&names(), BTreeMap::new(), file, |_| None);
+        read.err().map(|error| error.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -111,19 +117,22 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_over_the_file() -> Result<()> {
+    fn the_environment_wins_over_the_file_and_the_file_over_the_configuration() -> Result<()> {
         let environment = |name: &str| match name {
             "SUPABASE_SECRET_KEY" => Some("from the environment".to_owned()),
             "SUPABASE_URL" => Some("https://y.supabase.co".to_owned()),
             "HOME" => Some("/root".to_owned()),
             _ => None,
         };
-        let settings = Settings::from(FILE, environment)?;
-        let value = |name: &str| settings.0.get(name).cloned().unwrap_or_default();
+        let configured = [("JWT_ISSUER", "configured"), ("JWT_AUDIENCE", "configured"), ("OTHER", "x")];
+        let configured = configured.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let variables = Variables::from(&names(), configured, FILE, environment)?;
+        let value = |name: &str| variables.0.get(name).cloned().unwrap_or_default();
         assert_eq!(value("SUPABASE_URL"), "https://y.supabase.co");
         assert_eq!(value("SUPABASE_PUBLISHABLE_KEY"), "a=b");
         assert_eq!(value("JWT_ISSUER"), "c");
-        assert_eq!(value("HOME"), "");
+        assert_eq!(value("JWT_AUDIENCE"), "configured");
+        assert_eq!((value("HOME"), value("OTHER")), (String::new(), String::new()));
         Ok(())
     }
 
@@ -132,14 +141,5 @@ mod tests {
         assert!(error("SUPABASE_URL=x\nsecret").contains("line 2"));
         assert!(!error("sb_secret_x").contains("sb_secret_x"));
         assert!(error("SUPABASE_SECRET=x").contains("SUPABASE_SECRET is no variable"));
-    }
-
-    #[test]
-    fn every_variable_is_in_the_readme() {
-        let readme = include_str!("../../../edge/README.md");
-        for name in names() {
-            assert!(readme.contains(&format!("`{name}`")), "{name}");
-        }
-        assert!(names().count() >= REQUIRED.len());
     }
 }

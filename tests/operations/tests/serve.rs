@@ -1,23 +1,18 @@
-//! `cargo xtask serve` as an operator uses it, before a PostgREST that this test plays.
+//! `mps serve` as an operator uses it, before a PostgREST that this test plays.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::process::{Command, Output};
 use std::{env, fs, thread};
 
-use mps_e2e::{Upstream, fresh, send};
+use mps_e2e::{Upstream, fresh, send, variable};
+use mps_operations_tests::{Serving, mps};
 
 const OPS_TOKEN: &str = "an-operator-s-token-of-32-letters-or-more";
 
-fn xtask() -> Command {
-    let program = env::var("MPS_E2E_XTASK").expect("run these tests with `cargo xtask test --only e2e`");
-    let mut command = Command::new(program);
-    command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
-    command.env("HOME", env::var_os("HOME").unwrap_or_default());
-    command.args(["serve", "--no-build"]);
+fn serve() -> Command {
+    let mut command = mps();
+    command.args(["serve", "--release", &variable("MPS_E2E_RELEASE")]);
     command
 }
 
@@ -27,45 +22,16 @@ fn free_address() -> SocketAddr {
     listener.expect("a port").local_addr().expect("an address")
 }
 
-/// The program and the lines it writes.
-struct Running {
-    child: Child,
-    said: Receiver<String>,
-    /// That it listens.
-    first: String,
-}
-
-impl Running {
-    /// The line with this text.
-    fn wait_for(&self, text: &str) -> String {
-        loop {
-            let line = self.said.recv_timeout(Duration::from_mins(1)).expect("it says so");
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
-    }
-}
-
-fn start(address: SocketAddr, upstream: &str, state: &str) -> Running {
-    let mut command = xtask();
+/// And the line that says that it listens.
+fn start(address: SocketAddr, upstream: &str, state: &str) -> (Serving, String) {
+    let mut command = serve();
     command.args(["--listen", &address.to_string(), "--state", state]);
     command.env("SUPABASE_URL", upstream).env("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x");
     command.env("SUPABASE_SECRET_KEY", "sb_secret_x").env("OPS_TOKEN", OPS_TOKEN);
     command.env("SUPABASE_JWT_SECRET", "a-secret-of-more-than-32-characters");
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
-    let lines = BufReader::new(child.stdout.take().expect("its output"));
-    let (sender, said) = channel();
-    // It is read to its end: a full pipe would stop the program.
-    thread::spawn(move || lines.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-    let mut running = Running { child, said, first: String::new() };
-    running.first = running.wait_for("the edge listens");
-    running
+    let serving = Serving::start("serve", &mut command);
+    let first = serving.wait_for("the edge listens");
+    (serving, first)
 }
 
 fn health_count(address: SocketAddr) -> u64 {
@@ -81,7 +47,7 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
     let state = env::temp_dir().join(fresh("mps-serve-"));
     let state_text = state.to_str().expect("a path in UTF-8");
-    let mut running = start(address, &upstream.url, state_text);
+    let (mut running, _) = start(address, &upstream.url, state_text);
     for _ in 0..7 {
         assert_eq!(send("GET", &format!("http://{address}/health"), &[], "").status, 200);
     }
@@ -96,7 +62,7 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     // Other jobs of the minute may be under way: a stop would wait for them.
     let upstream_url = upstream.url.clone();
     upstream.answer_all();
-    running.terminate();
+    running.signal("TERM");
     running.wait_for("stopping");
     assert!(running.child.try_wait().expect("a child").is_none(), "it did not wait for the request");
     call.answer(r#"[{"ok":true,"server_time":"2026-11-23T01:06:00+00:00","schema_version":"1"}]"#);
@@ -104,9 +70,9 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     assert_eq!(answered.refusal(), (503, "NOT_CONFIGURED".to_owned()), "it was cut off");
     assert_eq!(running.child.wait().expect("an end").code(), Some(0));
 
-    let mut again = start(address, &upstream_url, state_text);
+    let (mut again, _) = start(address, &upstream_url, state_text);
     assert!(health_count(address) >= counted, "the counters are gone");
-    again.terminate();
+    again.signal("TERM");
     assert_eq!(again.child.wait().expect("an end").code(), Some(0));
     fs::remove_dir_all(&state).expect("its state");
 }
@@ -121,8 +87,8 @@ fn process_in(line: &str) -> String {
 fn an_edge_that_dies_is_started_again_with_as_many_open_files_as_it_may_have() {
     let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
     let state = env::temp_dir().join(fresh("mps-serve-"));
-    let mut running = start(address, &upstream.url, state.to_str().expect("a path in UTF-8"));
-    let id = process_in(&running.first);
+    let (mut running, first) = start(address, &upstream.url, state.to_str().expect("a path in UTF-8"));
+    let id = process_in(&first);
     let limits = fs::read_to_string(format!("/proc/{id}/limits")).expect("its limits");
     let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
     let numbers: Vec<&str> = files.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).collect();
@@ -134,7 +100,7 @@ fn an_edge_that_dies_is_started_again_with_as_many_open_files_as_it_may_have() {
     while mps_e2e::try_send("GET", &url, &[], "").is_none_or(|answer| answer.status != 200) {
         assert!(running.child.try_wait().expect("a child").is_none());
     }
-    running.terminate();
+    running.signal("TERM");
     assert_eq!(running.child.wait().expect("an end").code(), Some(0));
     fs::remove_dir_all(&state).expect("its state");
 }
@@ -142,7 +108,7 @@ fn an_edge_that_dies_is_started_again_with_as_many_open_files_as_it_may_have() {
 #[test]
 fn a_missing_or_malformed_variable_is_named_and_nothing_runs() {
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    let none = xtask().output().expect("the program");
+    let none = serve().output().expect("the program");
     assert_eq!(none.status.code(), Some(1));
     assert!(said(&none).contains("not set: SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY"), "{}", said(&none));
 
@@ -150,7 +116,7 @@ fn a_missing_or_malformed_variable_is_named_and_nothing_runs() {
     let text = "SUPABASE_URL=ftp://x\nSUPABASE_PUBLISHABLE_KEY=x\nSUPABASE_SECRET_KEY=y\nSUPABASE_JWT_SECRET=a-secret-of-more-than-32-characters\n";
     fs::write(&file, text).expect("a file");
     let state = env::temp_dir().join(fresh("mps-serve-"));
-    let mut command = xtask();
+    let mut command = serve();
     command.arg("--env-file").arg(&file).arg("--state").arg(&state);
     let wrong = command.args(["--listen", &free_address().to_string()]).output().expect("the program");
     assert_eq!(wrong.status.code(), Some(1));

@@ -1,0 +1,101 @@
+//! PostgreSQL, as whoever owns the database: for migrations and the first admin.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use postgres::Client;
+use postgres::config::SslMode;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Which database.
+#[derive(Args)]
+pub(crate) struct Database {
+    /// A file with its address, postgres://user:password@host/database; the variable `DATABASE_URL` when left out
+    #[arg(long, value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
+    /// The certificate of the authority that vouches for it, in PEM; Supabase's is in the project's database settings
+    #[arg(long, value_name = "FILE")]
+    database_ca: Option<PathBuf>,
+}
+
+impl Database {
+    /// Over TLS wherever the server has it, and only so where `sslmode=require` is in the address.
+    pub(crate) fn connect(&self) -> Result<Client> {
+        let address = match &self.database_url_file {
+            Some(file) => {
+                fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+            }
+            None => {
+                env::var("DATABASE_URL").context("DATABASE_URL is not set: the address of the database")?
+            }
+        };
+        // Its error would quote the password.
+        let mut config: postgres::Config =
+            address.trim().parse().map_err(|_| anyhow!("DATABASE_URL is no address of a PostgreSQL"))?;
+        config.connect_timeout(CONNECT_MAX).application_name("mps");
+        let is_local = config.get_hosts().iter().all(is_local);
+        if is_local && config.get_ssl_mode() == SslMode::Prefer {
+            config.ssl_mode(SslMode::Disable);
+        }
+        let tls = MakeRustlsConnect::new(tls(self.database_ca.as_deref())?);
+        config.connect(tls).map_err(|error| anyhow!("the database does not let us in: {}", describe(&error)))
+    }
+}
+
+fn is_local(host: &postgres::config::Host) -> bool {
+    match host {
+        postgres::config::Host::Tcp(name) => ["127.0.0.1", "::1", "localhost"].contains(&name.as_str()),
+        postgres::config::Host::Unix(_) => true,
+    }
+}
+
+fn tls(authority: Option<&Path>) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    match authority {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(file) => {
+            let certificates = CertificateDer::pem_file_iter(file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            for certificate in certificates {
+                let shown = || format!("{} is no certificate in PEM", file.display());
+                roots.add(certificate.with_context(shown)?).with_context(shown)?;
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What PostgreSQL says of it, with its hint.
+pub(crate) fn describe(error: &postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(refusal) => {
+            let more = [refusal.detail(), refusal.hint(), refusal.where_()];
+            let more: Vec<&str> = more.into_iter().flatten().collect();
+            format!("{} ({}) {}", refusal.message(), refusal.code().code(), more.join("; "))
+                .trim_end()
+                .to_owned()
+        }
+        None => {
+            let error: &dyn std::error::Error = error;
+            let mut text = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            text
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! All edges of this machine, and how a new build is rolled over them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::edge::{Build, Edge, Level, try_out};
+use crate::web::Web;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// So often in a row an edge may be found not ready before its build is taken back: a database may be away for a moment.
+const MISSES_MAX: u32 = 3;
+
+pub(super) struct Fleet {
+    edges: Vec<Edge>,
+    build: Build,
+    state: PathBuf,
+    stop_limit: Duration,
+    web: Web,
+}
+
+impl Fleet {
+    /// Nothing is started yet.
+    pub(super) fn of(
+        addresses: &[SocketAddr],
+        build: Build,
+        state: &Path,
+        stop_limit: Duration,
+    ) -> Result<Self> {
+        let edge = |address: &SocketAddr| Edge::at(*address, state.join(format!("edge-{}", address.port())));
+        Ok(Self {
+            edges: addresses.iter().map(edge).collect(),
+            build,
+            state: state.to_owned(),
+            stop_limit,
+            web: Web::new(None)?,
+        })
+    }
+
+    /// Starts all edges and waits until each has all it needs.
+    pub(super) fn start(&mut self) -> Result<()> {
+        for edge in &mut self.edges {
+            edge.start(&self.build)?;
+        }
+        self.edges.iter_mut().try_for_each(|edge| edge.wait_until(Level::Configured, &self.web))
+    }
+
+    pub(super) fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    pub(super) fn build(&self) -> &Build {
+        &self.build
+    }
+
+    /// Looks after those that ended by themselves.
+    pub(super) fn tend(&mut self, say: &mut dyn FnMut(&str)) {
+        for edge in &mut self.edges {
+            match edge.tend(&self.build) {
+                Ok(None) => {}
+                Ok(Some(what)) => say(&what),
+                Err(error) => say(&format!("{error:#}")),
+            }
+        }
+    }
+
+    /// Exchanges the edges for those of another build, one after the other. One that does not become ready, or dies while it is watched, has all go
+    /// back to the build before.
+    pub(super) fn roll(&mut self, build: Build, watch: Duration, say: &mut dyn FnMut(&str)) -> Result<()> {
+        say(&format!("trying {} beside the edges", build.release.version()));
+        try_out(&build, &self.state.join("trial"), Level::Ready, &self.web).context("nothing was changed")?;
+        let before = std::mem::replace(&mut self.build, build);
+        let Err(error) = self.exchange_all(say).and_then(|()| self.watch(watch)) else {
+            return Ok(());
+        };
+        say(&format!("{error:#}: back to {}", before.release.version()));
+        self.build = before;
+        self.exchange_all(say).context("and what was before does not start either")?;
+        Err(error.context("the edges are again those that were before"))
+    }
+
+    fn exchange_all(&mut self, say: &mut dyn FnMut(&str)) -> Result<()> {
+        for edge in &mut self.edges {
+            let was_orderly = edge.stop(self.stop_limit);
+            edge.start(&self.build)?;
+            edge.wait_until(Level::Ready, &self.web)?;
+            let cut = if was_orderly { "" } else { "; requests still in flight were ended" };
+            let version = self.build.release.version();
+            say(&format!("the edge at {} is {version} now (process {}){cut}", edge.address(), edge.id()));
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, length: Duration) -> Result<()> {
+        let start = Instant::now();
+        let mut misses = vec![0; self.edges.len()];
+        while start.elapsed() < length {
+            for (edge, misses) in self.edges.iter_mut().zip(&mut misses) {
+                if edge.has_died() {
+                    bail!("the edge at {} died", edge.address());
+                }
+                *misses = if edge.is_ready(&self.web) { 0 } else { *misses + 1 };
+                if *misses >= MISSES_MAX {
+                    bail!("the edge at {} is not ready any more", edge.address());
+                }
+            }
+            thread::sleep(LOOK_EVERY.min(length.saturating_sub(start.elapsed())));
+        }
+        Ok(())
+    }
+
+    /// All at once; answers whether every request in flight could finish.
+    pub(super) fn stop(&mut self) -> bool {
+        self.edges.iter_mut().for_each(Edge::ask_to_stop);
+        let deadline = Instant::now() + self.stop_limit;
+        // Each is waited for, whatever became of the one before.
+        self.edges
+            .iter_mut()
+            .map(|edge| edge.wait_stopped(deadline))
+            .fold(true, |all, is_orderly| all && is_orderly)
+    }
+}

@@ -1,0 +1,28 @@
+//! An installation as docs/operations makes one: PostgreSQL, a gateway with PostgREST's dialect, edges that `mps serve` runs, nginx in front; and shops that
+//! charge all the time.
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test bench fails by panicking")]
+
+mod gateway;
+mod installation;
+mod load;
+mod serving;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use gateway::Gateway;
+pub use installation::{Installation, JWT_SECRET, OPS_TOKEN, done};
+pub use load::{Load, Totals};
+pub use serving::{Serving, mps};
+
+/// What the work answers as soon as it has an answer; two minutes are too late.
+pub fn in_time<T>(what: &str, mut work: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = work() {
+            return answer;
+        }
+        assert!(start.elapsed() < Duration::from_mins(2), "{what} does not come");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
