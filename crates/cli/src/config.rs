@@ -39,7 +39,7 @@ enum Command {
     },
     /// Write it as what runs MPS reads it
     #[command(after_help = "Examples:\n  mps config render production.yml --for workerd > edge.env\n  \
-                            mps config render production.yml --for wrangler > wrangler.toml\n  \
+                            mps config render staging.yml --for wrangler > wrangler.toml\n  \
                             mps config render production.yml --for kubernetes | kubectl apply -f -\n  \
                             mps config render production.yml --for nginx --out /etc/mps/nginx")]
     Render {

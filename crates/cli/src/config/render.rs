@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
+use http::Uri;
 
-use super::model::{Config, RateLimit};
+use super::model::{Config, Environment, RateLimit};
 
 /// The Worker's own description, whose variables are ours to say.
 const WRANGLER: &str = include_str!("../../../../edge/wrangler.toml");
@@ -87,17 +88,50 @@ pub(crate) fn environment(config: &Config) -> Result<String> {
     Ok(text)
 }
 
-/// wrangler.toml with its `[vars]`.
+/// wrangler.toml with its `[vars]`: one Worker an environment, reached at its public address only.
 pub(crate) fn wrangler(config: &Config) -> Result<String> {
+    let header = config.security.trusted_address_header.as_deref().unwrap_or_default();
+    if config.proxy.is_some() || !header.eq_ignore_ascii_case("cf-connecting-ip") {
+        bail!(
+            "on Cloudflare there is no `proxy`, and security.trusted_address_header is CF-Connecting-IP: any other header \
+             there is written by the client"
+        );
+    }
     let mut worker: toml::Table = WRANGLER.parse().context("edge/wrangler.toml is malformed")?;
-    let vars = variables(config).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    worker.insert("vars".to_owned(), toml::Value::Table(vars));
+    let mut set = |key: &str, value: toml::Value| worker.insert(key.to_owned(), value);
+    set("name", worker_name(config.app.environment).into());
+    if let Some(host) = custom_domain(config) {
+        let route = toml::Table::from_iter([
+            ("pattern".to_owned(), host.into()),
+            ("custom_domain".to_owned(), true.into()),
+        ]);
+        set("routes", vec![route].into());
+        set("workers_dev", false.into());
+    }
+    let vars: toml::Table =
+        variables(config).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    set("vars", vars.into());
     let secrets = SECRETS.join(", ");
     Ok(format!(
-        "# {}: by `mps config render`. Secrets come by `wrangler secret put`: {secrets}.\n{}",
+        "# {}: by `mps config render`. Secrets come by `wrangler secret bulk`: {secrets}.\n{}",
         config.app.name,
         toml::to_string(&worker).context("it cannot be written")?
     ))
+}
+
+/// Two environments in one account are two Workers, or the second would replace the first.
+fn worker_name(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Development => "mps-edge-development",
+        Environment::Staging => "mps-edge-staging",
+        Environment::Production => "mps-edge",
+    }
+}
+
+/// The host that people and providers reach it at; none when that is Cloudflare's own name for it.
+fn custom_domain(config: &Config) -> Option<String> {
+    let url: Uri = config.app.public_url.as_ref()?.parse().ok()?;
+    url.host().filter(|host| !host.ends_with(".workers.dev")).map(str::to_owned)
 }
 
 /// A `ConfigMap` in JSON, which is YAML.
@@ -137,13 +171,37 @@ mod tests {
             for (variable, value) in variables(&config) {
                 assert!(told.contains(&format!("\n{variable}={value}\n")), "{name} {variable}");
             }
-            let worker: toml::Table = wrangler(&config)?.parse()?;
-            let whole: toml::Table = WRANGLER.parse()?;
-            assert_eq!(worker["triggers"], whole["triggers"]);
-            assert_eq!(worker["vars"]["SUPABASE_URL"].as_str(), Some(config.supabase.url.as_str()));
             let map: serde_json::Value = serde_json::from_str(&config_map(&config))?;
             assert_eq!(map["data"]["RATE_LIMIT_USER"], "1000/60");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_worker_has_its_environments_name_and_variables_and_is_reached_at_its_public_address() -> Result<()> {
+        let mut config = of("staging")?;
+        let worker: toml::Table = wrangler(&config)?.parse()?;
+        let whole: toml::Table = WRANGLER.parse()?;
+        assert_eq!(worker["triggers"], whole["triggers"]);
+        assert_eq!(worker["name"].as_str(), Some("mps-edge-staging"));
+        assert_eq!(worker["vars"]["SUPABASE_URL"].as_str(), Some(config.supabase.url.as_str()));
+        assert_eq!(worker["routes"][0]["pattern"].as_str(), Some("api.staging.mps.example.com"));
+        assert_eq!(worker["routes"][0]["custom_domain"].as_bool(), Some(true));
+        assert_eq!(worker["workers_dev"].as_bool(), Some(false));
+        config.app.public_url = Some("https://mps-edge.example.workers.dev".to_owned());
+        let worker: toml::Table = wrangler(&config)?.parse()?;
+        assert!(!worker.contains_key("routes") && !worker.contains_key("workers_dev"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_runs_behind_nginx_is_refused_for_cloudflare() -> Result<()> {
+        assert!(wrangler(&of("production")?).is_err(), "it has a proxy");
+        let mut config = of("staging")?;
+        config.security.trusted_address_header = Some("X-Real-IP".to_owned());
+        assert!(wrangler(&config).is_err(), "clients could write that header");
+        config.security.trusted_address_header = None;
+        assert!(wrangler(&config).is_err(), "all strangers would share one limit");
         Ok(())
     }
 
