@@ -3,6 +3,7 @@
 mod check;
 mod model;
 mod nginx;
+mod reference;
 mod render;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,9 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         out: Option<PathBuf>,
     },
+    /// Print the page that describes every key
+    #[command(after_help = "Example: mps config reference > docs/operations/configuration.md")]
+    Reference,
     /// Print the JSON Schema that editors check it by
     #[command(after_help = "Example: mps config schema > deploy/config/schema.json")]
     Schema,
@@ -91,6 +95,10 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
                 bail!("{}: {finding}; `mps config check` names all", file.display());
             }
             render_for(*engine, &config, out.as_deref())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reference => {
+            print!("{}", render::reference());
             Ok(ExitCode::SUCCESS)
         }
         Command::Schema => {

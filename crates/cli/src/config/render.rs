@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use http::Uri;
 
 use super::model::{Config, Environment, RateLimit};
+use super::reference;
 
 /// The Worker's own description, whose variables are ours to say.
 const WRANGLER: &str = include_str!("../../../../edge/wrangler.toml");
@@ -29,6 +30,11 @@ pub(crate) const SECRETS: &[&str] = &[
 /// The JSON Schema of the configuration.
 pub(crate) fn schema() -> String {
     serde_json::to_string_pretty(&schemars::schema_for!(Config)).unwrap_or_default()
+}
+
+/// The page of the configuration's keys.
+pub(crate) fn reference() -> String {
+    reference::markdown(schemars::schema_for!(Config).as_value())
 }
 
 /// The edge's variables, by the names of edge/README.md; what is left out has the edge's own default.
