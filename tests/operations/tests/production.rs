@@ -119,9 +119,10 @@ fn settle(mps: &mut Installation, totals: &Totals) {
     let keys = "select string_agg(k.key || '=' || t.tx_no, ' ' order by k.key) from app.idempotency_keys k
         join app.transactions t on t.id = k.result_id where k.key like 'load-%'";
     let booked = mps.value(keys);
-    let told: Vec<String> = totals.paid.iter().map(|(key, number)| format!("{key}={number}")).collect();
+    let mut told: Vec<String> = totals.paid.iter().map(|(key, number)| format!("{key}={number}")).collect();
     let mut booked: Vec<&str> = booked.split(' ').collect();
     booked.sort_unstable();
+    told.sort_unstable();
     assert_eq!(booked, told);
     mps.value(r#"select set_config('request.jwt.claims', '{"role":"service_role"}', false)"#);
     assert_eq!(mps.value("select string_agg(v::text, ' ') from public.verify_ledger() v"), "");
