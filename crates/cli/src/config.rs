@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use self::model::Config;
+pub(crate) use self::check::findings_of_secrets;
+pub(crate) use self::model::{Config, Secrets, SecretsFile, SecretsVault};
 use crate::output::Output;
 
 #[derive(Args)]
@@ -99,7 +100,7 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
     }
 }
 
-fn read(file: &Path) -> Result<Config> {
+pub(crate) fn read(file: &Path) -> Result<Config> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     Config::parse(&text).with_context(|| file.display().to_string())
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod output;
+mod secrets;
 
 use std::process::ExitCode;
 
@@ -10,13 +11,14 @@ use clap_complete::Shell;
 
 use crate::output::Output;
 
-/// Run the Member Payment System: its configuration and what is rendered from it
+/// Run the Member Payment System: its configuration, its secrets, and what is rendered from both
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong.\n\n\
                   Examples:\n  mps config check deploy/config/environments/production.yml\n  \
                   mps config render production.yml --for nginx --out /etc/mps/nginx\n  \
+                  mps secrets init\n  \
                   mps completion bash > /etc/bash_completion.d/mps"
 )]
 struct Arguments {
@@ -31,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Check the configuration, show it, render it for what runs MPS
     Config(config::Options),
+    /// Keep the secrets, rotate them, hand them to what runs MPS
+    Secrets(secrets::Options),
     /// Print the completion of a shell
     Completion {
         /// Which shell
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
     let output = Output { is_json: arguments.json };
     let outcome = match arguments.command {
         Command::Config(options) => config::run(&options, &output),
+        Command::Secrets(options) => secrets::run(&options, &output),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "mps", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
