@@ -23,6 +23,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::json;
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ use self::catalog::{DATABASE_URL, KINDS, Kind, Need};
 use self::document::{Document, parse_overlap, shown};
 use self::render::Engine;
 use self::store::{IfMissing, Store};
-use self::value::Secret;
+use self::value::{Secret, SecretText};
 use crate::config::{self, Config};
 use crate::output::Output;
 
@@ -181,22 +182,12 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
             };
             rotate(name.kind()?, *overlap, &source, &store, output)?;
         }
-        Command::DropPrevious { name } => {
-            let dropped =
-                store.update(IfMissing::Refuse, |document| Ok(document.drop_previous(&name.name)))?;
-            output.result(&json!({"name": name.name, "dropped": dropped}), || match dropped {
-                true => format!(
-                    "{}: the value before is forgotten. Render anew for whatever was handed both.",
-                    name.name
-                ),
-                false => format!("{}: there was none", name.name),
-            });
-        }
+        Command::DropPrevious { name } => drop_previous(&name.name, &store, output)?,
         Command::Remove { name, yes } => remove(name, *yes, &store, output)?,
         Command::Audit => return audit(&options.config, &config, &store, output),
         Command::Render { engine } => {
             let text = render::render(*engine, &config, &store.read()?, now(), output.is_json)?;
-            print(text.as_str())?;
+            print(&text)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -213,7 +204,7 @@ fn value(document: &Document, name: &str) -> Result<Secret> {
 }
 
 /// Not by `println`: what it holds on to is not zeroed.
-fn print(text: &str) -> Result<()> {
+fn print(text: &SecretText) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
@@ -239,24 +230,34 @@ fn set(kind: &Kind, file: Option<&Path>, store: &Store, output: &Output) -> Resu
         document.set(name, value.clone(), now());
         Ok(had_one)
     })?;
-    output.result(&json!({"name": name, "replaced": had_one}), || match had_one {
-        true => format!("{name} is set. What was there before counts no more: `mps secrets rotate` lets both count for a while."),
-        false => format!("{name} is set"),
+    output.result(&json!({"name": name, "replaced": had_one}), || {
+        let before = if had_one {
+            ". What was there before counts no more: `mps secrets rotate` lets both count for a while."
+        } else {
+            ""
+        };
+        format!("{name} is set{before}")
     });
     Ok(())
 }
 
 fn get(name: &str, reveal: bool, store: &Store, output: &Output) -> Result<()> {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        name: &'a str,
+        value: &'a Secret,
+    }
     if !reveal {
         bail!("{name} would be shown here, and stay in what keeps this output: say --reveal if you mean it");
     }
     let value = value(&store.read()?, name)?;
-    let mut text = value::SecretText::with_room_for(value.expose().len() * 2 + 256);
-    match output.is_json {
-        true => text.json(&json!({"name": name, "value": value})),
-        false => text.line(&[value.expose()]),
+    let mut text = SecretText::with_room_for(value.expose().len() * 2 + 256);
+    if output.is_json {
+        text.json(&Shown { name, value: &value })?;
+    } else {
+        text.line(&[value.expose()]);
     }
-    print(text.as_str())
+    print(&text)
 }
 
 fn list(config: &Config, document: &Document, output: &Output) {
@@ -336,6 +337,19 @@ fn rotate(
     Ok(())
 }
 
+fn drop_previous(name: &str, store: &Store, output: &Output) -> Result<()> {
+    let dropped = store.update(IfMissing::Refuse, |document| Ok(document.drop_previous(name)))?;
+    output.result(&json!({"name": name, "dropped": dropped}), || {
+        let told = if dropped {
+            "the value before is forgotten. Render anew for whatever was handed both."
+        } else {
+            "there was none"
+        };
+        format!("{name}: {told}")
+    });
+    Ok(())
+}
+
 fn remove(name: &str, yes: bool, store: &Store, output: &Output) -> Result<()> {
     if !yes {
         bail!("{name} would be gone for good: say --yes if you mean it");
@@ -350,13 +364,66 @@ fn remove(name: &str, yes: bool, store: &Store, output: &Output) -> Result<()> {
 fn audit(file: &Path, config: &Config, store: &Store, output: &Output) -> Result<ExitCode> {
     let mut found = audit::of_store(config, store, now())?;
     found.extend(audit::of_configuration(file)?);
-    output.result(&json!({"findings": found}), || match found.as_slice() {
-        [] => format!("{}: nothing to say against it", store.place()),
-        _ => {
-            let lines =
-                found.iter().map(|finding| format!("{}: {}\n  {}", finding.about, finding.what, finding.fix));
-            lines.collect::<Vec<_>>().join("\n")
+    output.result(&json!({"findings": found}), || {
+        if found.is_empty() {
+            return format!("{}: nothing to say against it", store.place());
         }
+        let lines =
+            found.iter().map(|finding| format!("{}: {}\n  {}", finding.about, finding.what, finding.fix));
+        lines.collect::<Vec<_>>().join("\n")
     });
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWT_SECRET: &str = "jX3-hR9_kQ2wLz7vB4nM8pT1cY6sD0fG5";
+
+    /// Of an installation with a file of its own.
+    fn config(folder: &Path) -> Config {
+        let yaml = include_str!("../../../deploy/config/environments/production.yml");
+        Config::parse(&yaml.replace("/etc/mps/", &format!("{}/", folder.display()))).unwrap()
+    }
+
+    #[test]
+    fn what_starts_edges_is_given_what_counts_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let store = Store::open(&config).unwrap();
+        let secret = |text: &str| Secret::new(text.to_owned());
+        store.prepare().unwrap();
+        let url = "postgresql://mps@db.example/mps";
+        let written = store.update(IfMissing::Create, |document| {
+            let (hour, long_ago) = (Some(TimeDelta::hours(1)), DateTime::UNIX_EPOCH);
+            for name in ["SUPABASE_SECRET_KEY", "METRICS_TOKEN", "WECHAT_API_V3_KEY", "UNKNOWN"] {
+                document.set(name, secret(name), now());
+            }
+            document.set(DATABASE_URL, secret(url), now());
+            document.set("OPS_TOKEN", secret("former"), long_ago);
+            document.rotate("OPS_TOKEN", secret("new"), long_ago, hour)?;
+            document.set("SUPABASE_JWT_SECRET", secret(JWT_SECRET), now());
+            document.rotate("SUPABASE_JWT_SECRET", secret("newer"), now(), hour)
+        });
+        written.unwrap();
+        let variables = variables(&config).unwrap();
+        let told: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        assert_eq!(
+            told,
+            [
+                ("METRICS_TOKEN", "METRICS_TOKEN"),
+                ("OPS_TOKEN", "new"),
+                ("SUPABASE_JWT_SECRET", "newer"),
+                ("SUPABASE_JWT_SECRET_PREVIOUS", JWT_SECRET),
+                ("SUPABASE_SECRET_KEY", "SUPABASE_SECRET_KEY"),
+            ]
+        );
+        assert_eq!(database_url(&config).unwrap().expose(), url);
+        store.update(IfMissing::Refuse, |document| Ok(document.remove(DATABASE_URL))).unwrap();
+        assert!(database_url(&config).err().unwrap().to_string().contains("mps secrets set DATABASE_URL"));
+        store.update(IfMissing::Refuse, |document| Ok(document.remove("METRICS_TOKEN"))).unwrap();
+        let missing = super::variables(&config).err().unwrap().to_string();
+        assert!(missing.contains("not set: METRICS_TOKEN"), "{missing}");
+    }
 }

@@ -312,11 +312,16 @@ mod tests {
     use super::*;
 
     const PRODUCTION: &str = include_str!("../../../../deploy/config/environments/production.yml");
+    const STAGING: &str = include_str!("../../../../deploy/config/environments/staging.yml");
 
     /// What is said of production after one text of it is another.
     fn said(from: &str, to: &str) -> Vec<String> {
-        assert!(PRODUCTION.contains(from), "{from}");
-        match Config::parse(&PRODUCTION.replacen(from, to, 1)) {
+        said_of(PRODUCTION, from, to)
+    }
+
+    fn said_of(text: &str, from: &str, to: &str) -> Vec<String> {
+        assert!(text.contains(from), "{from}");
+        match Config::parse(&text.replacen(from, to, 1)) {
             Ok(config) => findings(&config).into_iter().map(|finding| finding.key).collect(),
             Err(error) => vec![error.to_string()],
         }
@@ -359,6 +364,57 @@ mod tests {
         ] {
             assert_eq!(said(from, to), [key], "{from} → {to}");
         }
+    }
+
+    #[test]
+    fn each_fault_of_where_secrets_are_kept_is_named_by_its_key() {
+        for (from, to, key) in [
+            ("path: /etc/mps/secrets.age", "path: secrets.age", "secrets.path"),
+            ("identity: /etc/mps/identity.txt", "identity: identity.txt", "secrets.identity"),
+            ("identity: /etc/mps/identity.txt", "identity: /etc/mps/secrets.age", "secrets.identity"),
+            ("  store: file\n", "  store: file\n  recipients: [age1x]\n", "secrets.recipients"),
+        ] {
+            assert_eq!(said(from, to), [key], "{from} → {to}");
+        }
+        let name = "role_id: 5f9a1f2c-1c53-4f7e-9a55-0f4d5d1f3b11";
+        for (from, to, key) in [
+            ("address: https", "address: http", "secrets.address"),
+            ("vault.example.com:8200", "vault.example.com:8200/v1", "secrets.address"),
+            ("vault.example.com:8200", "vault.example.com?x", "secrets.address"),
+            ("address: https://vault", "address: ftp://vault", "secrets.address"),
+            ("path: mps/staging", "path: mps//staging", "secrets.path"),
+            ("path: mps/staging", "path: mps/..", "secrets.path"),
+            ("path: mps/staging", "path: \"mps?staging\"", "secrets.path"),
+            ("path: mps/staging", "path: mps\n  mount: /secret", "secrets.mount"),
+            ("path: mps/staging", "path: mps\n  approle_mount: a b", "secrets.approle_mount"),
+            ("path: mps/staging", "path: mps\n  namespace: a b", "secrets.namespace"),
+            ("path: mps/staging", "path: mps\n  ca_file: ca.pem", "secrets.ca_file"),
+            ("path: mps/staging", "path: mps\n  token_file: /etc/mps/token", "secrets.token_file"),
+            ("/etc/mps/vault-secret-id", "vault-secret-id", "secrets.secret_id_file"),
+            (name, "role_id: \"\"", "secrets.token_file"),
+            (name, "namespace: a", "secrets.token_file"),
+            (name, "role_id: hvs.CAESIJ3l2k", "secrets.role_id"),
+            (name, "role_id: s.3kQz8LmN0pRt5VwXy7ZaBcDe", "secrets.role_id"),
+        ] {
+            assert_eq!(said_of(STAGING, from, to), [key], "{from} → {to}");
+        }
+        let http =
+            said_of(STAGING, "address: https://vault.example.com:8200", "address: http://127.0.0.1:8200");
+        assert_eq!(http, [""; 0], "an agent on this machine");
+        let unknown = said(" identity: ", " identiti: ").concat();
+        assert!(unknown.contains("identiti"), "{unknown}");
+    }
+
+    #[test]
+    fn an_identity_in_the_configuration_is_a_secret_in_the_wrong_place() {
+        let identity = age::x25519::Identity::generate().to_string();
+        let key = age::secrecy::ExposeSecret::expose_secret(&identity);
+        let found = said("  store: file\n", &format!("  store: file\n  recipients: [{key}]\n"));
+        assert!(found.contains(&"secrets.recipients".to_owned()), "{found:?}");
+        let config = Config::parse(&PRODUCTION.replacen("name: MPS Production", &format!("name: {key}"), 1));
+        let findings = findings(&config.unwrap());
+        assert!(findings.len() == 1 && findings[0].what.contains("a secret"), "{findings:?}");
+        assert!(!format!("{findings:?}").contains(key), "it is not repeated");
     }
 
     #[test]

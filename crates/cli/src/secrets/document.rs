@@ -144,15 +144,13 @@ mod tests {
         Secret::new(text.to_owned())
     }
 
-    fn hour() -> Option<TimeDelta> {
-        Some(TimeDelta::hours(1))
-    }
+    const HOUR: Option<TimeDelta> = Some(TimeDelta::hours(1));
 
     #[test]
     fn the_value_before_counts_until_the_overlap_is_over_and_not_a_second_longer() {
         let mut document = Document::default();
         document.set("A", secret("one"), at(0));
-        assert_eq!(document.rotate("A", secret("two"), at(10), hour()).unwrap(), Some(at(3610)));
+        assert_eq!(document.rotate("A", secret("two"), at(10), HOUR).unwrap(), Some(at(3610)));
         let entry = document.get("A").unwrap();
         assert!(entry.value == secret("two") && entry.set_at == at(10));
         assert!(entry.overlap(at(3609)).is_some_and(|previous| previous.value == secret("one")));
@@ -163,14 +161,14 @@ mod tests {
     fn a_second_rotation_waits_for_the_first_ones_overlap() {
         let mut document = Document::default();
         document.set("A", secret("one"), at(0));
-        document.rotate("A", secret("two"), at(0), hour()).unwrap();
-        let refused = document.rotate("A", secret("three"), at(3599), hour()).unwrap_err().to_string();
+        document.rotate("A", secret("two"), at(0), HOUR).unwrap();
+        let refused = document.rotate("A", secret("three"), at(3599), HOUR).unwrap_err().to_string();
         assert!(
             refused.contains("until 1970-01-01T01:00:00Z") && refused.contains("drop-previous"),
             "{refused}"
         );
         assert!(document.get("A").unwrap().value == secret("two"));
-        document.rotate("A", secret("three"), at(3600), hour()).unwrap();
+        document.rotate("A", secret("three"), at(3600), HOUR).unwrap();
         assert!(document.get("A").unwrap().overlap(at(3601)).unwrap().value == secret("two"));
     }
 
@@ -188,7 +186,7 @@ mod tests {
         document.set("A", secret("one"), at(0));
         assert_eq!(document.rotate("A", secret("two"), at(0), None).unwrap(), None);
         assert!(document.get("A").unwrap().previous.is_none());
-        document.rotate("A", secret("three"), at(0), hour()).unwrap();
+        document.rotate("A", secret("three"), at(0), HOUR).unwrap();
         document.set("A", secret("four"), at(1));
         assert!(document.get("A").unwrap().previous.is_none());
     }

@@ -16,7 +16,10 @@ pub(crate) fn of(path: &Path) -> Result<Option<u32>> {
     }
 }
 
+/// Reading, writing and executing, by the group and by everybody.
+const OTHERS: u32 = 0o077;
+
 /// Whether nobody but its owner may do anything with it.
 pub(crate) const fn is_private(mode: u32) -> bool {
-    mode & 0o077 == 0
+    mode & OTHERS == 0
 }

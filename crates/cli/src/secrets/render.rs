@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use base64ct::{Base64, Base64UrlUnpadded};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::catalog::{DATABASE_PASSWORD, JWT_SECRET, KINDS, Need};
@@ -23,7 +24,7 @@ pub(crate) enum Engine {
     Kubernetes,
     /// JSON for `wrangler secret bulk`
     Cloudflare,
-    /// PGRST_JWT_SECRET, with the former secret while the two overlap
+    /// `PGRST_JWT_SECRET` for PostgREST, with the former secret while the two overlap
     Postgrest,
 }
 
@@ -70,16 +71,15 @@ pub(crate) fn render(
     match engine {
         Engine::Env => lines(&mut text, "the edge's secrets", &variables(config, document, now)?, is_json)?,
         Engine::Postgrest => lines(&mut text, "PostgREST's secrets", &postgrest(document, now)?, is_json)?,
-        Engine::Kubernetes => text.json(&secret_manifest(&variables(config, document, now)?)),
-        Engine::Cloudflare => text.json(&bulk(&variables(config, document, now)?)),
+        Engine::Kubernetes => text.json(&secret_manifest(&variables(config, document, now)?))?,
+        Engine::Cloudflare => text.json(&bulk(&variables(config, document, now)?))?,
     }
     Ok(text)
 }
 
 fn lines(text: &mut SecretText, whose: &str, all: &BTreeMap<String, Secret>, is_json: bool) -> Result<()> {
     if is_json {
-        text.json(&json!(all));
-        return Ok(());
+        return text.json(all);
     }
     text.line(&["# ", whose, ", by `mps secrets render`. Keep it with mode 0600."]);
     for (name, value) in all {
@@ -117,30 +117,57 @@ fn quoted(value: &str) -> Zeroizing<String> {
         }
         text.push('"');
     } else {
-        ["'", value, "'"].iter().for_each(|part| text.push_str(part));
+        text.push('\'');
+        text.push_str(value);
+        text.push('\'');
     }
     text
 }
 
-/// `data` and not `stringData`: of that, a key that is rendered no more would stay in the cluster.
-fn secret_manifest(all: &BTreeMap<String, Secret>) -> Value {
-    let data: BTreeMap<&String, String> =
-        all.iter().map(|(name, value)| (name, Base64::encode_string(value.expose().as_bytes()))).collect();
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": {"name": "mps-edge", "labels": {"app.kubernetes.io/name": "mps-edge"}},
-        "data": data,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretManifest<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(rename = "type")]
+    of: &'static str,
+    metadata: serde_json::Value,
+    /// And not `stringData`: of that, a key that is rendered no more would stay in the cluster.
+    data: BTreeMap<&'a String, Secret>,
+}
+
+fn secret_manifest(all: &BTreeMap<String, Secret>) -> SecretManifest<'_> {
+    SecretManifest {
+        api_version: "v1",
+        kind: "Secret",
+        of: "Opaque",
+        metadata: json!({"name": "mps-edge", "labels": {"app.kubernetes.io/name": "mps-edge"}}),
+        data: all.iter().map(|(name, value)| (name, value.encoded::<Base64>())).collect(),
+    }
 }
 
 /// A secret that is null is deleted: a former value whose overlap is over must go.
-fn bulk(all: &BTreeMap<String, Secret>) -> Value {
+fn bulk(all: &BTreeMap<String, Secret>) -> BTreeMap<String, Option<Secret>> {
     let former = KINDS.iter().filter(|kind| kind.is_for_edge && kind.overlap_hours.is_some());
-    let mut bulk: BTreeMap<String, Value> = former.map(|kind| (kind.previous_name(), Value::Null)).collect();
-    bulk.extend(all.iter().map(|(name, value)| (name.clone(), json!(value))));
-    json!(bulk)
+    let mut bulk: BTreeMap<String, Option<Secret>> =
+        former.map(|kind| (kind.previous_name(), None)).collect();
+    bulk.extend(all.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
+    bulk
+}
+
+/// RFC 7517.
+#[derive(Serialize)]
+struct KeySet {
+    keys: Vec<Key>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    kty: &'static str,
+    #[serde(rename = "use")]
+    for_: &'static str,
+    alg: &'static str,
+    k: Secret,
 }
 
 /// PostgREST takes a set of keys where it takes a secret, and a token that any of them signed.
@@ -148,14 +175,15 @@ fn postgrest(document: &Document, now: DateTime<Utc>) -> Result<BTreeMap<String,
     let Some(entry) = document.get(JWT_SECRET) else {
         bail!("{JWT_SECRET} is not set: PostgREST has nothing to verify tokens by");
     };
-    let key = |secret: &Secret| {
-        let k = Base64UrlUnpadded::encode_string(secret.expose().as_bytes());
-        json!({"kty": "oct", "use": "sig", "alg": "HS256", "k": k})
-    };
-    let mut keys = vec![key(&entry.value)];
-    keys.extend(entry.overlap(now).map(|previous| key(&previous.value)));
-    let mut all =
-        BTreeMap::from([("PGRST_JWT_SECRET".to_owned(), Secret::new(json!({"keys": keys}).to_string()))]);
+    let values = std::iter::once(&entry.value).chain(entry.overlap(now).map(|previous| &previous.value));
+    let keys = values.map(|value| Key {
+        kty: "oct",
+        for_: "sig",
+        alg: "HS256",
+        k: value.encoded::<Base64UrlUnpadded>(),
+    });
+    let set = Secret::of_json(&KeySet { keys: keys.collect() })?;
+    let mut all = BTreeMap::from([("PGRST_JWT_SECRET".to_owned(), set)]);
     // libpq's own variable: the password is then in no address.
     all.extend(document.get(DATABASE_PASSWORD).map(|entry| ("PGPASSWORD".to_owned(), entry.value.clone())));
     Ok(all)

@@ -260,14 +260,15 @@ fn public_keys(identities: &[Identity]) -> Vec<String> {
 fn decrypt(encrypted: &[u8], identities: &[Identity]) -> Result<Zeroizing<Vec<u8>>> {
     let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
     let mut plain = Zeroizing::new(Vec::with_capacity(encrypted.len()));
-    let mut reader =
-        Decryptor::new_buffered(encrypted).and_then(|age| age.decrypt(identities)).map_err(explained)?;
-    reader.read_to_end(&mut plain).map_err(|_| explained(DecryptError::DecryptionFailed))?;
+    let mut reader = Decryptor::new_buffered(encrypted)
+        .and_then(|age| age.decrypt(identities))
+        .map_err(|error| explained(&error))?;
+    reader.read_to_end(&mut plain).map_err(|_| explained(&DecryptError::DecryptionFailed))?;
     Ok(plain)
 }
 
 /// age's own words are for its command line.
-fn explained(error: DecryptError) -> anyhow::Error {
+fn explained(error: &DecryptError) -> anyhow::Error {
     match error {
         DecryptError::NoMatchingKeys => anyhow!("it was encrypted for others"),
         DecryptError::InvalidHeader | DecryptError::UnknownFormat => anyhow!("it is no file of age's"),

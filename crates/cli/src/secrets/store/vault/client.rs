@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use http::Uri;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
@@ -73,6 +72,25 @@ pub(super) struct TokenState {
     pub(super) ttl: u64,
     #[serde(default)]
     creation_ttl: u64,
+}
+
+#[derive(Serialize)]
+struct AppRole<'a> {
+    role_id: &'a str,
+    secret_id: Secret,
+}
+
+#[derive(Deserialize)]
+struct LoggedIn {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    client_token: Secret,
+    /// Seconds; 0 for one that never ends.
+    #[serde(default)]
+    lease_duration: u64,
 }
 
 #[derive(Deserialize)]
@@ -212,21 +230,10 @@ impl Client {
     }
 
     fn log_in(&self, role_id: &str, secret_id_file: &Path, mount: &str) -> Result<Token> {
-        #[derive(Deserialize)]
-        struct LoggedIn {
-            auth: Auth,
-        }
-        #[derive(Deserialize)]
-        struct Auth {
-            client_token: Secret,
-            #[serde(default)]
-            lease_duration: u64,
-        }
-        let secret_id = read_secret(secret_id_file)?;
-        let body = Zeroizing::new(json!({"role_id": role_id, "secret_id": secret_id.expose()}).to_string());
+        let body = Secret::of_json(&AppRole { role_id, secret_id: read_secret(secret_id_file)? })?;
         let path = format!("auth/{mount}/login");
         let asked_at = Instant::now();
-        let answer = self.send(Method::Post, &path, None, Some(body.as_bytes()))?;
+        let answer = self.send(Method::Post, &path, None, Some(body.expose().as_bytes()))?;
         match answer.status {
             200 => {
                 let LoggedIn { auth } = serde_json::from_slice(&answer.body)
