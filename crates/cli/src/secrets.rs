@@ -5,6 +5,7 @@ mod catalog;
 mod document;
 mod init;
 mod input;
+mod list;
 mod mode;
 mod render;
 mod steps;
@@ -14,6 +15,7 @@ mod token;
 mod value;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +23,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -29,11 +32,12 @@ use serde_json::json;
 #[cfg(test)]
 pub(crate) use self::catalog::former_names_for_edge;
 pub(crate) use self::catalog::names_for_edge;
-use self::catalog::{DATABASE_URL, KINDS, Kind, Need};
+use self::catalog::{DATABASE_URL, KINDS, Kind};
 use self::document::{Document, parse_overlap, shown};
 use self::render::Engine;
 use self::store::{IfMissing, Store};
-use self::value::{Secret, SecretText};
+pub(crate) use self::value::Secret;
+use self::value::SecretText;
 use crate::config::{self, Config};
 use crate::output::Output;
 
@@ -134,13 +138,41 @@ enum Command {
 #[derive(Args)]
 struct Name {
     /// Which secret
-    #[arg(value_parser = PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name)))]
+    #[arg(value_parser = AnyName)]
     name: String,
+}
+
+/// Takes any text, and has names to complete: clap would repeat what is no name, and it may be a value that came too early.
+#[derive(Clone)]
+struct AnyName;
+
+impl TypedValueParser for AnyName {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        let invalid = || clap::Error::new(ErrorKind::InvalidUtf8).with_cmd(command);
+        value.to_str().map(str::to_owned).ok_or_else(invalid)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(KINDS.iter().map(|kind| PossibleValue::new(kind.name))))
+    }
 }
 
 impl Name {
     fn kind(&self) -> Result<&'static Kind> {
-        Kind::find(&self.name).ok_or_else(|| anyhow!("{} is no secret of MPS", self.name))
+        Kind::find(&self.name).ok_or_else(|| {
+            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+            anyhow!(
+                "that is no secret of MPS (it is not repeated, it might be a value): {}",
+                names.join(", ")
+            )
+        })
     }
 }
 
@@ -158,10 +190,7 @@ pub(crate) fn database_url(config: &Config) -> Result<Secret> {
 
 pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
     let config = config::read(&options.config)?;
-    if let Some(finding) = config::findings_of_secrets(&config).first() {
-        bail!("{}: {finding}; `mps config check` names all", options.config.display());
-    }
-    let store = Store::open(&config)?;
+    let store = Store::open(&config).with_context(|| options.config.display().to_string())?;
     match &options.command {
         Command::Init => init::run(&config, &store, now(), output)?,
         Command::Set { name, from_file, typed } => {
@@ -173,8 +202,8 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
             }
             set(name.kind()?, from_file.as_deref(), &store, output)?;
         }
-        Command::Get { name, reveal } => get(&name.name, *reveal, &store, output)?,
-        Command::List => list(&config, &store.read()?, output),
+        Command::Get { name, reveal } => get(name.kind()?.name, *reveal, &store, output)?,
+        Command::List => list::run(&config, &store.read()?, now(), output),
         Command::Rotate { name, overlap, given, from_file } => {
             let source = match from_file {
                 None if name.kind()?.is_generated() && !given => Source::Generated,
@@ -182,7 +211,7 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
             };
             rotate(name.kind()?, *overlap, &source, &store, output)?;
         }
-        Command::DropPrevious { name } => drop_previous(&name.name, &store, output)?,
+        Command::DropPrevious { name } => drop_previous(name.kind()?.name, &store, output)?,
         Command::Remove { name, yes } => remove(name, *yes, &store, output)?,
         Command::Audit => return audit(&options.config, &config, &store, output),
         Command::Render { engine } => {
@@ -258,44 +287,6 @@ fn get(name: &str, reveal: bool, store: &Store, output: &Output) -> Result<()> {
         text.line(&[value.expose()]);
     }
     print(&text)
-}
-
-fn list(config: &Config, document: &Document, output: &Output) {
-    let unknown = document.iter().map(|(name, _)| name).filter(|name| Kind::find(name).is_none());
-    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).chain(unknown).collect();
-    let mut rows = Vec::new();
-    let mut lines = Vec::new();
-    for name in names {
-        let kind = Kind::find(name);
-        let Some(entry) = document.get(name) else {
-            let need = kind.map_or(Need::Unused, |kind| (kind.need)(config));
-            lines.push(format!(
-                "{name:<20} {}",
-                match need {
-                    Need::Required => "missing",
-                    Need::Optional => "not set, and need not be",
-                    Need::Unused => "not set, and not used",
-                }
-            ));
-            rows.push(json!({"name": name, "set_at": null, "is_missing": need == Need::Required}));
-            continue;
-        };
-        let days = (now() - entry.set_at).num_days();
-        let overlap = entry.previous.as_ref().map(|previous| shown(previous.until));
-        let is_over = overlap.is_some() && entry.overlap(now()).is_none();
-        let told = match (&overlap, is_over) {
-            (None, _) => String::new(),
-            (Some(until), false) => format!(", the value before counts until {until}"),
-            (Some(until), true) => format!(", the value before stopped to count at {until}"),
-        };
-        lines.push(format!("{name:<20} set {}, {days} days ago{told}", shown(entry.set_at)));
-        rows.push(json!({
-            "name": name, "set_at": shown(entry.set_at), "age_days": days,
-            "overlap_until": overlap, "overlap_is_over": is_over,
-            "purpose": kind.map(|kind| kind.purpose),
-        }));
-    }
-    output.result(&json!({"secrets": rows}), || lines.join("\n"));
 }
 
 /// Where a new value comes from.

@@ -58,7 +58,7 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     check.findings
 }
 
-/// What keeps the secrets from being found, whatever else is wrong: who rotates one in a hurry is not held up by a rate limit.
+/// What keeps the secrets from being found.
 pub(crate) fn findings_of_secrets(config: &Config) -> Vec<Finding> {
     let mut check = Check { is_production: false, findings: Vec::new() };
     check.secrets(config);

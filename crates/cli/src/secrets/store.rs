@@ -3,13 +3,13 @@
 mod file;
 mod vault;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 use self::file::FileStore;
 use self::vault::VaultStore;
 use super::document::Document;
-use crate::config::{Config, Secrets, SecretsFile};
+use crate::config::{self, Config, Secrets, SecretsFile};
 
 pub(crate) enum Store {
     File(FileStore),
@@ -40,7 +40,11 @@ pub(crate) struct Made {
 }
 
 impl Store {
+    /// Refuses a configuration that says it wrongly; whatever else is wrong with it holds up nobody who rotates in a hurry.
     pub(crate) fn open(config: &Config) -> Result<Self> {
+        if let Some(finding) = config::findings_of_secrets(config).first() {
+            bail!("{finding}; `mps config check` names all");
+        }
         Ok(match &config.secrets {
             None => Self::File(FileStore::open(&SecretsFile::default())),
             Some(Secrets::File(settings)) => Self::File(FileStore::open(settings)),

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -53,6 +54,20 @@ fn nothing_is_set_where_nothing_was_begun() {
         assert!(said.contains("`mps secrets init`"), "{said}");
     }
     assert!(!installation.path("secrets.age").exists());
+}
+
+/// Else a name that was mistyped in the configuration would begin an empty one.
+#[test]
+fn a_store_that_is_not_where_the_configuration_says_is_begun_by_init_alone() {
+    let installation = Installation::ready();
+    fs::remove_file(installation.path("secrets.age")).unwrap();
+    for arguments in [&["list"][..], &["set", "OPS_TOKEN"], &["drop-previous", "OPS_TOKEN"]] {
+        let said = installation.run_with(arguments, STRONG).refused();
+        assert!(said.contains("there are no secrets at"), "{said}");
+        assert!(!installation.path("secrets.age").exists());
+    }
+    installation.run(&["init"]).ok();
+    installation.run(&["list"]).ok();
 }
 
 #[test]
@@ -182,14 +197,21 @@ fn of_many_writers_at_once_every_one_is_heard() {
     assert_eq!(left.len(), 3, "the configuration, the identity, the store: {left:?}");
 }
 
+/// As by a full disk, or by whoever pulls the plug: no byte of any file can be written, and who tries is killed.
 #[test]
-fn a_write_that_fails_leaves_the_store_as_it_was() {
+fn a_writer_who_dies_leaves_the_store_as_it_was() {
     let installation = Installation::ready();
     let before = fs::read(installation.path("secrets.age")).unwrap();
-    installation.change(|config| config["secrets"]["recipients"] = serde_json::json!(["age1nobody"]));
-    let said = installation.run(&["rotate", "OPS_TOKEN"]).refused();
-    assert!(said.contains("secrets.recipients"), "{said}");
+    let status = Command::new("sh")
+        .args(["-c", "ulimit -c 0; ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mps")])
+        .args(["secrets", "rotate", "OPS_TOKEN", "--config"])
+        .arg(installation.path("mps.yml"))
+        .stdout(Stdio::piped())
+        .status()
+        .unwrap();
+    assert!(!status.success());
     assert!(before == fs::read(installation.path("secrets.age")).unwrap());
+    installation.run(&["rotate", "OPS_TOKEN"]).ok();
 }
 
 #[test]

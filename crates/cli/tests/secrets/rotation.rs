@@ -56,9 +56,18 @@ fn what_is_weak_is_refused_at_the_door_and_not_repeated() {
         (installation.value("OPS_TOKEN"), installation.value("SUPABASE_SECRET_KEY")),
         (before, SECRET_KEY.to_owned())
     );
-    let unknown = installation.run_with(&["set", "NO_SUCH"], STRONG);
-    assert_eq!(unknown.code, 2, "the command line is wrong");
-    assert!(unknown.stderr.contains("SUPABASE_SECRET_KEY"), "it names those that are: {}", unknown.stderr);
+}
+
+#[test]
+fn a_value_in_the_place_of_a_name_is_not_repeated() {
+    let installation = Installation::ready();
+    for command in ["set", "rotate", "drop-previous"] {
+        let said = installation.run(&[command, STRONG_TOO]).refused();
+        assert!(said.contains("OPS_TOKEN, METRICS_TOKEN") && !said.contains(STRONG_TOO), "{said}");
+    }
+    assert!(!installation.run(&["get", STRONG_TOO, "--reveal"]).refused().contains(STRONG_TOO));
+    let help = installation.run(&["set", "--help"]).ok();
+    assert!(help.contains("[possible values: SUPABASE_SECRET_KEY"), "{help}");
 }
 
 #[test]
