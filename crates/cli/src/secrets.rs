@@ -16,7 +16,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -215,6 +215,9 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
         Command::Remove { name, yes } => remove(name, *yes, &store, output)?,
         Command::Audit => return audit(&options.config, &config, &store, output),
         Command::Render { engine } => {
+            if std::io::stdout().is_terminal() {
+                bail!("every secret would be on the screen: hand it to a file or a program, as --help shows");
+            }
             let text = render::render(*engine, &config, &store.read()?, now(), output.is_json)?;
             print(&text)?;
         }

@@ -109,7 +109,7 @@ impl FileStore {
         change: impl Fn(&mut Document) -> Result<T>,
     ) -> Result<T> {
         // Held until the end: whoever comes second reads what the first has written.
-        let _lock = self.lock()?;
+        let _lock = self.lock(LOCK_PATIENCE)?;
         let contents = match self.contents()? {
             None if missing == IfMissing::Refuse => return Err(self.missing()),
             contents => contents,
@@ -157,7 +157,7 @@ impl FileStore {
     }
 
     /// The folder is locked and not the file, which is another one after each change.
-    fn lock(&self) -> Result<File> {
+    fn lock(&self, patience: Duration) -> Result<File> {
         let target = self.target();
         let folder = folder_of(&target);
         let cannot = || format!("cannot lock {}", folder.display());
@@ -167,11 +167,11 @@ impl FileStore {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
                 Err(TryLockError::WouldBlock) => bail!(
                     "another mps has been writing {} for {} seconds: end it, or try again",
                     self.place(),
-                    LOCK_PATIENCE.as_secs()
+                    patience.as_secs()
                 ),
             }
         }
@@ -291,4 +291,26 @@ fn encrypt(contents: &Contents) -> Result<Vec<u8>> {
     let mut writer = encryptor.wrap_output(&mut encrypted).context("age cannot encrypt")?;
     writer.write_all(&plain).and_then(|()| writer.finish()).context("age cannot encrypt")?;
     Ok(encrypted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_never_ends_is_waited_for_so_long_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (path, identity) = (path("secrets.age"), path("identity.txt"));
+        let store = FileStore::open(&SecretsFile { path, identity, recipients: Vec::new() });
+        let held = store.lock(Duration::ZERO).unwrap();
+        let begun = Instant::now();
+        let refused = store.lock(Duration::from_millis(100)).unwrap_err().to_string();
+        assert!(
+            refused.contains("another mps") && begun.elapsed() >= Duration::from_millis(100),
+            "{refused}"
+        );
+        drop(held);
+        store.lock(Duration::ZERO).unwrap();
+    }
 }

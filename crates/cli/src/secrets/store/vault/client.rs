@@ -108,6 +108,10 @@ impl Answer {
 
 impl Client {
     pub(super) fn new(settings: &SecretsVault) -> Result<Self> {
+        Self::with_patience(settings, ANSWER_PATIENCE)
+    }
+
+    fn with_patience(settings: &SecretsVault, patience: Duration) -> Result<Self> {
         let login = match (&settings.token_file, &settings.role_id, &settings.secret_id_file) {
             (Some(path), _, _) => Login::TokenFile(path.into()),
             (None, Some(role_id), Some(path)) => Login::AppRole {
@@ -127,7 +131,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_PATIENCE))
-            .timeout_global(Some(ANSWER_PATIENCE))
+            .timeout_global(Some(patience))
             .user_agent(concat!("mps/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(roots).build());
         if !settings.address.starts_with("https://") {
@@ -386,5 +390,27 @@ fn reason(error: &ureq::Error) -> String {
         ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => tls.to_owned(),
         ureq::Error::Io(error) => error.kind().to_string(),
         _ => "it speaks no HTTP that is understood".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_vault_that_says_nothing_is_waited_for_so_long_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let token = folder.path().join("token");
+        fs::write(&token, "hvs.x").unwrap();
+        // It takes connections, by the system's hand, and answers none.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = serde_json::from_value(serde_json::json!({
+            "address": format!("http://{}", silent.local_addr().unwrap()), "path": "mps", "token_file": token,
+        }));
+        let client = Client::with_patience(&settings.unwrap(), Duration::from_millis(200)).unwrap();
+        let said = client.call(Method::Get, "secret/data/mps", None).err().unwrap().to_string();
+        assert!(said.contains("no answer in time"), "{said}");
     }
 }
