@@ -173,6 +173,7 @@ fn a_shell_reads_of_the_lines_what_was_set() {
     for value in [
         STRONG,
         "with 'single' and \"double\" and $HOME `id` \\n 7Xq",
+        "it's two \\\\ here and one at the end, 7XqZ-82kd\\",
         "just \"double\" and $(id) \\ !# 7XqZ-82kd_P",
         "#=;  7XqZ-82kd_Pwt5 = & | < > * ? ~ [x] {y}",
     ] {

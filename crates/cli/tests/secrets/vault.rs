@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::installation::{Installation, LONG_AGO, SECRET_KEY, STRONG, STRONG_TOO};
-use crate::vault_server::{ROLE_ID, SECRET_ID, TOKEN, Token, Vault};
+use crate::vault_server::{Change, ROLE_ID, SECRET_ID, TOKEN, Token, Vault};
 
 fn with_token(vault: &Vault) -> Installation {
     let installation = Installation::with(&json!(null));
@@ -86,23 +86,23 @@ fn every_command_works_on_vault_as_on_a_file() {
 fn two_writers_lose_nothing_of_each_other() {
     let vault = Vault::start();
     let installation = ready(&vault);
-    // Another one writes between our read and our write: twice.
-    vault.with(|state| {
-        for (name, value) in [("METRICS_TOKEN", STRONG_TOO), ("DATABASE_PASSWORD", "Gt5-yH8_uJ1iK4oL7pZ0xC")]
-        {
-            state.before_write.push_back(Box::new(move |state| {
-                let mut data = state.versions.last().cloned().flatten().unwrap();
-                data[name] = json!({"value": value, "set_at": LONG_AGO});
-                state.versions.push(Some(data));
-            }));
-        }
-    });
+    // Another one writes between our read and our write, and once more.
+    let another = |name: &'static str, value: &'static str| -> Change {
+        Box::new(move |state| {
+            let mut data = state.versions.last().cloned().flatten().unwrap();
+            data[name] = json!({"value": value, "set_at": LONG_AGO});
+            state.versions.push(Some(data));
+        })
+    };
+    vault.with(|state| state.after_read.push_back(another("METRICS_TOKEN", STRONG_TOO)));
     installation.run_with(&["set", "OPS_TOKEN"], STRONG).ok();
-    for (name, value) in [
-        ("OPS_TOKEN", STRONG),
-        ("METRICS_TOKEN", STRONG_TOO),
-        ("DATABASE_PASSWORD", "Gt5-yH8_uJ1iK4oL7pZ0xC"),
-    ] {
+    assert_eq!(vault.secrets()["METRICS_TOKEN"]["value"], STRONG_TOO);
+    let password = "Gt5-yH8_uJ1iK4oL7pZ0xC";
+    vault.with(|state| state.before_write.push_back(another("DATABASE_PASSWORD", password)));
+    installation.run_with(&["set", "SUPABASE_JWT_SECRET"], "another-Hq7_Xz2w-Pp9dKm3vT6bN1cR8sL4j").ok();
+    for (name, value) in
+        [("OPS_TOKEN", STRONG), ("METRICS_TOKEN", STRONG_TOO), ("DATABASE_PASSWORD", password)]
+    {
         assert_eq!(vault.secrets()[name]["value"], value);
     }
 }

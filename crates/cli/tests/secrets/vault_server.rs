@@ -43,7 +43,7 @@ impl Default for Token {
     }
 }
 
-type Change = Box<dyn FnOnce(&mut State) + Send>;
+pub(crate) type Change = Box<dyn FnOnce(&mut State) + Send>;
 
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of a test")]
 pub(crate) struct State {
@@ -62,7 +62,8 @@ pub(crate) struct State {
     pub(crate) is_sealed: bool,
     /// Answered first, one a request: a status with its headers and body.
     pub(crate) replies: VecDeque<(u16, &'static str, String)>,
-    /// What others do between a read and the write after it, one a write.
+    /// What others do once somebody has read, one a read; and just before somebody's write, one a write.
+    pub(crate) after_read: VecDeque<Change>,
     pub(crate) before_write: VecDeque<Change>,
     /// What happens before a token is refused.
     pub(crate) on_refusal: Option<Change>,
@@ -102,6 +103,7 @@ impl Vault {
             versions: Vec::new(),
             is_sealed: false,
             replies: VecDeque::new(),
+            after_read: VecDeque::new(),
             before_write: VecDeque::new(),
             on_refusal: None,
             loses_an_answer: false,
@@ -229,15 +231,19 @@ impl State {
         (200, json!({"auth": auth, "data": null, "lease_duration": 0}))
     }
 
-    fn read(&self) -> (u16, Value) {
+    fn read(&mut self) -> (u16, Value) {
         let version = self.versions.len();
-        match self.versions.last() {
+        let answer = match self.versions.last() {
             None => errors(404, &[]),
             Some(None) => {
                 (404, json!({"data": {"data": null, "metadata": metadata(version, "2026-01-01T00:00:00Z")}}))
             }
             Some(Some(data)) => (200, json!({"data": {"data": data, "metadata": metadata(version, "")}})),
+        };
+        if let Some(change) = self.after_read.pop_front() {
+            change(self);
         }
+        answer
     }
 
     fn write(&mut self, body: &Value) -> (u16, Value) {
