@@ -15,8 +15,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-pub(crate) use self::model::Config;
+pub(crate) use self::check::findings_of_secrets;
+pub(crate) use self::model::{Config, Secrets, SecretsFile, SecretsVault};
 use crate::output::Output;
+use crate::secrets::{self, Secret};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -114,12 +116,26 @@ pub(crate) fn read(file: &Path) -> Result<Config> {
     Config::parse(&text).with_context(|| file.display().to_string())
 }
 
-/// What the edge is told by it; refused while something is wrong with it.
-pub(crate) fn edge_variables(config: &Config) -> Result<BTreeMap<String, String>> {
-    if let Some(finding) = check::findings(config).first() {
-        bail!("the configuration: {finding}; `mps config check` names all");
+/// Refuses one that something is wrong with.
+pub(crate) fn must_be_right(config: &Config) -> Result<()> {
+    match check::findings(config).first() {
+        Some(finding) => bail!("the configuration: {finding}; `mps config check` names all"),
+        None => Ok(()),
     }
-    Ok(render::variables(config).into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// What the edge is told by it, and by the secrets that it names; refused while something is wrong with it.
+pub(crate) fn edge_variables(config: &Config) -> Result<BTreeMap<String, Secret>> {
+    must_be_right(config)?;
+    let mut all: BTreeMap<String, Secret> = render::variables(config)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+        .collect();
+    // Where no store is named they come as variables.
+    if config.secrets.is_some() {
+        all.extend(secrets::variables(config)?);
+    }
+    Ok(all)
 }
 
 fn render_for(engine: Engine, config: &Config, out: Option<&Path>) -> Result<()> {

@@ -8,24 +8,10 @@ use http::Uri;
 
 use super::model::{Config, Environment, RateLimit};
 use super::reference;
+use crate::secrets::names_for_edge;
 
 /// The Worker's own description, whose variables are ours to say.
 const WRANGLER: &str = include_str!("../../../../edge/wrangler.toml");
-
-/// What the edge is handed apart from the configuration, and is nowhere in it.
-pub(crate) const SECRETS: &[&str] = &[
-    "SUPABASE_SECRET_KEY",
-    "SUPABASE_JWT_SECRET",
-    "SUPABASE_JWT_SECRET_PREVIOUS",
-    "OPS_TOKEN",
-    "OPS_TOKEN_PREVIOUS",
-    "METRICS_TOKEN",
-    "METRICS_TOKEN_PREVIOUS",
-    "WECHAT_PRIVATE_KEY",
-    "WECHAT_API_V3_KEY",
-    "WECHAT_API_V3_KEY_PREVIOUS",
-    "ALIPAY_PRIVATE_KEY",
-];
 
 /// The JSON Schema of the configuration.
 pub(crate) fn schema() -> String {
@@ -83,7 +69,7 @@ pub(crate) fn environment(config: &Config) -> Result<String> {
     let mut text = format!(
         "# {}: the edge's variables, without its secrets ({}).\n",
         config.app.name,
-        SECRETS.join(", ")
+        names_for_edge().join(", ")
     );
     for (name, value) in variables(config) {
         if value.contains(['\n', '\r']) {
@@ -117,9 +103,9 @@ pub(crate) fn wrangler(config: &Config) -> Result<String> {
     let vars: toml::Table =
         variables(config).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     set("vars", vars.into());
-    let secrets = SECRETS.join(", ");
+    let secrets = names_for_edge().join(", ");
     Ok(format!(
-        "# {}: by `mps config render`. Secrets come by `wrangler secret bulk`: {secrets}.\n{}",
+        "# {}: by `mps config render`. Secrets come by `mps secrets render --for cloudflare`: {secrets}.\n{}",
         config.app.name,
         toml::to_string(&worker).context("it cannot be written")?
     ))
@@ -155,6 +141,7 @@ pub(crate) fn config_map(config: &Config) -> String {
 mod tests {
     use super::*;
     use crate::config::check;
+    use crate::secrets::former_names_for_edge;
 
     const WORKERD: &str = include_str!("../../../../edge/workerd.capnp");
     /// Tests only: where a provider is played.
@@ -227,11 +214,15 @@ mod tests {
                 "alipay": {"app_id": "1", "seller_id": "2", "public_keys": "3"}}"#,
         )?;
         let keys = variables(&config);
+        let (secrets, former) = (names_for_edge(), former_names_for_edge());
         for name in &read {
-            let is_known = keys.contains_key(name) || SECRETS.contains(name) || OF_TESTS.contains(name);
+            let is_known = keys.contains_key(name)
+                || secrets.contains(name)
+                || former.iter().any(|former| former == name)
+                || OF_TESTS.contains(name);
             assert!(is_known, "{name}");
         }
-        for name in keys.keys().chain(SECRETS) {
+        for name in keys.keys().chain(&secrets) {
             assert!(read.contains(name), "{name}");
         }
         Ok(())
