@@ -132,7 +132,7 @@ pub(crate) fn package(repository: &Repository) -> Result<()> {
 
 /// Builds the Worker that is deployed.
 pub(crate) fn edge(repository: &Repository) -> Result<()> {
-    worker(repository, &EDGE, &["--release", "--panic-unwind"])
+    worker(repository, &EDGE, &["--release", "--panic-unwind", "--no-opt"])
 }
 
 /// Builds a Worker soon: with the standard library as it comes, where a panic ends all requests of the isolate, and larger and slower.

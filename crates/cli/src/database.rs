@@ -22,14 +22,14 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 #[derive(Args)]
 pub(crate) struct Database {
     /// A file with its address, <postgres://user:password@host/database>; the variable `DATABASE_URL` or --config when left out
-    #[arg(long, value_name = "FILE")]
-    database_url_file: Option<PathBuf>,
+    #[arg(long = "database-url-file", value_name = "FILE")]
+    url_file: Option<PathBuf>,
     /// The configuration whose secrets have its address as `DATABASE_URL`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The certificate of the authority that vouches for it, in PEM; Supabase's is in the project's database settings
-    #[arg(long, value_name = "FILE")]
-    database_ca: Option<PathBuf>,
+    #[arg(long = "database-ca", value_name = "FILE")]
+    authority: Option<PathBuf>,
 }
 
 impl Database {
@@ -40,7 +40,7 @@ impl Database {
 
     /// Over TLS wherever the server has it, and only so where `sslmode=require` is in the address.
     pub(crate) fn connect(&self) -> Result<Client> {
-        let address = match &self.database_url_file {
+        let address = match &self.url_file {
             Some(file) => {
                 fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
             }
@@ -54,7 +54,7 @@ impl Database {
         if is_local && config.get_ssl_mode() == SslMode::Prefer {
             config.ssl_mode(SslMode::Disable);
         }
-        let tls = MakeRustlsConnect::new(tls(self.database_ca.as_deref())?);
+        let tls = MakeRustlsConnect::new(tls(self.authority.as_deref())?);
         config.connect(tls).map_err(|error| anyhow!("the database does not let us in: {}", describe(&error)))
     }
 }

@@ -18,6 +18,7 @@ use crate::serve::{Order, STATE, give};
 const ROOT: &str = "/usr/lib/mps";
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "what is asked for on the command line")]
 #[command(
     long_about = "Exchange the edges that `mps serve` runs for those of another release\n\n\
                   The release is unpacked below the root and tried beside the edges. Then each edge lets its requests finish and is exchanged; whoever \

@@ -68,8 +68,9 @@ impl Installation {
         for edge in &edges {
             serve.args(["--listen", edge]);
         }
-        fs::create_dir_all(place.at("root")).expect("a folder");
-        std::os::unix::fs::symlink(&release, place.at("root/current")).expect("a link");
+        let mut install = mps();
+        install.args(["--json", "deploy", "--install-only", "--root"]).arg(place.at("root")).arg(&release);
+        assert_eq!(done(&install.output().expect("mps"))["version"], "0.0.0+tests");
         let serving = Serving::start(name, &mut serve);
         for edge in &edges {
             serving.wait_for(&format!("the edge listens at http://{edge} "));
@@ -117,6 +118,13 @@ impl Installation {
             .arg(self.proxy.authority());
         command.arg("--config").arg(self.place.at("mps.yml"));
         command.env("SUPABASE_JWT_SECRET", secret).output().expect("mps")
+    }
+
+    /// `mps health` from outside.
+    pub fn health(&self) -> Output {
+        let mut command = mps();
+        command.args(["--json", "health", "--ready", "--url", &self.url(), "--cacert"]);
+        command.arg(self.proxy.authority()).output().expect("mps")
     }
 
     /// `mps deploy` with these arguments.

@@ -13,6 +13,7 @@ const CLIENTS: usize = 16;
 #[test]
 fn no_charge_is_lost_or_doubled_while_builds_and_secrets_are_exchanged() {
     let mut mps = Installation::make("production", CLIENTS);
+    assert_eq!(done(&mps.health())["ok"], true);
     assert_eq!(done(&mps.smoke(""))["ok"], true);
     let load = Load::start(mps.agent(), &mps.url(), mps.pairs());
     load.pay(100);
