@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Where an edge is; the next is asked when one does not answer
     #[arg(long, default_value = "http://127.0.0.1:8787", value_name = "URL")]
     edge: Vec<String>,
-    /// The configuration whose secrets have OPS_TOKEN, where the environment has none
+    /// The configuration whose secrets have `OPS_TOKEN`, where the environment has none
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
