@@ -222,8 +222,9 @@ mod tests {
                 || OF_TESTS.contains(name);
             assert!(is_known, "{name}");
         }
-        for name in keys.keys().chain(&secrets) {
-            assert!(read.contains(name), "{name}");
+        let former = former.iter().map(String::as_str);
+        for name in keys.keys().chain(&secrets).copied().chain(former) {
+            assert!(read.contains(&name), "{name}");
         }
         Ok(())
     }

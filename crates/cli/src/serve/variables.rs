@@ -82,12 +82,25 @@ fn parse(names: &[String], file: &str) -> Result<BTreeMap<String, Secret>> {
         if !names.iter().any(|known| known == name) {
             bail!("line {}: {name} is no variable of the edge", index + 1);
         }
-        let value = value.trim();
-        let within = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-        let value = within('"').or_else(|| within('\'')).unwrap_or(value);
-        values.insert(name.to_owned(), Secret::new(value.to_owned()));
+        let value = Secret::new(unquoted(value.trim()));
+        values.insert(name.to_owned(), value);
     }
     Ok(values)
+}
+
+/// As systemd and shells read it, and as `mps secrets render --for env` writes it: in single quotes as it is, in double ones with escapes.
+fn unquoted(text: &str) -> String {
+    let within = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    if let Some(text) = within('\'') {
+        return text.to_owned();
+    }
+    let Some(quoted) = within('"') else { return text.to_owned() };
+    let (mut plain, mut letters) = (String::with_capacity(quoted.len()), quoted.chars());
+    while let Some(letter) = letters.next() {
+        let is_escape = letter == '\\' && letters.as_str().starts_with(['"', '\\', '$', '`']);
+        plain.push(if is_escape { letters.next().unwrap_or(letter) } else { letter });
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -132,6 +145,19 @@ mod tests {
         assert_eq!(value("JWT_AUDIENCE"), "configured");
         assert_eq!((value("HOME"), value("OTHER")), ("", ""));
         Ok(())
+    }
+
+    #[test]
+    fn quotes_are_read_as_a_shell_reads_them() {
+        for (text, value) in [
+            ("plain", "plain"),
+            ("'a\\nb\"$'", "a\\nb\"$"),
+            (r#""a\"b\\c\$d\`e\nf""#, r#"a"b\c$d`e\nf"#),
+            ("\"", "\""),
+            ("''", ""),
+        ] {
+            assert_eq!(unquoted(text), value, "{text}");
+        }
     }
 
     #[test]
