@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use mps_e2e::send;
@@ -42,6 +43,7 @@ fn no_charge_is_lost_or_doubled_while_builds_and_secrets_are_exchanged() {
         assert_eq!((&running["version"], edges(&running)), (&rolled["version"], edges(&rolled)), "{version}");
     }
 
+    one_that_does_not_last(&mps, &load);
     secrets(&mut mps, &load);
 
     // An edge dies, and the one before comes back.
@@ -57,6 +59,25 @@ fn no_charge_is_lost_or_doubled_while_builds_and_secrets_are_exchanged() {
     settle(&mut mps, &totals);
     mps.serving.signal("TERM");
     assert_eq!(mps.serving.child.wait().expect("an end").code(), Some(0));
+}
+
+/// One that is ready when it is asked, and dies a little later, has all go back.
+fn one_that_does_not_last(mps: &Installation, load: &Load) {
+    let release = mps.release("0.0.4+dying", |folder| {
+        let program = folder.join("bin/workerd");
+        let real = folder.join("bin/real");
+        fs::rename(&program, &real).expect("the program");
+        let script = format!("#!/bin/sh\n{} \"$@\" &\nsleep 1.5\nkill -KILL $!\n", real.display());
+        fs::write(&program, script).expect("a script");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a script");
+    });
+    let failed = mps.deploy(&[release.to_str().expect("a path")]);
+    let said = String::from_utf8_lossy(&failed.stdout).into_owned();
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    assert!(said.contains("again those that were before"), "{said}");
+    let status = done(&mps.deploy(&["--status"]));
+    assert_eq!(status["version"], "0.0.1+second");
+    load.pay(50);
 }
 
 /// The secret of access tokens, the key for calls of the edge's own, the operator's token, the master key of codes.
