@@ -84,7 +84,7 @@ enum Stage {
     Pkg,
     /// The npm package from its tarball: in Node.js, Deno, Bun, workerd, Vite and plain pages
     Packaging,
-    /// wrangler takes the edge as it would deploy it, and it is small enough
+    /// wrangler takes the edge as it would deploy it, by itself and as `mps` renders it, and it is small enough
     Deploy,
     /// The edge and the database over HTTP
     E2e,
@@ -334,8 +334,25 @@ fn package(context: &TestContext) -> Result<Tally> {
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
+    use clap::ValueEnum;
 
-    use super::{Tally, settle};
+    use super::{Stage, Tally, settle};
+
+    const WORKFLOW: &str = include_str!("../../.github/workflows/test.yml");
+
+    #[test]
+    fn the_workflow_runs_every_stage_in_exactly_one_of_its_groups() {
+        let groups = WORKFLOW.lines().filter_map(|line| line.trim().strip_prefix("stages: "));
+        let mut grouped: Vec<String> =
+            groups.flat_map(|stages| stages.split(',')).map(str::to_owned).collect();
+        // That one the nightly run has.
+        let stages = Stage::value_variants().iter().filter(|stage| **stage != Stage::Images);
+        let mut stages: Vec<String> = stages.map(|stage| stage.name()).collect();
+        grouped.sort_unstable();
+        stages.sort_unstable();
+        assert_eq!(grouped, stages);
+        assert!(WORKFLOW.contains("run: cargo xtask test --only \"$STAGES\""), "and nothing else");
+    }
 
     #[test]
     fn a_stage_that_ran_nothing_is_a_failure() {

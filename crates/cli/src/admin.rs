@@ -202,8 +202,8 @@ fn make_first(first: &First, output: &Output) -> Result<()> {
             // Looked at before a user is made who would be nothing then, and again after.
             ensure!(!has_admin(&mut database)?, "there is an admin already: they make others");
             let password = random_password()?;
-            let key = needed("SUPABASE_SECRET_KEY")?;
-            (create_user(&Web::new(None)?, url, &key, email, &password)?, Some(password))
+            let key = first.database.secret("SUPABASE_SECRET_KEY")?;
+            (create_user(&Web::new(None)?, url, key.expose(), email, &password)?, Some(password))
         }
         _ => bail!("--email and --auth-url, or --user"),
     };

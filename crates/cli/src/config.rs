@@ -3,6 +3,7 @@
 mod check;
 mod model;
 mod nginx;
+mod reference;
 mod render;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-pub(crate) use self::model::Config;
+pub(crate) use self::check::findings_of_secrets;
+pub(crate) use self::model::{Config, Secrets, SecretsFile, SecretsVault};
 use crate::output::Output;
+use crate::secrets::{self, Secret};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -39,7 +42,7 @@ enum Command {
     },
     /// Write it as what runs MPS reads it
     #[command(after_help = "Examples:\n  mps config render production.yml --for workerd > edge.env\n  \
-                            mps config render production.yml --for wrangler > wrangler.toml\n  \
+                            mps config render staging.yml --for wrangler > wrangler.toml\n  \
                             mps config render production.yml --for kubernetes | kubectl apply -f -\n  \
                             mps config render production.yml --for nginx --out /etc/mps/nginx")]
     Render {
@@ -52,6 +55,9 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         out: Option<PathBuf>,
     },
+    /// Print the page that describes every key
+    #[command(after_help = "Example: mps config reference > docs/operations/configuration.md")]
+    Reference,
     /// Print the JSON Schema that editors check it by
     #[command(after_help = "Example: mps config schema > deploy/config/schema.json")]
     Schema,
@@ -93,6 +99,10 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
             render_for(*engine, &config, out.as_deref())?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Reference => {
+            print!("{}", render::reference());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Schema => {
             println!("{}", render::schema());
             Ok(ExitCode::SUCCESS)
@@ -106,12 +116,26 @@ pub(crate) fn read(file: &Path) -> Result<Config> {
     Config::parse(&text).with_context(|| file.display().to_string())
 }
 
-/// What the edge is told by it; refused while something is wrong with it.
-pub(crate) fn edge_variables(config: &Config) -> Result<BTreeMap<String, String>> {
-    if let Some(finding) = check::findings(config).first() {
-        bail!("the configuration: {finding}; `mps config check` names all");
+/// Refuses one that something is wrong with.
+pub(crate) fn must_be_right(config: &Config) -> Result<()> {
+    match check::findings(config).first() {
+        Some(finding) => bail!("the configuration: {finding}; `mps config check` names all"),
+        None => Ok(()),
     }
-    Ok(render::variables(config).into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// What the edge is told by it, and by the secrets that it names; refused while something is wrong with it.
+pub(crate) fn edge_variables(config: &Config) -> Result<BTreeMap<String, Secret>> {
+    must_be_right(config)?;
+    let mut all: BTreeMap<String, Secret> = render::variables(config)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+        .collect();
+    // Where no store is named they come as variables.
+    if config.secrets.is_some() {
+        all.extend(secrets::variables(config)?);
+    }
+    Ok(all)
 }
 
 fn render_for(engine: Engine, config: &Config, out: Option<&Path>) -> Result<()> {

@@ -1,6 +1,5 @@
 //! PostgreSQL, as whoever owns the database: for migrations and the first admin.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,29 +14,37 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::secrets::{self, DATABASE_URL, Secret};
+
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Which database.
 #[derive(Args)]
 pub(crate) struct Database {
-    /// A file with its address, <postgres://user:password@host/database>; the variable `DATABASE_URL` when left out
+    /// A file with its address, <postgres://user:password@host/database>; the variable `DATABASE_URL` or --config when left out
+    #[arg(long = "database-url-file", value_name = "FILE")]
+    url_file: Option<PathBuf>,
+    /// The configuration whose secrets have its address as `DATABASE_URL`
     #[arg(long, value_name = "FILE")]
-    database_url_file: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// The certificate of the authority that vouches for it, in PEM; Supabase's is in the project's database settings
-    #[arg(long, value_name = "FILE")]
-    database_ca: Option<PathBuf>,
+    #[arg(long = "database-ca", value_name = "FILE")]
+    authority: Option<PathBuf>,
 }
 
 impl Database {
+    /// Another secret of the same configuration.
+    pub(crate) fn secret(&self, name: &str) -> Result<Secret> {
+        secrets::find(self.config.as_deref(), name)
+    }
+
     /// Over TLS wherever the server has it, and only so where `sslmode=require` is in the address.
     pub(crate) fn connect(&self) -> Result<Client> {
-        let address = match &self.database_url_file {
+        let address = match &self.url_file {
             Some(file) => {
                 fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
             }
-            None => {
-                env::var("DATABASE_URL").context("DATABASE_URL is not set: the address of the database")?
-            }
+            None => secrets::find(self.config.as_deref(), DATABASE_URL)?.expose().to_owned(),
         };
         // Its error would quote the password.
         let mut config: postgres::Config =
@@ -47,7 +54,7 @@ impl Database {
         if is_local && config.get_ssl_mode() == SslMode::Prefer {
             config.ssl_mode(SslMode::Disable);
         }
-        let tls = MakeRustlsConnect::new(tls(self.database_ca.as_deref())?);
+        let tls = MakeRustlsConnect::new(tls(self.authority.as_deref())?);
         config.connect(tls).map_err(|error| anyhow!("the database does not let us in: {}", describe(&error)))
     }
 }

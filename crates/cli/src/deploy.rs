@@ -18,12 +18,13 @@ use crate::serve::{Order, STATE, give};
 const ROOT: &str = "/usr/lib/mps";
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "what is asked for on the command line")]
 #[command(
     long_about = "Exchange the edges that `mps serve` runs for those of another release\n\n\
                   The release is unpacked below the root and tried beside the edges. Then each edge lets its requests finish and is exchanged; whoever \
                   comes meanwhile waits for a moment. If one does not become ready, or dies while it is watched, all go back to what ran before, and so \
                   does this command: exit code 1. Migrate the database first: `mps migrate up`.",
-    after_help = "Examples:\n  mps deploy dist/mps-0.2.0+1a2b3c.tar.gz\n  mps deploy --rollback\n  mps deploy --again     # the same release, after a change of the configuration or a secret\n  mps deploy --status --json"
+    after_help = "Examples:\n  mps deploy dist/mps-0.2.0+1a2b3c.tar.gz\n  mps deploy dist/mps-0.1.0.tar.gz --install-only   # the first time\n  mps deploy --rollback\n  mps deploy --again     # the same release, after a change of the configuration or a secret\n  mps deploy --status --json"
 )]
 pub(crate) struct Options {
     /// The release: its folder or its archive
@@ -35,6 +36,9 @@ pub(crate) struct Options {
     /// Start the edges anew, with the configuration and the secrets as they are now
     #[arg(long, conflicts_with = "status")]
     again: bool,
+    /// Unpack it and make it the one that `mps serve` starts with; nothing runs yet
+    #[arg(long, conflicts_with_all = ["rollback", "again", "status"])]
+    install_only: bool,
     /// Tell what runs
     #[arg(long)]
     status: bool,
@@ -59,6 +63,13 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
         None if options.rollback => Some(root.before()?),
         None => None,
     };
+    if let Some(release) = release.as_ref().filter(|_| options.install_only) {
+        root.point_at(release)?;
+        output.result(&json!({"version": release.version(), "release": release.folder()}), || {
+            format!("{} is installed: start `mps serve`", release.version())
+        });
+        return Ok(ExitCode::SUCCESS);
+    }
     let order = if options.status {
         Order::Status
     } else {

@@ -1,5 +1,6 @@
 //! `mps jobs`: what the edges do by the clock, where nobody else starts it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::output::{Output, say};
+use crate::secrets;
 use crate::serve::{Jobs, now};
 use crate::web::Web;
 
@@ -24,6 +26,9 @@ pub(crate) struct Options {
     /// Where an edge is; the next is asked when one does not answer
     #[arg(long, default_value = "http://127.0.0.1:8787", value_name = "URL")]
     edge: Vec<String>,
+    /// The configuration whose secrets have `OPS_TOKEN`, where the environment has none
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,9 +51,9 @@ enum Command {
 }
 
 pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
-    let token = std::env::var("OPS_TOKEN").context("OPS_TOKEN is not set: the edge's, in the environment")?;
+    let token = secrets::find(options.config.as_deref(), "OPS_TOKEN")?;
     let edges: Vec<String> = options.edge.iter().map(|edge| edge.trim_end_matches('/').to_owned()).collect();
-    let ask = || Jobs::at(edges.clone(), &token, Web::new(None)?);
+    let ask = || Jobs::at(edges.clone(), token.expose(), Web::new(None)?);
     match &options.command {
         Command::List => {
             let jobs = ask()?;

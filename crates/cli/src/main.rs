@@ -7,10 +7,12 @@ mod config;
 mod database;
 mod deploy;
 mod health;
+mod init;
 mod jobs;
 mod migrate;
 mod output;
 mod release;
+mod secrets;
 mod serve;
 mod smoke;
 mod web;
@@ -22,12 +24,12 @@ use clap_complete::Shell;
 
 use crate::output::Output;
 
-/// Run the Member Payment System: its configuration, its edges, its database's schema
+/// Run the Member Payment System: its configuration, its secrets, its edges, its database's schema
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong.\n\n\
-                  Examples:\n  mps config check /etc/mps/mps.yml\n  mps migrate up\n  \
+                  Examples:\n  mps config check /etc/mps/mps.yml\n  mps secrets init\n  mps migrate up\n  \
                   mps serve --config /etc/mps/mps.yml\n  mps deploy mps-0.2.0.tar.gz\n  \
                   mps smoke --url https://pay.example.com --merchant SMOKE01\n  \
                   mps completion bash > /etc/bash_completion.d/mps"
@@ -46,6 +48,10 @@ enum Command {
     Config(config::Options),
     /// Run the edges of this machine on workerd until SIGTERM or Ctrl-C
     Serve(serve::Options),
+    /// Begin an installation: write its configuration and generate its secrets
+    Init(init::Options),
+    /// Keep the secrets, rotate them, hand them to what runs MPS
+    Secrets(secrets::Options),
     /// Exchange the edges that run for those of another release
     Deploy(deploy::Options),
     /// Bring the database to the schema of a release
@@ -72,6 +78,8 @@ fn main() -> ExitCode {
     let output = Output { is_json: arguments.json };
     let outcome = match arguments.command {
         Command::Config(options) => config::run(&options, &output),
+        Command::Init(options) => init::run(&options, &output),
+        Command::Secrets(options) => secrets::run(&options, &output),
         Command::Serve(options) => serve::run(&options),
         Command::Deploy(options) => deploy::run(&options, &output),
         Command::Migrate(options) => migrate::run(&options, &output),

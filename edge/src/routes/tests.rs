@@ -391,7 +391,7 @@ async fn every_answer_carries_the_security_headers_and_no_api_answer_is_cached()
 }
 
 #[tokio::test]
-async fn ready_means_that_the_database_has_the_schema_of_this_build() {
+async fn ready_means_that_the_database_has_the_schema_of_this_build_or_a_later_one() {
     let answer = |version: &str| {
         json!([{"ok": true, "server_time": "2026-11-23T01:06:00+00:00", "schema_version": version}])
             .to_string()
@@ -406,6 +406,14 @@ async fn ready_means_that_the_database_has_the_schema_of_this_build() {
     let reply = bench.send(request("GET", "/ready", &[], "")).await;
     assert_eq!((reply.status.as_u16(), &reply.body["code"]), (503, &json!("NOT_CONFIGURED")));
     assert_eq!(reply.body["params"], json!({"what": "schema_version"}));
+    for (version, status) in [("20991231235959", 200), ("later", 503), ("", 503)] {
+        let bench = Bench::new(vec![("200 OK", answer(version))]).await;
+        assert_eq!(
+            bench.send(request("GET", "/ready", &[], "")).await.status.as_u16(),
+            status,
+            "{version:?}"
+        );
+    }
     let refused = r#"{"code":"PGRST202","message":"no function"}"#.to_owned();
     let bench = Bench::new(vec![("404 Not Found", refused)]).await;
     let reply = bench.send(request("GET", "/ready", &[], "")).await;

@@ -79,8 +79,9 @@ const SLOW: &[Case] =
             2,
             "it was asked, and asked again"
         );
+        // Each by itself they would have thirteen.
         let took = slowest_order(bench);
-        assert!(took > Duration::from_secs(9) && took < Duration::from_millis(10_500), "{took:?}");
+        assert!(took > Duration::from_secs(9) && took < Duration::from_secs(12), "{took:?}");
     })];
 
 const MADE: &[Case] = &[

@@ -6,13 +6,14 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mps_e2e::{fresh, make_certificates, variable};
+use mps_e2e::{Token, fresh, make_certificates, variable};
 use mps_images_tests::{Container, done, image, make_readable, podman, status_of, text_of, with_settings};
-use mps_operations_tests::{
-    Gateway, JWT_SECRET, OPS_TOKEN, empty_database, in_time, mps, people, variables_of,
-};
+use mps_operations_tests::{Gateway, empty_database, in_time, mps, people};
+use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+const JWT_SECRET: &str = "a-secret-of-more-than-32-letters-of-a-test";
+const OPS_TOKEN: &str = "an-operator-s-token-of-32-letters-or-more";
 /// This machine, as containers of compose.yml see it.
 const MACHINE: &str = "172.30.87.1";
 
@@ -22,6 +23,23 @@ struct Project {
     name: String,
     https: u16,
     http: u16,
+}
+
+/// What the edges are told that ask this gateway.
+fn variables(gateway: &str) -> String {
+    let service = Token::of("service").with("role", json!("service_role")).with("sub", Value::Null);
+    let service = service.with_time("exp", 86_400).sign(JWT_SECRET);
+    let gateway = gateway.replace("127.0.0.1", MACHINE);
+    [
+        format!("SUPABASE_URL={gateway}"),
+        format!("SUPABASE_REST_URL={gateway}"),
+        "SUPABASE_JWKS_URL=off".to_owned(),
+        "SUPABASE_PUBLISHABLE_KEY=sb_publishable_x".to_owned(),
+        format!("SUPABASE_SECRET_KEY={service}"),
+        format!("SUPABASE_JWT_SECRET={JWT_SECRET}"),
+        format!("OPS_TOKEN={OPS_TOKEN}"),
+    ]
+    .join("\n")
 }
 
 impl Project {
@@ -44,11 +62,7 @@ impl Project {
         let config = config.replace("environment: production", "environment: staging");
         fs::write(project.at("mps.yml"), config).expect("a file");
         fs::write(project.at("config.json"), r#"{"edgeUrl":"https://localhost"}"#).expect("a file");
-        fs::write(
-            project.at("secrets/edge.env"),
-            variables_of(&gateway.url.replace("127.0.0.1", MACHINE), JWT_SECRET, &[]),
-        )
-        .expect("a file");
+        fs::write(project.at("secrets/edge.env"), variables(&gateway.url)).expect("a file");
         fs::write(project.at("secrets/jobs.env"), format!("OPS_TOKEN={OPS_TOKEN}\n")).expect("a file");
         make_certificates(&project.at("tls"));
         for (from, to) in [("server.pem", "fullchain.pem"), ("server.key", "privkey.pem")] {
@@ -150,7 +164,7 @@ fn two_edges_behind_the_proxy_take_payments_and_one_is_enough() {
     let fixtures = fs::read_to_string(Path::new(ROOT).join("supabase/tests/fixtures.sql")).expect("fixtures");
     database.batch_execute(&fixtures).expect("fixtures");
     let shops = people(&mut database, 1);
-    let gateway = Gateway::start_for_containers(&url, &[JWT_SECRET]);
+    let gateway = Gateway::start_for_containers(&url, JWT_SECRET);
     let project = Project::make(&gateway);
 
     let said = project.compose(&["up", "--detach"]);

@@ -4,9 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use mps_e2e::{fresh, try_send, variable};
-use serde_json::{Value, json};
 
 use crate::in_time;
 
@@ -18,17 +16,17 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// It takes tokens that any of these secrets has signed, as PostgREST does that is told a set of keys.
-    pub fn start(database_url: &str, secrets: &[&str]) -> Self {
-        Self::start_at("127.0.0.1", database_url, secrets)
+    /// It takes tokens that any of these keys has signed, as PostgREST does that is told a set of them.
+    pub fn start(database_url: &str, keys: &str) -> Self {
+        Self::start_at("127.0.0.1", database_url, keys)
     }
 
     /// The same where containers can ask it too.
-    pub fn start_for_containers(database_url: &str, secrets: &[&str]) -> Self {
-        Self::start_at("0.0.0.0", database_url, secrets)
+    pub fn start_for_containers(database_url: &str, keys: &str) -> Self {
+        Self::start_at("0.0.0.0", database_url, keys)
     }
 
-    fn start_at(host: &str, database_url: &str, secrets: &[&str]) -> Self {
+    fn start_at(host: &str, database_url: &str, keys: &str) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
@@ -37,7 +35,7 @@ impl Gateway {
         let mut command = Command::new(variable("MPS_OPS_POSTRUST"));
         command.env("POSTRUST_COMPAT_MODE", "true").env("DATABASE_URL", database_url);
         command.env("PGRST_DB_ANON_ROLE", "anon").env("PGRST_DB_SCHEMAS", "public");
-        command.env("PGRST_JWT_SECRET", key_set(secrets)).env("PGRST_DB_POOL", "24");
+        command.env("PGRST_JWT_SECRET", keys).env("PGRST_DB_POOL", "24");
         command.env("PGRST_SERVER_HOST", host).env("PGRST_SERVER_PORT", port.to_string());
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         let gateway =
@@ -56,9 +54,4 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn key_set(secrets: &[&str]) -> String {
-    let key = |secret: &&str| json!({"kty": "oct", "alg": "HS256", "k": Base64UrlUnpadded::encode_string(secret.as_bytes())});
-    json!({"keys": secrets.iter().map(key).collect::<Vec<Value>>()}).to_string()
 }

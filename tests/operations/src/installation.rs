@@ -1,9 +1,10 @@
 //! The parts of an installation, put together by the operator's own commands.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,19 +26,14 @@ pub struct Installation {
     pub serving: Serving,
     /// postrust.
     pub gateway: Gateway,
-    /// What its files lie in.
-    pub folder: tempfile::TempDir,
+    /// Its files.
+    pub place: Place,
     /// As its superuser.
     pub database: Client,
     /// Its address.
     pub database_url: String,
     users: Vec<(String, String, String, String)>,
 }
-
-/// What verifies access tokens at first.
-pub const JWT_SECRET: &str = "the-first-secret-of-more-than-32-letters";
-/// Opens the jobs at first.
-pub const OPS_TOKEN: &str = "an-operator-s-token-of-32-letters-or-more";
 
 impl Installation {
     /// An empty database, migrated; an installed release; two edges; nginx.
@@ -58,19 +54,23 @@ impl Installation {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../supabase/tests/fixtures.sql");
         database.batch_execute(&fs::read_to_string(fixtures).expect("fixtures")).expect("fixtures");
         let users = people(&mut database, members);
-        let gateway = Gateway::start(&database_url, &[JWT_SECRET]);
+        let place = Place { folder };
+        // Secrets are told by the configuration, which wants to know where the gateway is; the gateway wants to know a secret.
+        place.configure("http://127.0.0.1:9");
+        done(&place.secrets(&["init"], ""));
+        let gateway = Gateway::start(&database_url, &place.verifying());
+        place.configure(&gateway.url);
+        place.sign_for_service();
         let edges = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
-        let variables = variables_of(&gateway.url, JWT_SECRET, &[]);
-        fs::write(folder.path().join("edge.env"), variables).expect("a file");
         let mut serve = mps();
-        serve.args(["serve", "--env-file"]).arg(folder.path().join("edge.env"));
-        serve.arg("--state").arg(folder.path().join("state"));
-        serve.arg("--release").arg(folder.path().join("root/current"));
+        serve.arg("serve").arg("--config").arg(place.at("mps.yml")).arg("--state").arg(place.at("state"));
+        serve.arg("--release").arg(place.at("root/current"));
         for edge in &edges {
             serve.args(["--listen", edge]);
         }
-        fs::create_dir_all(folder.path().join("root")).expect("a folder");
-        std::os::unix::fs::symlink(&release, folder.path().join("root/current")).expect("a link");
+        let mut install = mps();
+        install.args(["--json", "deploy", "--install-only", "--root"]).arg(place.at("root")).arg(&release);
+        assert_eq!(done(&install.output().expect("mps"))["version"], "0.0.0+tests");
         let serving = Serving::start(name, &mut serve);
         for edge in &edges {
             serving.wait_for(&format!("the edge listens at http://{edge} "));
@@ -78,18 +78,13 @@ impl Installation {
         let edges = edges.each_ref().map(String::as_str);
         let texts = [("server_name pay.example;", "server_name pay.example localhost;")];
         let proxy = Proxy::start(name, &edges, &Rates::HIGH, &texts);
-        Self { proxy, serving, gateway, folder, database, database_url, users }
+        Self { proxy, serving, gateway, place, database, database_url, users }
     }
 
-    /// Writes what the edges are told from the next roll on.
-    pub fn tell_edges(&self, gateway: &Gateway, secret: &str, more: &[(&str, &str)]) {
-        let text = variables_of(&gateway.url, secret, more);
-        fs::write(self.folder.path().join("edge.env"), text).expect("a file");
-    }
-
-    /// Everybody, signed in with tokens of this secret.
-    pub fn pairs(&self, secret: &str) -> Vec<Pair> {
-        let sign = |user: &String| Token::of(user).sign(secret);
+    /// Everybody, signed in with tokens of the secret that is kept.
+    pub fn pairs(&self) -> Vec<Pair> {
+        let secret = self.place.secret("SUPABASE_JWT_SECRET");
+        let sign = |user: &String| Token::of(user).sign(&secret);
         let pair = |(member, cashier, card_id, merchant_code): &(String, String, String, String)| Pair {
             member: sign(member),
             cashier: sign(cashier),
@@ -113,7 +108,7 @@ impl Installation {
         config.timeout_global(Some(Duration::from_secs(30))).build().into()
     }
 
-    /// `mps smoke` with the first member and their cashier, whose tokens `secret` signs.
+    /// `mps smoke` with the first member and their cashier; `secret` signs for them, or what is kept where it is empty.
     pub fn smoke(&self, secret: &str) -> Output {
         let (member, cashier, _, merchant) = &self.users[0];
         let mut command = mps();
@@ -121,21 +116,27 @@ impl Installation {
         command
             .args(["--member-user", member, "--cashier-user", cashier, "--cacert"])
             .arg(self.proxy.authority());
+        command.arg("--config").arg(self.place.at("mps.yml"));
         command.env("SUPABASE_JWT_SECRET", secret).output().expect("mps")
+    }
+
+    /// `mps health` from outside.
+    pub fn health(&self) -> Output {
+        let mut command = mps();
+        command.args(["--json", "health", "--ready", "--url", &self.url(), "--cacert"]);
+        command.arg(self.proxy.authority()).output().expect("mps")
     }
 
     /// `mps deploy` with these arguments.
     pub fn deploy(&self, arguments: &[&str]) -> Output {
         let mut command = mps();
-        command
-            .args(["--json", "deploy", "--watch-seconds", "2", "--root"])
-            .arg(self.folder.path().join("root"));
-        command.arg("--state").arg(self.folder.path().join("state")).args(arguments).output().expect("mps")
+        command.args(["--json", "deploy", "--watch-seconds", "2", "--root"]).arg(self.place.at("root"));
+        command.arg("--state").arg(self.place.at("state")).args(arguments).output().expect("mps")
     }
 
     /// A copy of the release under another version, changed by the work.
     pub fn release(&self, version: &str, change: impl FnOnce(&Path)) -> PathBuf {
-        let folder = self.folder.path().join(format!("mps-{version}"));
+        let folder = self.place.at(&format!("mps-{version}"));
         let copied = Command::new("cp").arg("-r").arg(variable("MPS_E2E_RELEASE")).arg(&folder).status();
         assert!(copied.expect("cp").success());
         fs::write(folder.join("release.json"), json!({"version": version}).to_string()).expect("a file");
@@ -157,25 +158,68 @@ pub fn done(output: &Output) -> Value {
     serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"))
 }
 
-/// What edges are told that ask there.
-pub fn variables_of(gateway: &str, secret: &str, more: &[(&str, &str)]) -> String {
-    let service = Token::of("service").with("role", json!("service_role")).with("sub", Value::Null);
-    let service = service.with_time("exp", 365 * 86400).sign(secret);
-    let mut lines = vec![
-        format!("SUPABASE_URL={gateway}"),
-        format!("SUPABASE_REST_URL={gateway}"),
-        "SUPABASE_JWKS_URL=off".to_owned(),
-        "SUPABASE_PUBLISHABLE_KEY=sb_publishable_x".to_owned(),
-        format!("SUPABASE_SECRET_KEY={service}"),
-        format!("SUPABASE_JWT_SECRET={secret}"),
-        "TRUSTED_ADDRESS_HEADER=X-Real-IP".to_owned(),
-        "RATE_LIMIT_USER=off\nRATE_LIMIT_PAYMENT=off\nRATE_LIMIT_ADDRESS=off".to_owned(),
-    ];
-    if !more.iter().any(|(name, _)| *name == "OPS_TOKEN") {
-        lines.push(format!("OPS_TOKEN={OPS_TOKEN}"));
+/// The folder of an installation's configuration, secrets and releases.
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A path in it.
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
-    lines.extend(more.iter().map(|(name, value)| format!("{name}={value}")));
-    lines.join("\n")
+
+    /// Writes what the edges are told from the next roll on.
+    pub fn configure(&self, gateway: &str) {
+        let many = |window_ms: u32| json!({"window_ms": window_ms, "max_requests": 1_000_000});
+        let config = json!({
+            "app": {"name": "operations", "environment": "staging"},
+            "supabase": {
+                "url": gateway, "rest_url": gateway, "jwks_url": "off", "publishable_key": "sb_publishable_x",
+            },
+            "security": {
+                "trusted_address_header": "X-Real-IP", "rate_limit": many(60_000),
+                "payment_rate_limit": many(10_000), "address_rate_limit": many(10_000),
+            },
+            "secrets": {"store": "file", "path": self.at("secrets.age"), "identity": self.at("identity.txt")},
+        });
+        fs::write(self.at("mps.yml"), config.to_string()).expect("a file");
+    }
+
+    /// `mps secrets` with these arguments, and that on its standard input.
+    pub fn secrets(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = mps();
+        command.args(["--json", "secrets"]).args(arguments).arg("--config").arg(self.at("mps.yml"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("mps");
+        child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("a value");
+        child.wait_with_output().expect("mps")
+    }
+
+    /// A secret that is kept.
+    pub fn secret(&self, name: &str) -> String {
+        let mut command = mps();
+        command.args(["secrets", "get", name, "--reveal", "--config"]).arg(self.at("mps.yml"));
+        let output = command.output().expect("mps");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim_end_matches('\n').to_owned()
+    }
+
+    /// What PostgREST is told to verify tokens by.
+    pub fn verifying(&self) -> String {
+        let mut command = mps();
+        command.args(["secrets", "render", "--for", "postgrest", "--config"]).arg(self.at("mps.yml"));
+        let text = String::from_utf8(command.output().expect("mps").stdout).expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix("PGRST_JWT_SECRET=")).expect("a line");
+        line.trim_matches('\'').to_owned()
+    }
+
+    /// Sets the key for the edge's own calls: a token that the secret of now signs.
+    pub fn sign_for_service(&self) {
+        let service = Token::of("service").with("role", json!("service_role")).with("sub", Value::Null);
+        let token = service.with_time("exp", 365 * 86400).sign(&self.secret("SUPABASE_JWT_SECRET"));
+        done(&self.secrets(&["set", "SUPABASE_SECRET_KEY"], &token));
+    }
 }
 
 fn free_port() -> u16 {

@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use gateway::Gateway;
-pub use installation::{Installation, JWT_SECRET, OPS_TOKEN, done, empty_database, people, variables_of};
+pub use installation::{Installation, Place, done, empty_database, people};
+pub use load::Pair;
 pub use load::{Load, Totals};
 pub use serving::{Serving, mps};
 

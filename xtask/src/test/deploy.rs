@@ -1,10 +1,14 @@
 //! The stage `deploy`: what wrangler would send to Cloudflare, without sending it.
 
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
 use anstream::println;
 use anyhow::{Context, Result};
 
 use super::TestContext;
 use super::tally::Tally;
+use super::web::operators_program;
 use crate::build;
 use crate::process::{self, Finished};
 use crate::repository::Repository;
@@ -30,6 +34,32 @@ pub(super) fn stage(context: &TestContext) -> Result<Tally> {
     let size = gzip_kib(&finished.output).context("wrangler does not tell the Worker's size")?;
     println!("the Worker has {size:.0} KiB in gzip, at most {GZIP_KIB_MAX:.0}");
     total += Tally::of(size <= GZIP_KIB_MAX);
+    total += rendered(repository)?;
+    Ok(total)
+}
+
+/// An environment on Cloudflare as `mps` renders it, with secrets beside it, as docs/operations/cloudflare-and-supabase.md deploys it.
+fn rendered(repository: &Repository) -> Result<Tally> {
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    symlink(repository.join("edge/build"), folder.path().join("build")).context("no link to the build")?;
+    let (configuration, secrets) = (folder.path().join("wrangler.toml"), folder.path().join("secrets.json"));
+    std::fs::write(&secrets, r#"{"SUPABASE_SECRET_KEY": "of-a-test"}"#).context("no file of secrets")?;
+    let mut mps = Command::new(operators_program(repository)?);
+    let staging = repository.join("deploy/config/environments/staging.yml");
+    mps.args(["config", "render"]).arg(staging).args(["--for", "wrangler", "--out"]).arg(&configuration);
+    process::must(&mut mps)?;
+    let mut command = wrangler(repository)?;
+    command.arg("--config").arg(&configuration).arg("--secrets-file").arg(&secrets);
+    let finished = process::run(&mut command, false)?;
+    let is_taken = finished.status.success();
+    if !is_taken {
+        println!("{}", finished.extract());
+    }
+    let binds = |name: &str| Tally::of(finished.output.contains(name));
+    let mut total = Tally::of(is_taken);
+    total += binds("env.LIMITER");
+    total += binds("env.PUBLIC_URL (\"https://api.staging.mps.example.com\")");
+    total += binds("env.SUPABASE_SECRET_KEY (\"(hidden)\")");
     Ok(total)
 }
 
@@ -39,9 +69,14 @@ pub(crate) fn gzip_kib_of(repository: &Repository) -> Result<f64> {
 }
 
 fn dry_run(repository: &Repository) -> Result<Finished> {
+    let mut command = wrangler(repository)?;
+    process::run(&mut command, false)
+}
+
+fn wrangler(repository: &Repository) -> Result<Command> {
     let mut command = build::node(repository, &[PROGRAM, "deploy", "--dry-run"])?;
     command.current_dir(repository.join("edge")).env("WRANGLER_SEND_METRICS", "false").env("CI", "1");
-    process::run(&mut command, false)
+    Ok(command)
 }
 
 fn gzip_kib(output: &str) -> Option<f64> {

@@ -35,6 +35,8 @@ const BOUNDS: &[(&str, Bound)] = &[
         Bound::Only(&["mps-core", "rqrr", "rxing", "serde", "serde-wasm-bindgen", "wasm-bindgen"]),
     ),
     ("mps-client", Bound::Never(&["worker", "wasm-bindgen", "js-sys", "web-sys", "mps-wasm", "mps-edge"])),
+    // The operator's program runs on no page and in no Worker, and knows no rule of the edge.
+    ("mps-cli", Bound::Never(&["worker", "wasm-bindgen", "js-sys", "web-sys", "mps-wasm", "mps-edge"])),
     ("mps-edge", Bound::Never(&["mps-wasm", "postgrest", "reqwest", "tokio-postgres", "sqlx"])),
 ];
 
@@ -82,7 +84,7 @@ mod tests {
 
     fn workspace(package: &str, dependency: &str, kind: &Value) -> Value {
         let packages: Vec<Value> =
-            ["mps-core", "mps-wasm", "mps-drawing", "mps-scanner", "mps-client", "mps-edge"]
+            ["mps-core", "mps-wasm", "mps-drawing", "mps-scanner", "mps-client", "mps-cli", "mps-edge"]
                 .iter()
                 .map(|name| {
                     let dependencies = if *name == package {
@@ -105,6 +107,7 @@ mod tests {
             ("mps-wasm", "reqwest"),
             ("mps-client", "worker"),
             ("mps-client", "wasm-bindgen"),
+            ("mps-cli", "mps-edge"),
             ("mps-edge", "mps-wasm"),
         ] {
             let found = crates_know_what_they_may(&workspace(package, dependency, &Value::Null));
@@ -120,6 +123,6 @@ mod tests {
 
     #[test]
     fn a_bound_for_a_crate_that_is_gone_is_found() {
-        assert_eq!(crates_know_what_they_may(&json!({"packages": []})).len(), 6);
+        assert_eq!(crates_know_what_they_may(&json!({"packages": []})).len(), 7);
     }
 }

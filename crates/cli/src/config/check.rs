@@ -5,7 +5,7 @@ use std::fmt;
 use http::Uri;
 use serde::Serialize;
 
-use super::model::{Config, Environment, Proxy, Rate, RateLimit};
+use super::model::{Config, Environment, Proxy, Rate, RateLimit, Secrets, SecretsFile, SecretsVault};
 
 /// A key and what to do about it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +24,8 @@ impl fmt::Display for Finding {
 const WINDOW_SECONDS_MAX: u32 = 3600;
 const REQUESTS_MAX: u32 = 1_000_000;
 const REQUESTS_IN_FLIGHT_MAX: u32 = 10_000;
+
+const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Pages of an app have a scheme of their own.
 const APPS: [&str; 3] = ["capacitor://localhost", "ionic://localhost", "tauri://localhost"];
@@ -51,8 +53,25 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
             "behind our nginx it is X-Real-IP; without it all unauthenticated clients share one limit",
         );
     }
+    check.secrets(config);
     check.no_secret(config);
     check.findings
+}
+
+/// What keeps the secrets from being found.
+pub(crate) fn findings_of_secrets(config: &Config) -> Vec<Finding> {
+    let mut check = Check { is_production: false, findings: Vec::new() };
+    check.secrets(config);
+    check.findings
+}
+
+/// What begins so is a secret: Supabase's, Vault's tokens, age's identities.
+const SECRET_BEGINNINGS: [&str; 4] = ["sb_secret_", "hvs.", "hvb.", "AGE-SECRET-KEY-"];
+
+/// OpenBao's tokens: `s.` and 24 letters and digits.
+fn is_openbao_token(text: &str) -> bool {
+    text.strip_prefix("s.")
+        .is_some_and(|rest| rest.len() == 24 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 impl Check {
@@ -179,6 +198,72 @@ impl Check {
         }
     }
 
+    fn secrets(&mut self, config: &Config) {
+        match &config.secrets {
+            None => {}
+            Some(Secrets::File(file)) => self.secrets_file(file),
+            Some(Secrets::Vault(vault)) => self.secrets_vault(vault),
+        }
+    }
+
+    fn secrets_file(&mut self, file: &SecretsFile) {
+        self.path("secrets.path", &file.path);
+        self.path("secrets.identity", &file.identity);
+        self.that(file.path != file.identity, "secrets.identity", "it is the path of what it opens");
+        for recipient in &file.recipients {
+            let is_key = recipient.parse::<age::x25519::Recipient>().is_ok();
+            self.that(is_key, "secrets.recipients", &format!("{recipient} is no public key of age (age1…)"));
+        }
+    }
+
+    fn secrets_vault(&mut self, vault: &SecretsVault) {
+        let uri = vault.address.parse::<Uri>().ok();
+        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        let scheme = uri.as_ref().and_then(Uri::scheme_str).unwrap_or_default();
+        // An agent of Vault's on this machine speaks plain HTTP; over a network a token would be there to read.
+        let is_safe = scheme == "https" || (scheme == "http" && THIS_MACHINE.contains(&host));
+        self.that(
+            is_safe && !host.is_empty() && uri.is_some_and(|uri| uri.path() == "/" && uri.query().is_none()),
+            "secrets.address",
+            "https://host:port without a path; http only to this machine",
+        );
+        for (key, text) in [
+            ("secrets.mount", &vault.mount),
+            ("secrets.path", &vault.path),
+            ("secrets.approle_mount", &vault.approle_mount),
+        ] {
+            // It becomes a part of an address.
+            let is_segment = |segment: &str| {
+                !segment.is_empty()
+                    && !segment.ends_with('.')
+                    && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+            };
+            self.that(text.split('/').all(is_segment), key, "names of letters, digits and . _ - between /");
+        }
+        let is_name = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        self.that(vault.namespace.as_ref().is_none_or(is_name), "secrets.namespace", "a name, as ns1/ns2");
+        for (key, path) in [
+            ("secrets.ca_file", &vault.ca_file),
+            ("secrets.token_file", &vault.token_file),
+            ("secrets.secret_id_file", &vault.secret_id_file),
+        ] {
+            if let Some(path) = path {
+                self.path(key, path);
+            }
+        }
+        let has_one_way = match (&vault.token_file, &vault.role_id, &vault.secret_id_file) {
+            (Some(_), None, None) => true,
+            (None, Some(role_id), Some(_)) => is_name(role_id),
+            _ => false,
+        };
+        self.that(has_one_way, "secrets.token_file", "either token_file, or role_id and secret_id_file");
+    }
+
+    /// One that means the same wherever a program was started.
+    fn path(&mut self, key: &str, text: &str) {
+        self.that(text.starts_with('/') && !text.ends_with('/'), key, "a whole path, as /etc/mps/name");
+    }
+
     /// http or https with a host; in production https, and none that is this machine only.
     fn address(&mut self, key: &str, text: &str) {
         let uri = text.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
@@ -186,7 +271,7 @@ impl Check {
         self.that(!host.is_empty(), key, &format!("{text} is no address of the web"));
         if self.is_production && !host.is_empty() {
             self.that(text.starts_with("https://"), key, "production is reached by https");
-            let is_own = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+            let is_own = THIS_MACHINE.contains(&host);
             self.that(!is_own, key, "in production it is not this machine");
         }
     }
@@ -197,7 +282,8 @@ impl Check {
         let mut texts = Vec::new();
         strings("", &value, &mut texts);
         for (key, text) in texts {
-            let is_secret = text.starts_with("sb_secret_")
+            let is_secret = SECRET_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+                || is_openbao_token(&text)
                 || text.contains("PRIVATE KEY")
                 || (text.starts_with("eyJ")
                     && text.matches('.').count() == 2
@@ -228,11 +314,16 @@ mod tests {
     use super::*;
 
     const PRODUCTION: &str = include_str!("../../../../deploy/config/environments/production.yml");
+    const STAGING: &str = include_str!("../../../../deploy/config/environments/staging.yml");
 
     /// What is said of production after one text of it is another.
     fn said(from: &str, to: &str) -> Vec<String> {
-        assert!(PRODUCTION.contains(from), "{from}");
-        match Config::parse(&PRODUCTION.replacen(from, to, 1)) {
+        said_of(PRODUCTION, from, to)
+    }
+
+    fn said_of(text: &str, from: &str, to: &str) -> Vec<String> {
+        assert!(text.contains(from), "{from}");
+        match Config::parse(&text.replacen(from, to, 1)) {
             Ok(config) => findings(&config).into_iter().map(|finding| finding.key).collect(),
             Err(error) => vec![error.to_string()],
         }
@@ -275,6 +366,57 @@ mod tests {
         ] {
             assert_eq!(said(from, to), [key], "{from} → {to}");
         }
+    }
+
+    #[test]
+    fn each_fault_of_where_secrets_are_kept_is_named_by_its_key() {
+        for (from, to, key) in [
+            ("path: /etc/mps/secrets.age", "path: secrets.age", "secrets.path"),
+            ("identity: /etc/mps/identity.txt", "identity: identity.txt", "secrets.identity"),
+            ("identity: /etc/mps/identity.txt", "identity: /etc/mps/secrets.age", "secrets.identity"),
+            ("  store: file\n", "  store: file\n  recipients: [age1x]\n", "secrets.recipients"),
+        ] {
+            assert_eq!(said(from, to), [key], "{from} → {to}");
+        }
+        let name = "role_id: 5f9a1f2c-1c53-4f7e-9a55-0f4d5d1f3b11";
+        for (from, to, key) in [
+            ("address: https", "address: http", "secrets.address"),
+            ("vault.example.com:8200", "vault.example.com:8200/v1", "secrets.address"),
+            ("vault.example.com:8200", "vault.example.com?x", "secrets.address"),
+            ("address: https://vault", "address: ftp://vault", "secrets.address"),
+            ("path: mps/staging", "path: mps//staging", "secrets.path"),
+            ("path: mps/staging", "path: mps/..", "secrets.path"),
+            ("path: mps/staging", "path: \"mps?staging\"", "secrets.path"),
+            ("path: mps/staging", "path: mps\n  mount: /secret", "secrets.mount"),
+            ("path: mps/staging", "path: mps\n  approle_mount: a b", "secrets.approle_mount"),
+            ("path: mps/staging", "path: mps\n  namespace: a b", "secrets.namespace"),
+            ("path: mps/staging", "path: mps\n  ca_file: ca.pem", "secrets.ca_file"),
+            ("path: mps/staging", "path: mps\n  token_file: /etc/mps/token", "secrets.token_file"),
+            ("/etc/mps/vault-secret-id", "vault-secret-id", "secrets.secret_id_file"),
+            (name, "role_id: \"\"", "secrets.token_file"),
+            (name, "namespace: a", "secrets.token_file"),
+            (name, "role_id: hvs.CAESIJ3l2k", "secrets.role_id"),
+            (name, "role_id: s.3kQz8LmN0pRt5VwXy7ZaBcDe", "secrets.role_id"),
+        ] {
+            assert_eq!(said_of(STAGING, from, to), [key], "{from} → {to}");
+        }
+        let http =
+            said_of(STAGING, "address: https://vault.example.com:8200", "address: http://127.0.0.1:8200");
+        assert_eq!(http, [""; 0], "an agent on this machine");
+        let unknown = said(" identity: ", " identiti: ").concat();
+        assert!(unknown.contains("identiti"), "{unknown}");
+    }
+
+    #[test]
+    fn an_identity_in_the_configuration_is_a_secret_in_the_wrong_place() {
+        let identity = age::x25519::Identity::generate().to_string();
+        let key = age::secrecy::ExposeSecret::expose_secret(&identity);
+        let found = said("  store: file\n", &format!("  store: file\n  recipients: [{key}]\n"));
+        assert!(found.contains(&"secrets.recipients".to_owned()), "{found:?}");
+        let config = Config::parse(&PRODUCTION.replacen("name: MPS Production", &format!("name: {key}"), 1));
+        let findings = findings(&config.unwrap());
+        assert!(findings.len() == 1 && findings[0].what.contains("a secret"), "{findings:?}");
+        assert!(!format!("{findings:?}").contains(key), "it is not repeated");
     }
 
     #[test]

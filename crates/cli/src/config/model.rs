@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How one installation of MPS runs. Secrets are not in it: they are handed to the edge as variables of their own.
+/// How one installation of MPS runs. Secrets are not in it: `mps secrets` keeps them, and the edge is handed them as variables of their own.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
@@ -16,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) providers: Providers,
     /// nginx in front; left out where Cloudflare is.
     pub(crate) proxy: Option<Proxy>,
+    /// Where `mps secrets` keeps the secrets; a file at its default place when left out.
+    pub(crate) secrets: Option<Secrets>,
 }
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -176,6 +178,69 @@ pub(crate) struct Proxy {
     /// Of all behind one address.
     #[serde(default = "address_rate")]
     pub(crate) address: Rate,
+}
+
+/// Where secrets are kept. Not one of them is in here.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(tag = "store", rename_all = "lowercase")]
+pub(crate) enum Secrets {
+    /// A file on this machine, encrypted with age.
+    File(SecretsFile),
+    /// HashiCorp Vault or OpenBao: one secret of a KV engine of version 2.
+    Vault(SecretsVault),
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SecretsFile {
+    /// The encrypted file.
+    pub(crate) path: String,
+    /// The age identity that opens it: readable by its owner only.
+    pub(crate) identity: String,
+    /// Public keys (age1…) of whoever else may open it: a second operator, a key that is kept offline.
+    pub(crate) recipients: Vec<String>,
+}
+
+impl Default for SecretsFile {
+    fn default() -> Self {
+        Self {
+            path: "/etc/mps/secrets.age".to_owned(),
+            identity: "/etc/mps/identity.txt".to_owned(),
+            recipients: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretsVault {
+    /// `https://vault.example.com:8200`, no path.
+    pub(crate) address: String,
+    /// Where the KV engine is mounted.
+    #[serde(default = "vault_mount")]
+    pub(crate) mount: String,
+    /// The secret's path under the mount: "mps/production".
+    pub(crate) path: String,
+    /// Of Vault Enterprise, HCP and OpenBao.
+    pub(crate) namespace: Option<String>,
+    /// The certificate authority of Vault's certificate, in PEM; Mozilla's when left out.
+    pub(crate) ca_file: Option<String>,
+    /// A file with a token, as Vault's agent writes it; or an AppRole by the next two.
+    pub(crate) token_file: Option<String>,
+    pub(crate) role_id: Option<String>,
+    /// A file with the AppRole's secret id.
+    pub(crate) secret_id_file: Option<String>,
+    /// Where AppRole is mounted.
+    #[serde(default = "approle_mount")]
+    pub(crate) approle_mount: String,
+}
+
+fn vault_mount() -> String {
+    "secret".to_owned()
+}
+
+fn approle_mount() -> String {
+    "approle".to_owned()
 }
 
 /// So many a second, and so many more at once.

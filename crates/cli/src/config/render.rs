@@ -4,30 +4,23 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
+use http::Uri;
 
-use super::model::{Config, RateLimit};
+use super::model::{Config, Environment, RateLimit};
+use super::reference;
+use crate::secrets::names_for_edge;
 
 /// The Worker's own description, whose variables are ours to say.
 const WRANGLER: &str = include_str!("../../../../edge/wrangler.toml");
 
-/// What the edge is handed apart from the configuration, and is nowhere in it.
-pub(crate) const SECRETS: &[&str] = &[
-    "SUPABASE_SECRET_KEY",
-    "SUPABASE_JWT_SECRET",
-    "SUPABASE_JWT_SECRET_PREVIOUS",
-    "OPS_TOKEN",
-    "OPS_TOKEN_PREVIOUS",
-    "METRICS_TOKEN",
-    "METRICS_TOKEN_PREVIOUS",
-    "WECHAT_PRIVATE_KEY",
-    "WECHAT_API_V3_KEY",
-    "WECHAT_API_V3_KEY_PREVIOUS",
-    "ALIPAY_PRIVATE_KEY",
-];
-
 /// The JSON Schema of the configuration.
 pub(crate) fn schema() -> String {
     serde_json::to_string_pretty(&schemars::schema_for!(Config)).unwrap_or_default()
+}
+
+/// The page of the configuration's keys.
+pub(crate) fn reference() -> String {
+    reference::markdown(schemars::schema_for!(Config).as_value())
 }
 
 /// The edge's variables, by the names of edge/README.md; what is left out has the edge's own default.
@@ -76,7 +69,7 @@ pub(crate) fn environment(config: &Config) -> Result<String> {
     let mut text = format!(
         "# {}: the edge's variables, without its secrets ({}).\n",
         config.app.name,
-        SECRETS.join(", ")
+        names_for_edge().join(", ")
     );
     for (name, value) in variables(config) {
         if value.contains(['\n', '\r']) {
@@ -87,17 +80,50 @@ pub(crate) fn environment(config: &Config) -> Result<String> {
     Ok(text)
 }
 
-/// wrangler.toml with its `[vars]`.
+/// wrangler.toml with its `[vars]`: one Worker an environment, reached at its public address only.
 pub(crate) fn wrangler(config: &Config) -> Result<String> {
+    let header = config.security.trusted_address_header.as_deref().unwrap_or_default();
+    if config.proxy.is_some() || !header.eq_ignore_ascii_case("cf-connecting-ip") {
+        bail!(
+            "on Cloudflare there is no `proxy`, and security.trusted_address_header is CF-Connecting-IP: any other header \
+             there is written by the client"
+        );
+    }
     let mut worker: toml::Table = WRANGLER.parse().context("edge/wrangler.toml is malformed")?;
-    let vars = variables(config).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    worker.insert("vars".to_owned(), toml::Value::Table(vars));
-    let secrets = SECRETS.join(", ");
+    let mut set = |key: &str, value: toml::Value| worker.insert(key.to_owned(), value);
+    set("name", worker_name(config.app.environment).into());
+    if let Some(host) = custom_domain(config) {
+        let route = toml::Table::from_iter([
+            ("pattern".to_owned(), host.into()),
+            ("custom_domain".to_owned(), true.into()),
+        ]);
+        set("routes", vec![route].into());
+        set("workers_dev", false.into());
+    }
+    let vars: toml::Table =
+        variables(config).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    set("vars", vars.into());
+    let secrets = names_for_edge().join(", ");
     Ok(format!(
-        "# {}: by `mps config render`. Secrets come by `wrangler secret put`: {secrets}.\n{}",
+        "# {}: by `mps config render`. Secrets come by `mps secrets render --for cloudflare`: {secrets}.\n{}",
         config.app.name,
         toml::to_string(&worker).context("it cannot be written")?
     ))
+}
+
+/// Two environments in one account are two Workers, or the second would replace the first.
+fn worker_name(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Development => "mps-edge-development",
+        Environment::Staging => "mps-edge-staging",
+        Environment::Production => "mps-edge",
+    }
+}
+
+/// The host that people and providers reach it at; none when that is Cloudflare's own name for it.
+fn custom_domain(config: &Config) -> Option<String> {
+    let url: Uri = config.app.public_url.as_ref()?.parse().ok()?;
+    url.host().filter(|host| !host.ends_with(".workers.dev")).map(str::to_owned)
 }
 
 /// A `ConfigMap` in JSON, which is YAML.
@@ -115,6 +141,7 @@ pub(crate) fn config_map(config: &Config) -> String {
 mod tests {
     use super::*;
     use crate::config::check;
+    use crate::secrets::former_names_for_edge;
 
     const WORKERD: &str = include_str!("../../../../edge/workerd.capnp");
     /// Tests only: where a provider is played.
@@ -137,13 +164,37 @@ mod tests {
             for (variable, value) in variables(&config) {
                 assert!(told.contains(&format!("\n{variable}={value}\n")), "{name} {variable}");
             }
-            let worker: toml::Table = wrangler(&config)?.parse()?;
-            let whole: toml::Table = WRANGLER.parse()?;
-            assert_eq!(worker["triggers"], whole["triggers"]);
-            assert_eq!(worker["vars"]["SUPABASE_URL"].as_str(), Some(config.supabase.url.as_str()));
             let map: serde_json::Value = serde_json::from_str(&config_map(&config))?;
             assert_eq!(map["data"]["RATE_LIMIT_USER"], "1000/60");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_worker_has_its_environments_name_and_variables_and_is_reached_at_its_public_address() -> Result<()> {
+        let mut config = of("staging")?;
+        let worker: toml::Table = wrangler(&config)?.parse()?;
+        let whole: toml::Table = WRANGLER.parse()?;
+        assert_eq!(worker["triggers"], whole["triggers"]);
+        assert_eq!(worker["name"].as_str(), Some("mps-edge-staging"));
+        assert_eq!(worker["vars"]["SUPABASE_URL"].as_str(), Some(config.supabase.url.as_str()));
+        assert_eq!(worker["routes"][0]["pattern"].as_str(), Some("api.staging.mps.example.com"));
+        assert_eq!(worker["routes"][0]["custom_domain"].as_bool(), Some(true));
+        assert_eq!(worker["workers_dev"].as_bool(), Some(false));
+        config.app.public_url = Some("https://mps-edge.example.workers.dev".to_owned());
+        let worker: toml::Table = wrangler(&config)?.parse()?;
+        assert!(!worker.contains_key("routes") && !worker.contains_key("workers_dev"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_runs_behind_nginx_is_refused_for_cloudflare() -> Result<()> {
+        assert!(wrangler(&of("production")?).is_err(), "it has a proxy");
+        let mut config = of("staging")?;
+        config.security.trusted_address_header = Some("X-Real-IP".to_owned());
+        assert!(wrangler(&config).is_err(), "clients could write that header");
+        config.security.trusted_address_header = None;
+        assert!(wrangler(&config).is_err(), "all strangers would share one limit");
         Ok(())
     }
 
@@ -163,12 +214,17 @@ mod tests {
                 "alipay": {"app_id": "1", "seller_id": "2", "public_keys": "3"}}"#,
         )?;
         let keys = variables(&config);
+        let (secrets, former) = (names_for_edge(), former_names_for_edge());
         for name in &read {
-            let is_known = keys.contains_key(name) || SECRETS.contains(name) || OF_TESTS.contains(name);
+            let is_known = keys.contains_key(name)
+                || secrets.contains(name)
+                || former.iter().any(|former| former == name)
+                || OF_TESTS.contains(name);
             assert!(is_known, "{name}");
         }
-        for name in keys.keys().chain(SECRETS) {
-            assert!(read.contains(name), "{name}");
+        let former = former.iter().map(String::as_str);
+        for name in keys.keys().chain(&secrets).copied().chain(former) {
+            assert!(read.contains(&name), "{name}");
         }
         Ok(())
     }

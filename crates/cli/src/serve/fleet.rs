@@ -73,24 +73,37 @@ impl Fleet {
         say(&format!("trying {} beside the edges", build.release.version()));
         try_out(&build, &self.state.join("trial"), Level::Ready, &self.web).context("nothing was changed")?;
         let before = std::mem::replace(&mut self.build, build);
-        let Err(error) = self.exchange_all(say).and_then(|()| self.watch(watch)) else {
+        let mut touched = 0;
+        let Err(error) = self.exchange(&mut touched, say).and_then(|()| self.watch(watch)) else {
             return Ok(());
         };
         say(&format!("{error:#}: back to {}", before.release.version()));
         self.build = before;
-        self.exchange_all(say).context("and what was before does not start either")?;
+        for index in 0..touched {
+            // What is wrong may be the database, and then no edge is ready.
+            self.exchange_one(index, Level::Configured, say)
+                .context("and what was before does not start either")?;
+        }
         Err(error.context("the edges are again those that were before"))
     }
 
-    fn exchange_all(&mut self, say: &mut dyn FnMut(&str)) -> Result<()> {
-        for edge in &mut self.edges {
-            let was_orderly = edge.stop(self.stop_limit);
-            edge.start(&self.build)?;
-            edge.wait_until(Level::Ready, &self.web)?;
-            let cut = if was_orderly { "" } else { "; requests still in flight were ended" };
-            let version = self.build.release.version();
-            say(&format!("the edge at {} is {version} now (process {}){cut}", edge.address(), edge.id()));
+    /// Of so many it is not the build before that runs, whatever becomes of the rest.
+    fn exchange(&mut self, touched: &mut usize, say: &mut dyn FnMut(&str)) -> Result<()> {
+        for index in 0..self.edges.len() {
+            *touched = index + 1;
+            self.exchange_one(index, Level::Ready, say)?;
         }
+        Ok(())
+    }
+
+    fn exchange_one(&mut self, index: usize, level: Level, say: &mut dyn FnMut(&str)) -> Result<()> {
+        let edge = &mut self.edges[index];
+        let was_orderly = edge.stop(self.stop_limit);
+        edge.start(&self.build)?;
+        edge.wait_until(level, &self.web)?;
+        let cut = if was_orderly { "" } else { "; requests still in flight were ended" };
+        let version = self.build.release.version();
+        say(&format!("the edge at {} is {version} now (process {}){cut}", edge.address(), edge.id()));
         Ok(())
     }
 

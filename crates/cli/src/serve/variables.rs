@@ -6,19 +6,21 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::secrets::Secret;
+
 const OPS_TOKEN: &str = "OPS_TOKEN";
 
 const REQUIRED: &[&str] = &["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY"];
 
 /// The variables of one run. There is no `Debug`: secrets are among them.
 #[derive(Clone)]
-pub(super) struct Variables(BTreeMap<String, String>);
+pub(super) struct Variables(BTreeMap<String, Secret>);
 
 impl Variables {
     /// Of those that the edge of a release reads. The environment wins over the file, the file over the configuration.
     pub(super) fn read(
         names: &[String],
-        configured: BTreeMap<String, String>,
+        configured: BTreeMap<String, Secret>,
         file: Option<&Path>,
     ) -> Result<Self> {
         let text = match file {
@@ -27,24 +29,25 @@ impl Variables {
             }
             None => String::new(),
         };
-        let mut variables = Self::from(names, configured, &text, |name| env::var(name).ok())?;
+        let mut variables =
+            Self::from(names, configured, &text, |name| env::var(name).ok().map(Secret::new))?;
         if !variables.0.contains_key(OPS_TOKEN) {
             // The jobs need one; nobody else then knows it.
-            variables.0.insert(OPS_TOKEN.to_owned(), random_token()?);
+            variables.0.insert(OPS_TOKEN.to_owned(), Secret::generate()?);
         }
         Ok(variables)
     }
 
     fn from(
         names: &[String],
-        configured: BTreeMap<String, String>,
+        configured: BTreeMap<String, Secret>,
         file: &str,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: impl Fn(&str) -> Option<Secret>,
     ) -> Result<Self> {
         let mut values = configured;
         values.extend(parse(names, file)?);
         values.extend(names.iter().filter_map(|name| Some((name.clone(), environment(name)?))));
-        values.retain(|name, value| !value.is_empty() && names.contains(name));
+        values.retain(|name, value| !value.expose().is_empty() && names.contains(name));
         let missing: Vec<&str> =
             REQUIRED.iter().copied().filter(|name| !values.contains_key(*name)).collect();
         if !missing.is_empty() {
@@ -56,16 +59,16 @@ impl Variables {
         Ok(Self(values))
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.0.iter()
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
     }
 
     pub(super) fn ops_token(&self) -> &str {
-        self.0.get(OPS_TOKEN).map_or("", String::as_str)
+        self.0.get(OPS_TOKEN).map_or("", Secret::expose)
     }
 }
 
-fn parse(names: &[String], file: &str) -> Result<BTreeMap<String, String>> {
+fn parse(names: &[String], file: &str) -> Result<BTreeMap<String, Secret>> {
     let mut values = BTreeMap::new();
     for (index, line) in file.lines().enumerate() {
         let line = line.trim();
@@ -79,18 +82,25 @@ fn parse(names: &[String], file: &str) -> Result<BTreeMap<String, String>> {
         if !names.iter().any(|known| known == name) {
             bail!("line {}: {name} is no variable of the edge", index + 1);
         }
-        let value = value.trim();
-        let within = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-        let value = within('"').or_else(|| within('\'')).unwrap_or(value);
-        values.insert(name.to_owned(), value.to_owned());
+        let value = Secret::new(unquoted(value.trim()));
+        values.insert(name.to_owned(), value);
     }
     Ok(values)
 }
 
-fn random_token() -> Result<String> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
-    Ok(bytes.iter().map(|byte| char::from(b'a' + byte % 16)).collect())
+/// As systemd and shells read it, and as `mps secrets render --for env` writes it: in single quotes as it is, in double ones with escapes.
+fn unquoted(text: &str) -> String {
+    let within = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    if let Some(text) = within('\'') {
+        return text.to_owned();
+    }
+    let Some(quoted) = within('"') else { return text.to_owned() };
+    let (mut plain, mut letters) = (String::with_capacity(quoted.len()), quoted.chars());
+    while let Some(letter) = letters.next() {
+        let is_escape = letter == '\\' && letters.as_str().starts_with(['"', '\\', '$', '`']);
+        plain.push(if is_escape { letters.next().unwrap_or(letter) } else { letter });
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -119,21 +129,35 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_configuration() -> Result<()> {
         let environment = |name: &str| match name {
-            "SUPABASE_SECRET_KEY" => Some("from the environment".to_owned()),
-            "SUPABASE_URL" => Some("https://y.supabase.co".to_owned()),
-            "HOME" => Some("/root".to_owned()),
+            "SUPABASE_SECRET_KEY" => Some(Secret::new("from the environment".to_owned())),
+            "SUPABASE_URL" => Some(Secret::new("https://y.supabase.co".to_owned())),
+            "HOME" => Some(Secret::new("/root".to_owned())),
             _ => None,
         };
         let configured = [("JWT_ISSUER", "configured"), ("JWT_AUDIENCE", "configured"), ("OTHER", "x")];
-        let configured = configured.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let configured =
+            configured.map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned()))).into();
         let variables = Variables::from(&names(), configured, FILE, environment)?;
-        let value = |name: &str| variables.0.get(name).cloned().unwrap_or_default();
+        let value = |name: &str| variables.0.get(name).map_or("", Secret::expose);
         assert_eq!(value("SUPABASE_URL"), "https://y.supabase.co");
         assert_eq!(value("SUPABASE_PUBLISHABLE_KEY"), "a=b");
         assert_eq!(value("JWT_ISSUER"), "c");
         assert_eq!(value("JWT_AUDIENCE"), "configured");
-        assert_eq!((value("HOME"), value("OTHER")), (String::new(), String::new()));
+        assert_eq!((value("HOME"), value("OTHER")), ("", ""));
         Ok(())
+    }
+
+    #[test]
+    fn quotes_are_read_as_a_shell_reads_them() {
+        for (text, value) in [
+            ("plain", "plain"),
+            ("'a\\nb\"$'", "a\\nb\"$"),
+            (r#""a\"b\\c\$d\`e\nf""#, r#"a"b\c$d`e\nf"#),
+            ("\"", "\""),
+            ("''", ""),
+        ] {
+            assert_eq!(unquoted(text), value, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who pays and who charges, and how they are known.
 
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -10,6 +11,7 @@ use serde_json::json;
 use sha2::Sha256;
 
 use crate::auth::{needed, sign_in};
+use crate::secrets;
 use crate::web::Web;
 
 /// Long enough for one visit.
@@ -17,6 +19,9 @@ const TOKEN_SECONDS: u64 = 120;
 
 #[derive(Args)]
 pub(super) struct Who {
+    /// The configuration whose secrets have `SUPABASE_JWT_SECRET`, where the environment has none
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The member's e-mail address
     #[arg(long, value_name = "EMAIL", requires_all = ["cashier", "auth_url"])]
     member: Option<String>,
@@ -50,8 +55,9 @@ pub(super) fn find(who: &Who, web: &Web) -> Result<People> {
         });
     }
     if let (Some(member), Some(cashier)) = (&who.member_user, &who.cashier_user) {
-        let secret = needed("SUPABASE_JWT_SECRET")?;
-        return Ok(People { member: signed(member, &secret)?, cashier: signed(cashier, &secret)? });
+        let secret = secrets::find(who.config.as_deref(), "SUPABASE_JWT_SECRET")?;
+        let sign = |user| signed(user, secret.expose());
+        return Ok(People { member: sign(member)?, cashier: sign(cashier)? });
     }
     let token = |name: &str| {
         needed(name).with_context(|| {
