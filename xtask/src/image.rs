@@ -4,6 +4,7 @@ mod context;
 mod debian;
 pub(crate) mod sbom;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +25,7 @@ use crate::setup::{self, Need};
 /// Make the container images mps-edge and mps-web of a release, as OCI archives, with a list of what is in each
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask image\n  cargo xtask image --release dist/mps-0.1.0 --out /tmp/images\n  \
+    after_help = "Examples:\n  cargo xtask image\n  cargo xtask image --release dist/mps-0.1.0.tar.gz --out /tmp/images\n  \
                         cargo xtask image --push registry.mps.example.com\n\n\
                         On Debian or Ubuntu: the images hold this machine's glibc and nginx. An image that was made of the same \
                         release on the same packages has the same digest. `podman load --input FILE` and `docker load` (25 or newer) take the archives."
@@ -33,8 +34,8 @@ pub(crate) struct Options {
     /// The folder that gets the archives and the lists
     #[arg(long, default_value = "dist/images", value_name = "FOLDER")]
     out: PathBuf,
-    /// The release, as `cargo xtask release` makes it; made anew when left out
-    #[arg(long, value_name = "FOLDER")]
+    /// The release, as `cargo xtask release` makes it: its folder, its archive, or a folder with one archive; made anew when left out
+    #[arg(long, alias = "from", value_name = "PATH")]
     release: Option<PathBuf>,
     /// Then push them below this address; `buildah login` first
     #[arg(long, value_name = "REGISTRY")]
@@ -66,6 +67,46 @@ impl Image {
     }
 }
 
+/// A release that is there, or is made for this.
+pub(crate) struct Release {
+    pub(crate) folder: PathBuf,
+    /// Where its archive is unpacked.
+    _unpacked: Option<TempDir>,
+}
+
+impl Release {
+    pub(crate) fn find(repository: &Repository, given: Option<&Path>) -> Result<Self> {
+        let Some(given) = given else {
+            let folder = release::build(repository, &repository.join("dist"), None)?;
+            return Ok(Self { folder, _unpacked: None });
+        };
+        if given.join("release.json").is_file() {
+            return Ok(Self { folder: given.to_owned(), _unpacked: None });
+        }
+        let archive = if given.is_dir() { only(given, ".tar.gz")? } else { given.to_owned() };
+        let unpacked = tempfile::tempdir().context("no temporary folder")?;
+        let mut tar = Command::new("tar");
+        process::must(
+            tar.arg("--extract").arg("--file").arg(&archive).arg("--directory").arg(unpacked.path()),
+        )?;
+        let folder = only(unpacked.path(), "")?;
+        Ok(Self { folder, _unpacked: Some(unpacked) })
+    }
+}
+
+/// What is in a folder and ends so, when it is one.
+fn only(folder: &Path, end: &str) -> Result<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(end) {
+            found.push(path);
+        }
+    }
+    ensure!(found.len() == 1, "{} has {} of *{end}, not one", folder.display(), found.len());
+    Ok(found.remove(0))
+}
+
 /// What a release says of itself.
 #[derive(Deserialize)]
 pub(crate) struct About {
@@ -90,25 +131,28 @@ impl About {
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     setup::ensure(repository, &[Need::Nginx, Need::Buildah, Need::Sbom, Need::Npm])?;
-    let release = match &options.release {
-        Some(folder) => folder.clone(),
-        None => release::build(repository, &repository.join("dist"), None)?,
-    };
-    make(repository, &release, &repository.root().join(&options.out), options.push.as_deref())
+    let release = Release::find(repository, options.release.as_deref())?;
+    make(repository, &release.folder, &repository.root().join(&options.out), options.push.as_deref())
 }
 
-/// Builds all images, writes their archives and lists, and pushes them.
+/// Builds all images, writes their archives, lists and digests, and pushes them.
 pub(crate) fn make(repository: &Repository, release: &Path, out: &Path, push: Option<&str>) -> Result<()> {
     let about = About::of(release)?;
+    let mut digests = String::new();
     for image in Image::ALL {
         let (archive, builder) = make_archive(repository, image, release, out)?;
-        sbom::write(repository, image, &about, (release, &builder.packages), out)?;
+        sbom::write(repository, sbom::List::of(image)?, &about, (release, &builder.packages), out)?;
         println!("{}", builder.describe(&archive)?);
-        if let Some(registry) = push {
-            println!("{}", builder.push(registry)?);
-        }
+        let name = match push {
+            Some(registry) => builder.push(registry)?,
+            None => image.name().to_owned(),
+        };
+        let digest = builder.digest()?;
+        println!("{name}@{digest}");
+        // As `sha256sum` writes it.
+        let _ = writeln!(digests, "{}  {name}", digest.trim_start_matches("sha256:"));
     }
-    Ok(())
+    fs::write(out.join("images.sha256"), digests).context("cannot write the digests")
 }
 
 /// Builds one; where its archive is.
@@ -126,6 +170,8 @@ pub(crate) fn make_archive(
     builder.build(repository, work.path())?;
     Ok((builder.write_archive(out)?, builder))
 }
+
+const DIGEST: &str = "digest";
 
 /// buildah with a store of its own: nothing is left behind on the machine.
 pub(crate) struct Builder {
@@ -177,7 +223,7 @@ impl Builder {
         // One that is there is added to.
         let _ = fs::remove_file(&archive);
         let place = format!("oci-archive:{}:{}", archive.display(), self.local_name());
-        process::must(self.buildah().args(["push", "--quiet", &self.local_name(), &place]))?;
+        self.copy_to(&place)?;
         Ok(archive)
     }
 
@@ -192,16 +238,25 @@ impl Builder {
         Ok(format!("{name} {version}: {} unpacked, {packed:.1} MB in {archive}", unpacked.trim()))
     }
 
-    /// Where it then is, by its digest.
+    /// Where it then is, without its tag.
     fn push(&self, registry: &str) -> Result<String> {
         let place = format!("{}/{}", registry.trim_end_matches('/'), self.image.name());
-        let digest = self.store.path().join("digest");
+        self.copy_to(&format!("docker://{place}:{}", self.about.tag()))?;
+        Ok(place)
+    }
+
+    fn copy_to(&self, place: &str) -> Result<()> {
         let mut command = self.buildah();
-        command.args(["push", "--quiet", "--format", "oci", "--digestfile"]).arg(&digest);
-        let target = format!("docker://{place}:{}", self.about.tag());
-        process::must(command.args([&self.local_name(), &target]))?;
-        let digest = fs::read_to_string(&digest).context("buildah tells no digest")?;
-        Ok(format!("{place}@{}", digest.trim()))
+        command
+            .args(["push", "--quiet", "--format", "oci", "--digestfile"])
+            .arg(self.store.path().join(DIGEST));
+        process::must(command.args([&self.local_name(), place])).map(drop)
+    }
+
+    /// Of what was copied last: `sha256:…`.
+    fn digest(&self) -> Result<String> {
+        let text = fs::read_to_string(self.store.path().join(DIGEST)).context("buildah told no digest")?;
+        Ok(text.trim().to_owned())
     }
 }
 
@@ -228,6 +283,27 @@ mod tests {
         let about =
             |version: &str| About { version: version.to_owned(), commit: String::new(), time: String::new() };
         assert_eq!(about("0.1.0+1a2b3c.changed").tag(), "0.1.0-1a2b3c.changed");
+    }
+
+    #[test]
+    fn a_release_is_its_folder_its_archive_or_the_only_archive_in_a_folder() -> Result<()> {
+        let (repository, folder) = (Repository::find()?, tempfile::tempdir()?);
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("mps-1"))?;
+        fs::write(at("mps-1/release.json"), r#"{"version": "1", "commit": "a", "time": "b"}"#)?;
+        let pack = |name: &str| {
+            let mut tar = Command::new("tar");
+            process::must(tar.arg("-C").arg(folder.path()).arg("-czf").arg(at(name)).arg("mps-1"))
+        };
+        fs::create_dir(at("dist"))?;
+        pack("dist/mps-1.tar.gz")?;
+        for given in ["mps-1", "dist", "dist/mps-1.tar.gz"] {
+            let release = Release::find(&repository, Some(&at(given)))?;
+            assert_eq!(About::of(&release.folder)?.version, "1", "{given}");
+        }
+        pack("dist/mps-2.tar.gz")?;
+        assert!(Release::find(&repository, Some(&at("dist"))).is_err());
+        Ok(())
     }
 
     #[test]

@@ -12,11 +12,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::debian::Package;
-use super::{About, Image, context, list_of};
+use super::{About, Image, Release, context, list_of};
 use crate::build;
 use crate::files;
 use crate::process;
-use crate::release;
 use crate::repository::Repository;
 use crate::setup::sbom::{DEBSBOM, of_cargo, of_npm};
 use crate::setup::wasm_target::TARGET;
@@ -24,13 +23,62 @@ use crate::setup::{self, Need};
 
 const VERSION: &str = "1.6";
 
-/// Of each crate the parts that are compiled for a machine; none is the one that builds.
-const CRATES: [(Image, &str, Option<&str>); 4] = [
-    (Image::Edge, "edge", Some(TARGET)),
-    (Image::Edge, "crates/cli", None),
-    (Image::Web, "crates/wasm", Some(TARGET)),
-    (Image::Web, "crates/scanner", Some(TARGET)),
+/// One list: of an image, of the archive of a release, of the npm package.
+pub(crate) struct List {
+    name: &'static str,
+    /// As CycloneDX calls it.
+    kind: &'static str,
+    image: Option<Image>,
+    /// In each Worker and page, or in the operator's program.
+    crates: &'static [&'static str],
+    /// The npm workspace whose packages are bundled.
+    npm: Option<&'static str>,
+    has_workerd: bool,
+}
+
+const LISTS: [List; 4] = [
+    List {
+        name: "mps-edge",
+        kind: "container",
+        image: Some(Image::Edge),
+        crates: &["edge", PROGRAM],
+        npm: None,
+        has_workerd: true,
+    },
+    List {
+        name: "mps-web",
+        kind: "container",
+        image: Some(Image::Web),
+        crates: &["crates/wasm", "crates/scanner"],
+        npm: Some("www"),
+        has_workerd: false,
+    },
+    List {
+        name: "mps",
+        kind: "application",
+        image: None,
+        crates: &["edge", PROGRAM, "crates/wasm", "crates/scanner"],
+        npm: Some("www"),
+        has_workerd: true,
+    },
+    List {
+        name: "mps-sdk",
+        kind: "library",
+        image: None,
+        crates: &["crates/wasm", "crates/scanner"],
+        npm: Some("pkg"),
+        has_workerd: false,
+    },
 ];
+
+/// The one crate that is compiled for the machine itself.
+const PROGRAM: &str = "crates/cli";
+
+impl List {
+    pub(super) fn of(image: Image) -> Result<&'static Self> {
+        LISTS.iter().find(|list| list.image == Some(image)).context("an image without a list")
+    }
+}
 
 /// Beside each Cargo.toml of the checkout while they are listed; git knows that it is none of ours.
 const OF_CARGO: &str = "mps-sbom.cdx";
@@ -39,67 +87,72 @@ const OF_CARGO: &str = "mps-sbom.cdx";
 const CHECK: &str = "import sys; from cyclonedx.schema import SchemaVersion; from cyclonedx.validation.json import JsonStrictValidator
 wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(open(sys.argv[1]).read()); sys.exit(wrong and str(wrong))";
 
-/// Write a software bill of materials of each image: crates, npm packages, Debian packages and workerd
+/// Write bills of materials (CycloneDX 1.6) of both images, of a release's archive and of the npm package
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask sbom\n  cargo xtask sbom --release dist/mps-0.1.0 --out /tmp/sbom\n\n`cargo xtask image` writes the same beside the images."
 )]
 pub(crate) struct Options {
-    /// The folder that gets mps-edge-<version>.cdx.json and mps-web-<version>.cdx.json
+    /// The folder that gets mps-edge-<version>.cdx.json and the others
     #[arg(long, default_value = "dist/images", value_name = "FOLDER")]
     out: PathBuf,
-    /// The release, as `cargo xtask release` makes it; made anew when left out
-    #[arg(long, value_name = "FOLDER")]
+    /// The release, as `cargo xtask release` makes it: its folder, its archive, or a folder with one archive; made anew when left out
+    #[arg(long, alias = "from", value_name = "PATH")]
     release: Option<PathBuf>,
 }
 
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     setup::ensure(repository, &[Need::Nginx, Need::Sbom, Need::Npm])?;
-    let release = match &options.release {
-        Some(folder) => folder.clone(),
-        None => release::build(repository, &repository.join("dist"), None)?,
-    };
+    let release = Release::find(repository, options.release.as_deref())?;
+    let release = release.folder.as_path();
     let out = repository.root().join(&options.out);
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    for image in Image::ALL {
+    for list in &LISTS {
         let work = tempfile::tempdir().context("no temporary folder")?;
-        let packages = context::make(repository, image, &release, work.path())?;
-        let file = write(repository, image, &About::of(&release)?, (&release, &packages), &out)?;
+        let packages = match list.image {
+            Some(image) => context::make(repository, image, release, work.path())?,
+            None => Vec::new(),
+        };
+        let file = write(repository, list, &About::of(release)?, (release, &packages), &out)?;
         println!("{}", file.display());
     }
     Ok(())
 }
 
-/// Writes the list of one image into the folder.
+/// Writes one into the folder.
 pub(super) fn write(
     repository: &Repository,
-    image: Image,
+    list: &List,
     about: &About,
     (release, packages): (&Path, &[Package]),
     out: &Path,
 ) -> Result<PathBuf> {
     let work = tempfile::tempdir().context("no temporary folder")?;
-    let mut parts = crates(repository, image, work.path())?;
-    parts.push(debian(image, about, packages, work.path())?);
-    parts.push(match image {
-        Image::Edge => workerd(repository, release, work.path())?,
-        Image::Web => npm(repository, work.path())?,
-    });
+    let mut parts = crates(repository, list, work.path())?;
+    if !packages.is_empty() {
+        parts.push(debian(list, about, packages, work.path())?);
+    }
+    if list.has_workerd {
+        parts.push(workerd(repository, release, work.path())?);
+    }
+    if let Some(workspace) = list.npm {
+        parts.push(npm(repository, workspace, work.path())?);
+    }
     let whole = work.path().join("whole.cdx.json");
     let mut command = Command::new(DEBSBOM.program("debsbom")?);
-    command.arg("merge").args(named(image, about, image.name())).arg("--out").arg(&whole).args(&parts);
+    command.arg("merge").args(named(list, about, list.name)).arg("--out").arg(&whole).args(&parts);
     process::must(&mut command)?;
     let text = fs::read_to_string(&whole).context("debsbom wrote nothing")?;
-    let list = finish(image, about, &text.replace(&repository.root().display().to_string(), ""))?;
-    let file = out.join(format!("{}-{}.cdx.json", image.name(), about.tag()));
-    fs::write(&file, format!("{list:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
+    let whole = finish(list, about, &text.replace(&repository.root().display().to_string(), ""))?;
+    let file = out.join(format!("{}-{}.cdx.json", list.name, about.tag()));
+    fs::write(&file, format!("{whole:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
     check(&file)?;
     Ok(file)
 }
 
 /// What debsbom is told of whose list it is. Nothing in it is of chance: the same image has the same list.
-fn named(image: Image, about: &About, name: &str) -> Vec<String> {
-    let number = serial_number(image, about).unwrap_or_default();
+fn named(list: &List, about: &About, name: &str) -> Vec<String> {
+    let number = serial_number(list, about).unwrap_or_default();
     [
         ("--sbom-type", "cdx"),
         ("--cdx-schema-version", VERSION),
@@ -114,21 +167,23 @@ fn named(image: Image, about: &About, name: &str) -> Vec<String> {
 }
 
 /// A UUID of the kind whose makers say what is in it (RFC 9562, version 8).
-fn serial_number(image: Image, about: &About) -> Result<String> {
-    let hash = files::hash(Path::new(""), &[], &format!("{}\n{}", image.name(), about.version))?;
+fn serial_number(list: &List, about: &About) -> Result<String> {
+    let hash = files::hash(Path::new(""), &[], &format!("{}\n{}", list.name, about.version))?;
     Ok(format!("{}-{}-8{}-8{}-{}", &hash[..8], &hash[8..12], &hash[12..15], &hash[15..18], &hash[18..30]))
 }
 
-fn crates(repository: &Repository, image: Image, work: &Path) -> Result<Vec<PathBuf>> {
+fn crates(repository: &Repository, list: &List, work: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for (_, folder, target) in CRATES.iter().filter(|(of, _, _)| *of == image) {
+    for folder in list.crates {
         let mut command = Command::new(of_cargo()?);
         command.current_dir(repository.root()).env("CARGO_TERM_COLOR", "never");
         command.args(["cyclonedx", "--format", "json", "--spec-version", "1.5", "--no-build-deps", "-qq"]);
         command
             .args(["--override-filename", OF_CARGO, "--manifest-path"])
             .arg(format!("{folder}/Cargo.toml"));
-        command.args(target.iter().flat_map(|target| ["--target", target]));
+        if *folder != PROGRAM {
+            command.args(["--target", TARGET]);
+        }
         let made = process::must(&mut command);
         let file = work.join(format!("{}.cdx.json", folder.replace('/', "-")));
         let copied = fs::copy(repository.join(folder).join(format!("{OF_CARGO}.json")), &file);
@@ -145,15 +200,15 @@ fn crates(repository: &Repository, image: Image, work: &Path) -> Result<Vec<Path
     Ok(found)
 }
 
-fn debian(image: Image, about: &About, packages: &[Package], work: &Path) -> Result<PathBuf> {
+fn debian(list: &List, about: &About, packages: &[Package], work: &Path) -> Result<PathBuf> {
     let file = work.join("debian.cdx.json");
     let architecture = process::capture(Command::new("dpkg").arg("--print-architecture"))?;
     let mut command = Command::new(DEBSBOM.program("debsbom")?);
-    command
-        .arg("generate")
-        .args(["--distro-arch", &architecture])
-        .args(named(image, about, "Debian"))
-        .args(["--from-pkglist", "--with-licenses", "--out"]);
+    command.arg("generate").args(["--distro-arch", &architecture]).args(named(list, about, "Debian")).args([
+        "--from-pkglist",
+        "--with-licenses",
+        "--out",
+    ]);
     // It warns of packages whose supplier it does not know.
     command.arg(&file).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot run debsbom")?;
@@ -188,28 +243,39 @@ fn workerd(repository: &Repository, release: &Path, work: &Path) -> Result<PathB
 }
 
 /// What the site is bundled of. `npm sbom` would be there already; it leaves out packages of workspaces.
-fn npm(repository: &Repository, work: &Path) -> Result<PathBuf> {
+fn npm(repository: &Repository, workspace: &str, work: &Path) -> Result<PathBuf> {
     let file = work.join("npm.cdx.json");
     let program = of_npm()?.display().to_string();
     let mut command = build::node(repository, &[&program])?;
     command.current_dir(repository.root());
-    command.args(["--spec-version", VERSION, "--omit", "dev", "--workspace", "www", "--package-lock-only"]);
+    command.args([
+        "--spec-version",
+        VERSION,
+        "--omit",
+        "dev",
+        "--workspace",
+        workspace,
+        "--package-lock-only",
+    ]);
     command.args(["--output-reproducible", "--output-file"]).arg(&file);
     process::must(&mut command)?;
     Ok(file)
 }
 
 /// What the programs that put it together say otherwise, or not at all.
-fn finish(image: Image, about: &About, text: &str) -> Result<Value> {
-    let mut list: Value = serde_json::from_str(text).context("debsbom wrote no JSON")?;
-    list["specVersion"] = VERSION.into();
-    list["$schema"] = format!("http://cyclonedx.org/schema/bom-{VERSION}.schema.json").into();
-    let root = &mut list["metadata"]["component"];
-    ensure!(root["name"] == image.name(), "it is the list of {}", root["name"]);
-    root["type"] = "container".into();
-    root["licenses"] = json!([{"expression": "MIT OR Apache-2.0"}]);
+fn finish(list: &List, about: &About, text: &str) -> Result<Value> {
+    let mut whole: Value = serde_json::from_str(text).context("debsbom wrote no JSON")?;
+    whole["specVersion"] = VERSION.into();
+    whole["$schema"] = format!("http://cyclonedx.org/schema/bom-{VERSION}.schema.json").into();
+    let root = &mut whole["metadata"]["component"];
+    ensure!(root["name"] == list.name, "it is the list of {}", root["name"]);
+    root["type"] = list.kind.into();
+    // An image has others' too.
+    if list.image.is_none() {
+        root["licenses"] = json!([{"expression": "MIT OR Apache-2.0"}]);
+    }
     root["properties"] = json!([{"name": "mps:commit", "value": about.commit}]);
-    Ok(list)
+    Ok(whole)
 }
 
 /// Whether a list is what the schema says.
@@ -231,9 +297,9 @@ mod tests {
 
     #[test]
     fn the_same_image_has_the_same_number_and_another_one_another() -> Result<()> {
-        let number = serial_number(Image::Edge, &about())?;
-        assert_eq!(number, serial_number(Image::Edge, &about())?);
-        assert_ne!(number, serial_number(Image::Web, &about())?);
+        let number = serial_number(&LISTS[0], &about())?;
+        assert_eq!(number, serial_number(&LISTS[0], &about())?);
+        assert_ne!(number, serial_number(&LISTS[1], &about())?);
         let lengths: Vec<usize> = number.split('-').map(str::len).collect();
         assert_eq!(lengths, [8, 4, 4, 4, 12]);
         Ok(())
@@ -242,12 +308,12 @@ mod tests {
     #[test]
     fn the_list_of_another_image_is_refused() -> Result<()> {
         let text = r#"{"specVersion": "1.7", "metadata": {"component": {"name": "mps-edge", "type": "operating-system"}}}"#;
-        let list = finish(Image::Edge, &about(), text)?;
+        let list = finish(&LISTS[0], &about(), text)?;
         assert_eq!(
             (&list["specVersion"], &list["metadata"]["component"]["type"]),
             (&json!("1.6"), &json!("container"))
         );
-        assert!(finish(Image::Web, &about(), text).is_err());
+        assert!(finish(&LISTS[1], &about(), text).is_err());
         Ok(())
     }
 }
