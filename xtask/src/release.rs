@@ -137,12 +137,9 @@ pub(crate) fn make(repository: &Repository, folder: &Path, version: &str, progra
     fs::write(folder.join("release.json"), format!("{about:#}\n")).context("cannot write release.json")
 }
 
-/// A second name of the file where that can be, else a copy.
+/// A copy: what is built later in the same place is none of this release's.
 fn place(from: &Path, to: &Path) -> Result<()> {
     let parent = to.parent().context("a file in a folder")?;
     fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    let _ = fs::remove_file(to);
-    fs::hard_link(from, to)
-        .or_else(|_| fs::copy(from, to).map(drop))
-        .with_context(|| format!("cannot put {} into the release", from.display()))
+    fs::copy(from, to).map(drop).with_context(|| format!("cannot put {} into the release", from.display()))
 }

@@ -8,9 +8,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use postgres::Client;
 use serde_json::{Value, json};
 
-use crate::auth::{create_user, needed, random_password, refusal, sign_in};
+use crate::auth::{create_user, needed, refusal, sign_in};
 use crate::database::{Database, describe};
 use crate::output::Output;
+use crate::secrets::Secret;
 use crate::web::Web;
 
 #[derive(Args)]
@@ -201,9 +202,9 @@ fn make_first(first: &First, output: &Output) -> Result<()> {
         (None, Some(email), Some(url)) => {
             // Looked at before a user is made who would be nothing then, and again after.
             ensure!(!has_admin(&mut database)?, "there is an admin already: they make others");
-            let password = random_password()?;
+            let password = Secret::generate()?;
             let key = first.database.secret("SUPABASE_SECRET_KEY")?;
-            (create_user(&Web::new(None)?, url, key.expose(), email, &password)?, Some(password))
+            (create_user(&Web::new(None)?, url, key.expose(), email, password.expose())?, Some(password))
         }
         _ => bail!("--email and --auth-url, or --user"),
     };
@@ -222,9 +223,13 @@ fn make_first(first: &First, output: &Output) -> Result<()> {
         .map_err(|error| told(&error))?;
     transaction.commit().map_err(|error| told(&error))?;
     ensure!(made == 1, "there is an admin already, or no user {user}");
-    output.result(&json!({"user_id": user, "password": password}), || match &password {
-        Some(password) => format!("{user} is the admin. Password, shown this once: {password}"),
-        None => format!("{user} is the admin"),
+    output.result(&json!({"user_id": user, "password": password.as_ref().map(Secret::expose)}), || {
+        match &password {
+            Some(password) => {
+                format!("{user} is the admin. Password, shown this once: {}", password.expose())
+            }
+            None => format!("{user} is the admin"),
+        }
     });
     Ok(())
 }

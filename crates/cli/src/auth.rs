@@ -1,9 +1,8 @@
 //! Signing in at Supabase Auth, and making users there.
 
 use std::env;
-use std::fmt::Write as _;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::web::Web;
@@ -53,36 +52,8 @@ pub(crate) fn create_user(
     answer["id"].as_str().map(str::to_owned).context("Supabase Auth made a user without an id")
 }
 
-/// Nobody has to remember it for long: 24 letters that nobody takes for another, 116 bits.
-pub(crate) fn random_password() -> Result<String> {
-    const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0_u8; 24];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
-    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect())
-}
-
-/// Bytes as text.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// What went wrong, in the edge's own words.
 pub(crate) fn refusal(problem: &Value) -> String {
     let told = |field: &str| problem[field].as_str().unwrap_or_default();
     format!("{} {} (request {})", told("code"), told("title"), told("instance"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_passwords_are_the_same() -> Result<()> {
-        let (one, other) = (random_password()?, random_password()?);
-        assert!(one.len() == 24 && one != other);
-        Ok(())
-    }
 }

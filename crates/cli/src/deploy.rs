@@ -1,5 +1,6 @@
 //! `mps deploy`: another release over the one that runs, without anybody being turned away, and back again when it does not work.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,9 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
     };
     let status = give(&options.state, &order, say)?;
     if let Some(release) = release {
-        root.point_at(&release)?;
+        root.point_at(&release).with_context(|| {
+            format!("{} runs, and is not what `mps serve` would start with", status.version)
+        })?;
         root.remove_old(options.keep)?;
     }
     output.result(&json!(status), || {
@@ -99,7 +102,7 @@ impl Root {
         self.folder.join("releases")
     }
 
-    /// Puts it where it stays. One that is there already is taken as it is: a version is one build.
+    /// Puts it where it stays. A version is one build: another one under the same is refused.
     fn install(&self, given: &Path) -> Result<Release> {
         let releases = self.releases();
         fs::create_dir_all(&releases).with_context(|| format!("cannot make {}", releases.display()))?;
@@ -115,6 +118,14 @@ impl Root {
         let release = Release::open(&source)?;
         let place = releases.join(release.version());
         if place.exists() {
+            run_program(Command::new("diff").args(["-rq"]).arg(release.folder()).arg(&place)).with_context(
+                || {
+                    format!(
+                        "{} is installed already, and is another build: give this one a version of its own",
+                        release.version()
+                    )
+                },
+            )?;
             return Release::open(&place);
         }
         let copy = unpacked.path().join("copy");
@@ -187,10 +198,17 @@ fn check_sum(archive: &Path) -> Result<()> {
         }
         digest.update(&bytes[..length]);
     }
-    let sum = crate::auth::hexadecimal(&digest.finalize());
+    let sum = hexadecimal(&digest.finalize());
     let is_right = expected.split_whitespace().next() == Some(sum.as_str());
     ensure!(is_right, "{} is not what its .sha256 says: fetch it again", archive.display());
     Ok(())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn only_folder(folder: &Path) -> Result<PathBuf> {
@@ -246,6 +264,12 @@ mod tests {
         // Again: what ran before it is still the first.
         root.point_at(&second)?;
         assert_eq!(root.before()?.version(), "1");
+        // The same build again is that; another one that calls itself the same is not.
+        assert_eq!(root.install(&release(folder.path(), "2")?)?.folder(), second.folder());
+        let other = release(folder.path(), "2")?;
+        fs::write(other.join("edge/build/index.js"), "other")?;
+        let refused = root.install(&other).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|text| text.contains("another build")));
         let hidden = fs::read_dir(root.releases())?.filter_map(Result::ok).count();
         assert_eq!(hidden, 2, "nothing is left of unpacking");
         Ok(())

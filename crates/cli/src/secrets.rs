@@ -38,6 +38,7 @@ use self::catalog::{KINDS, Kind};
 use self::document::{Document, parse_overlap, shown};
 use self::render::Engine;
 use self::store::{IfMissing, Store};
+pub(crate) use self::token::sign;
 pub(crate) use self::value::Secret;
 use self::value::SecretText;
 use crate::config::{self, Config};
@@ -193,10 +194,9 @@ pub(crate) fn find(config: Option<&Path>, name: &str) -> Result<Secret> {
     let Some(file) = config else {
         bail!("{name} is not set: in the environment, or in the secrets of --config")
     };
-    value(&Store::open(&config::read(file)?)?.read()?, name)
+    of_store(&config::read(file)?, name)
 }
 
-#[cfg(test)]
 fn of_store(config: &Config, name: &str) -> Result<Secret> {
     value(&Store::open(config)?.read()?, name)
 }

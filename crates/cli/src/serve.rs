@@ -25,12 +25,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 pub(crate) use self::clock::{Jobs, now};
 use self::control::{Asked, EdgeStatus, Word};
 pub(crate) use self::control::{Order, Status, give};
-use self::edge::Build;
+use self::edge::{Asker, Build};
 use self::fleet::Fleet;
 use self::variables::Variables;
 use crate::config::{self, Config};
 use crate::output::say;
 use crate::release::Release;
+use crate::web::Web;
 
 /// Where a release is installed, and the link to the one that runs.
 pub(crate) const CURRENT: &str = "/usr/lib/mps/current";
@@ -100,11 +101,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let addresses = addresses(&options.listen, config.as_ref());
     let build = read_build(options, &options.release)?;
     fs::create_dir_all(&options.state).with_context(|| format!("cannot make {}", options.state.display()))?;
-    let (sender, asked) = channel();
+    let (sender, orders) = channel();
     control::listen(&options.state, sender)?;
     raise_descriptor_limit();
     let limit = Duration::from_secs(options.stop_seconds);
-    let mut fleet = Fleet::of(&addresses, build, &options.state, limit)?;
+    let asker = Asker { web: Web::new(None)?, is_stopping: Arc::clone(&signals.stop) };
+    let mut fleet = Fleet::of(&addresses, build, &options.state, limit, asker);
     fleet.start()?;
     let mut serving = Serving { options, jobs: None, fleet };
     // Before it is said that they listen: from then on an edge that dies is started again.
@@ -113,7 +115,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         say(&format!("the edge listens at http://{} (process {})", edge.address(), edge.id()));
     }
     notify(&[NotifyState::Ready]);
-    serving.until_stopped(&signals, &asked);
+    serving.until_stopped(&signals, &orders);
     notify(&[NotifyState::Stopping]);
     say("stopping: requests in flight may finish");
     let start = Instant::now();
@@ -160,8 +162,8 @@ impl Serving<'_> {
         Ok(())
     }
 
-    fn until_stopped(&mut self, signals: &Signals, asked: &Receiver<Asked>) {
-        let mut minute = now();
+    fn until_stopped(&mut self, signals: &Signals, orders: &Receiver<Asked>) {
+        let (mut minute, mut tried) = (now(), now());
         let mut stop_at = None;
         loop {
             if signals.stop.load(Ordering::Relaxed) {
@@ -176,17 +178,21 @@ impl Serving<'_> {
             {
                 say(&format!("not exchanged: {error:#}"));
             }
-            match asked.recv_timeout(LOOK_EVERY) {
+            match orders.recv_timeout(LOOK_EVERY) {
                 Ok(asked) => self.obey(asked),
                 Err(RecvTimeoutError::Timeout) => {}
                 // Nobody can ask any more; the edges go on.
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_EVERY),
             }
             let present = now();
+            if present != tried && self.jobs.is_none() {
+                tried = present;
+                self.learn_jobs_again(&mut |text| say(text));
+            }
             if let Some(jobs) = &self.jobs {
                 jobs.start_those_due(minute.until(present), say);
+                minute = present;
             }
-            minute = present;
         }
     }
 
@@ -213,10 +219,21 @@ impl Serving<'_> {
     fn roll(&mut self, release: Option<&Path>, watch: Duration, tell: &mut dyn FnMut(&str)) -> Result<()> {
         notify(&[NotifyState::Reloading]);
         let outcome = read_build(self.options, release.unwrap_or(&self.options.release))
-            .and_then(|build| self.fleet.roll(build, watch, tell))
-            .and_then(|()| self.learn_jobs());
+            .and_then(|build| self.fleet.roll(build, watch, tell));
+        if outcome.is_ok() {
+            // The edges are exchanged, whatever becomes of this.
+            self.learn_jobs_again(tell);
+        }
         notify(&[NotifyState::Ready]);
         outcome
+    }
+
+    /// Where they cannot be had they are asked for again in the next minute, and what is missed is made good.
+    fn learn_jobs_again(&mut self, tell: &mut dyn FnMut(&str)) {
+        self.jobs = None;
+        if let Err(error) = self.learn_jobs() {
+            tell(&format!("no jobs until the next minute: {error:#}"));
+        }
     }
 
     fn status(&self) -> Status {

@@ -4,16 +4,21 @@ mod people;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
 use self::people::People;
-use crate::auth::{hexadecimal, refusal};
+use crate::auth::refusal;
 use crate::output::{Output, say};
+use crate::secrets::Secret;
 use crate::web::{Reply, Web};
+
+/// An answer that does not come is asked for again after these.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 #[derive(Args)]
 #[command(
@@ -87,12 +92,13 @@ impl Visit<'_> {
         let card = steps.take("the member's card", || self.card())?;
         let before = steps.take("its balance", || self.balance(&card))?;
         let code = steps.take("a code", || {
-            let answer = self.post("/api/qr/rotate", &self.people.member, None, &json!({"card_id": card}))?;
+            let answer =
+                right(self.send("/api/qr/rotate", &self.people.member, None, &json!({"card_id": card}))?)?;
             text(&answer.json(), "qr_plain")
         })?;
         let (charge, key) = (self.charge_of(&code), random_key()?);
         let tx_no = steps.take("charged", || {
-            let answer = self.post("/api/payment/charge", &self.people.cashier, Some(&key), &charge)?;
+            let answer = self.post_surely("/api/payment/charge", &key, &charge)?;
             text(&answer.json(), "tx_no")
         })?;
         // From here on money has moved: what fails says what to give back.
@@ -105,7 +111,7 @@ impl Visit<'_> {
 
     fn after_charge(&self, steps: &mut Steps, tx_no: &str, charge: &Value, key: &str) -> Result<()> {
         steps.take("charged again with the same key", || {
-            let answer = self.post("/api/payment/charge", &self.people.cashier, Some(key), charge)?;
+            let answer = self.post_surely("/api/payment/charge", key, charge)?;
             let again = text(&answer.json(), "tx_no")?;
             ensure!(again == tx_no, "the key's payment was {tx_no} and is {again}");
             ensure!(
@@ -118,7 +124,7 @@ impl Visit<'_> {
             let paid = self.get(&format!("/api/payment/{tx_no}"), Some(&self.people.cashier))?;
             let amount = text(&paid.json(), "final_amount")?;
             let body = json!({"merchant_code": self.options.merchant, "original_tx_no": tx_no, "refund_amount": amount});
-            self.post("/api/payment/refund", &self.people.cashier, Some(&random_key()?), &body).map(drop)
+            self.post_surely("/api/payment/refund", &random_key()?, &body).map(drop)
         })?;
         steps.take("a spent code is refused", || {
             let reply =
@@ -159,8 +165,30 @@ impl Visit<'_> {
         right(self.web.get(&format!("{}{path}", self.url), headers)?)
     }
 
-    fn post(&self, path: &str, token: &str, key: Option<&str>, body: &Value) -> Result<Reply> {
-        right(self.send(path, token, key, body)?)
+    /// As the cashier, with the same key again until it is known what became of it. A refusal tells of its own attempt only: after
+    /// one without an answer it does not say that nothing was done.
+    fn post_surely(&self, path: &str, key: &str, body: &Value) -> Result<Reply> {
+        let ask = || self.send(path, &self.people.cashier, Some(key), body);
+        let is_unanswered = |reply: &Result<Reply>| reply.as_ref().map_or(true, |reply| reply.status >= 500);
+        let mut reply = ask();
+        if !is_unanswered(&reply) {
+            return reply.and_then(right);
+        }
+        for pause in PAUSES {
+            thread::sleep(pause);
+            reply = ask().and_then(right);
+            if reply.is_ok() {
+                break;
+            }
+        }
+        reply.with_context(|| self.unknown(key))
+    }
+
+    fn unknown(&self, key: &str) -> String {
+        let merchant = &self.options.merchant;
+        format!(
+            "whether money moved is not known: GET /api/payment/find?merchant_code={merchant}&idempotency_key={key} tells"
+        )
     }
 
     fn send(&self, path: &str, token: &str, key: Option<&str>, body: &Value) -> Result<Reply> {
@@ -184,7 +212,5 @@ fn text(answer: &Value, field: &str) -> Result<String> {
 }
 
 fn random_key() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
-    Ok(format!("smoke-{}", hexadecimal(&bytes)))
+    Ok(format!("smoke-{}", Secret::generate()?.expose()))
 }

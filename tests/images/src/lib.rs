@@ -132,6 +132,13 @@ pub struct Entry {
     pub path: String,
 }
 
+/// What can be run of it; libraries can be too, and harm nobody.
+pub fn programs_of(entries: &[Entry]) -> Vec<&str> {
+    let is_program = |entry: &&Entry| entry.mode.starts_with('-') && entry.mode.contains('x');
+    let paths = entries.iter().filter(is_program).map(|entry| entry.path.as_str());
+    paths.filter(|path| !path.contains(".so")).collect()
+}
+
 /// All that is in an image.
 pub fn entries(image_name: &str) -> Vec<Entry> {
     let name = fresh("mps-");

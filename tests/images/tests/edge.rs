@@ -7,9 +7,9 @@ use std::{fs, thread};
 
 use mps_e2e::{Proxy, Rates, Upstream, fresh, send, try_send};
 use mps_images_tests::{
-    Container, HARDENED, done, entries, image, make_readable, podman, status_of, text_of, write,
+    Container, HARDENED, done, entries, image, make_readable, podman, programs_of, status_of, text_of, write,
 };
-use mps_operations_tests::in_time;
+use mps_operations_tests::{health_count, in_time};
 use serde_json::Value;
 
 const OPS_TOKEN: &str = "an-operator-s-token-of-32-letters-or-more";
@@ -46,24 +46,10 @@ fn wait_until_well(container: &Container, address: SocketAddr) {
     });
 }
 
-fn health_count(address: SocketAddr) -> u64 {
-    let authorization = format!("Bearer {OPS_TOKEN}");
-    let url = format!("http://{address}/metrics");
-    let page = send("GET", &url, &[("authorization", &authorization)], "").text;
-    let series = r#"http_requests_total{method="GET",route="/health",status="200"} "#;
-    page.lines().find_map(|line| line.strip_prefix(series)?.parse().ok()).unwrap_or_default()
-}
-
 #[test]
 fn the_image_has_two_programs_no_shell_and_nothing_that_gains_rights() {
     let all = entries("mps-edge");
-    let programs: Vec<&str> = all
-        .iter()
-        .filter(|entry| entry.mode.starts_with('-') && entry.mode.contains('x'))
-        .map(|entry| entry.path.as_str())
-        .filter(|path| !path.contains(".so"))
-        .collect();
-    assert_eq!(programs, ["usr/bin/mps", "usr/lib/mps/current/bin/workerd"]);
+    assert_eq!(programs_of(&all), ["usr/bin/mps", "usr/lib/mps/current/bin/workerd"]);
     let gains = |mode: &str| mode.contains(['s', 'S']);
     assert!(all.iter().all(|entry| !gains(&entry.mode)), "{all:?}");
     // What others than root may write to is mounted over, or is refused by the read-only root.
@@ -161,7 +147,7 @@ fn a_stop_lets_a_request_finish_and_the_counters_outlive_the_container() {
     for _ in 0..7 {
         assert_eq!(send("GET", &format!("http://{address}/health"), &[], "").status, 200);
     }
-    let counted = health_count(address);
+    let counted = health_count(address, OPS_TOKEN);
     assert!(counted >= 7, "{counted}");
 
     let slow = thread::spawn(move || send("GET", &format!("http://{address}/ready"), &[], ""));
@@ -181,7 +167,7 @@ fn a_stop_lets_a_request_finish_and_the_counters_outlive_the_container() {
 
     let again = edge(address, &upstream.url, &["--volume", &mounted]);
     wait_until_well(&again, address);
-    assert!(health_count(address) >= counted, "the counters are gone");
+    assert!(health_count(address, OPS_TOKEN) >= counted, "the counters are gone");
     drop(again);
     done(podman().args(["volume", "rm", &volume]));
 }

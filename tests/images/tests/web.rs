@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use mps_e2e::{Answer, send, try_send};
-use mps_images_tests::{Container, HARDENED, done, entries, podman, status_of, write};
+use mps_images_tests::{Container, HARDENED, done, entries, podman, programs_of, status_of, write};
 use mps_operations_tests::in_time;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -69,12 +69,6 @@ fn the_pages_say_what_they_say_behind_the_proxy_whoever_runs_them() {
 #[test]
 fn the_image_has_one_program_and_no_shell() {
     let all = entries("mps-web");
-    let programs: Vec<&str> = all
-        .iter()
-        .filter(|entry| entry.mode.starts_with('-') && entry.mode.contains('x'))
-        .map(|entry| entry.path.as_str())
-        .filter(|path| !path.contains(".so"))
-        .collect();
-    assert_eq!(programs, ["usr/sbin/nginx"]);
+    assert_eq!(programs_of(&all), ["usr/sbin/nginx"]);
     assert!(all.iter().all(|entry| !entry.mode.contains(['s', 'S'])), "{all:?}");
 }

@@ -42,9 +42,16 @@ impl Installation {
         let (mut database, database_url) = empty_database();
         let release = PathBuf::from(variable("MPS_E2E_RELEASE"));
         let release_text = release.display().to_string();
+        let place = Place { folder };
+        // Secrets are told by the configuration, which wants to know where the gateway is; the gateway wants to know a secret.
+        place.configure("http://127.0.0.1:9");
+        done(&place.secrets(&["init"], ""));
+        // This cluster asks nobody for a password; the store wants one.
+        let with_password = database_url.replace("postgres@", "postgres:jX3-hR9_kQ2wLz7vB4n@");
+        done(&place.secrets(&["set", "DATABASE_URL"], &with_password));
         let migrate = |arguments: &[&str]| {
             let mut command = mps();
-            command.env("DATABASE_URL", &database_url).args(["--json", "migrate"]).args(arguments);
+            command.args(["--json", "migrate"]).args(arguments).arg("--config").arg(place.at("mps.yml"));
             done(&command.arg("--release").arg(&release_text).output().expect("mps"))
         };
         let applied = migrate(&["up", "--plain"])["applied"].as_u64().expect("a count");
@@ -54,13 +61,10 @@ impl Installation {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../supabase/tests/fixtures.sql");
         database.batch_execute(&fs::read_to_string(fixtures).expect("fixtures")).expect("fixtures");
         let users = people(&mut database, members);
-        let place = Place { folder };
-        // Secrets are told by the configuration, which wants to know where the gateway is; the gateway wants to know a secret.
-        place.configure("http://127.0.0.1:9");
-        done(&place.secrets(&["init"], ""));
         let gateway = Gateway::start(&database_url, &place.verifying());
         place.configure(&gateway.url);
         place.sign_for_service();
+        assert_eq!(done(&place.secrets(&["audit"], ""))["findings"], json!([]));
         let edges = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
         let mut serve = mps();
         serve.arg("serve").arg("--config").arg(place.at("mps.yml")).arg("--state").arg(place.at("state"));
@@ -110,14 +114,32 @@ impl Installation {
 
     /// `mps smoke` with the first member and their cashier; `secret` signs for them, or what is kept where it is empty.
     pub fn smoke(&self, secret: &str) -> Output {
+        self.smoke_at(&self.url(), secret)
+    }
+
+    /// The same somewhere else.
+    pub fn smoke_at(&self, url: &str, secret: &str) -> Output {
         let (member, cashier, _, merchant) = &self.users[0];
         let mut command = mps();
-        command.args(["--json", "smoke", "--url", &self.url(), "--merchant", merchant]);
+        command.args(["--json", "smoke", "--url", url, "--merchant", merchant]);
         command
             .args(["--member-user", member, "--cashier-user", cashier, "--cacert"])
             .arg(self.proxy.authority());
         command.arg("--config").arg(self.place.at("mps.yml"));
         command.env("SUPABASE_JWT_SECRET", secret).output().expect("mps")
+    }
+
+    /// `mps` with these arguments, told where it is and who is asked for; the first member is the admin.
+    pub fn operate(&self, arguments: &[&str]) -> Output {
+        let (member, ..) = &self.users[0];
+        let token = Token::of(member).sign(&self.place.secret("SUPABASE_JWT_SECRET"));
+        let mut command = mps();
+        command.arg("--json").args(arguments).env("MPS_ADMIN_TOKEN", token).output().expect("mps")
+    }
+
+    /// The first member's user.
+    pub fn first_user(&self) -> &str {
+        &self.users[0].0
     }
 
     /// `mps health` from outside.
@@ -129,9 +151,15 @@ impl Installation {
 
     /// `mps deploy` with these arguments.
     pub fn deploy(&self, arguments: &[&str]) -> Output {
+        self.deploying(&["--watch-seconds", "2"]).args(arguments).output().expect("mps")
+    }
+
+    /// The same, not started yet.
+    pub fn deploying(&self, arguments: &[&str]) -> Command {
         let mut command = mps();
-        command.args(["--json", "deploy", "--watch-seconds", "2", "--root"]).arg(self.place.at("root"));
-        command.arg("--state").arg(self.place.at("state")).args(arguments).output().expect("mps")
+        command.args(["--json", "deploy", "--root"]).arg(self.place.at("root"));
+        command.arg("--state").arg(self.place.at("state")).args(arguments);
+        command
     }
 
     /// A copy of the release under another version, changed by the work.

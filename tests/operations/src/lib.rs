@@ -2,6 +2,7 @@
 //! charge all the time.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test bench fails by panicking")]
 
+mod doors;
 mod gateway;
 mod installation;
 mod load;
@@ -10,11 +11,11 @@ mod serving;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use doors::{Knocking, Swallowing};
 pub use gateway::Gateway;
 pub use installation::{Installation, Place, done, empty_database, people};
-pub use load::Pair;
-pub use load::{Load, Totals};
-pub use serving::{Serving, mps};
+pub use load::{Load, Pair, Totals};
+pub use serving::{Serving, health_count, mps};
 
 /// What the work answers as soon as it has an answer; two minutes are too late.
 pub fn in_time<T>(what: &str, mut work: impl FnMut() -> Option<T>) -> T {

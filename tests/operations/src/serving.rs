@@ -1,13 +1,14 @@
 //! `mps`, and what it says while it serves.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 use std::{env, fs};
 
-use mps_e2e::{fresh, variable};
+use mps_e2e::{fresh, send, variable};
 
 /// The program, which is told nothing by this process's own environment.
 pub fn mps() -> Command {
@@ -67,4 +68,13 @@ impl Drop for Serving {
 pub(crate) fn signal(id: &str, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), id]).status().expect("kill");
     assert!(sent.success(), "no process {id}");
+}
+
+/// How many answers of `/health` the edge at an address has counted.
+pub fn health_count(address: SocketAddr, ops_token: &str) -> u64 {
+    let authorization = format!("Bearer {ops_token}");
+    let page =
+        send("GET", &format!("http://{address}/metrics"), &[("authorization", &authorization)], "").text;
+    let series = r#"http_requests_total{method="GET",route="/health",status="200"} "#;
+    page.lines().find_map(|line| line.strip_prefix(series)?.parse().ok()).unwrap_or_default()
 }

@@ -4,9 +4,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use mps_e2e::send;
-use mps_operations_tests::{Gateway, Installation, Load, Totals, done};
+use mps_e2e::{JOBS, send};
+use mps_operations_tests::{Gateway, Installation, Knocking, Load, Swallowing, Totals, done};
 use serde_json::Value;
 
 const CLIENTS: usize = 16;
@@ -16,8 +17,11 @@ fn no_charge_is_lost_or_doubled_while_builds_and_secrets_are_exchanged() {
     let mut mps = Installation::make("production", CLIENTS);
     assert_eq!(done(&mps.health())["ok"], true);
     assert_eq!(done(&mps.smoke(""))["ok"], true);
+    an_admin_and_jobs(&mps);
     let load = Load::start(mps.agent(), &mps.url(), mps.pairs());
     load.pay(100);
+    let addresses = addresses(&done(&mps.deploy(&["--status"])));
+    let knocking: Vec<Knocking> = addresses.iter().map(|address| Knocking::at(address)).collect();
 
     // Another build.
     let second = mps.release("0.0.1+second", |_| ());
@@ -46,19 +50,85 @@ fn no_charge_is_lost_or_doubled_while_builds_and_secrets_are_exchanged() {
     one_that_does_not_last(&mps, &load);
     secrets(&mut mps, &load);
 
+    for knocking in knocking {
+        let (taken, refused) = knocking.stop();
+        assert!(taken > 1000 && refused == 0, "{refused} of {taken} were turned away");
+    }
+
     // An edge dies, and the one before comes back.
     let processes = edges(&done(&mps.deploy(&["--status"])));
     assert!(Command::new("kill").args(["-KILL", &processes[0]]).status().expect("kill").success());
     mps.serving.wait_for("is started again (process");
     load.pay(50);
+    all_die(&mps, &load);
     assert_eq!(done(&mps.deploy(&["--rollback"]))["version"], "0.0.0+tests");
+    all_exchanged(&mps);
     load.pay(100);
 
     let totals = load.stop();
     assert_eq!(done(&mps.smoke(""))["ok"], true);
     settle(&mut mps, &totals);
+    what_became_of_it_is_asked_until_it_is_known(&mps, &addresses[0]);
+    a_stop_waits_for_no_exchange(&mut mps);
+}
+
+/// They are back at once, and nginx, which knows each of them as failed, asks them soon.
+fn all_die(mps: &Installation, load: &Load) {
+    let processes = edges(&done(&mps.deploy(&["--status"])));
+    assert!(Command::new("kill").arg("-KILL").args(&processes).status().expect("kill").success());
+    for _ in &processes {
+        mps.serving.wait_for("is started again (process");
+    }
+    load.pay(50);
+}
+
+/// `mps smoke` loses the first answer to its charge and to its refund, and moves no money twice.
+fn what_became_of_it_is_asked_until_it_is_known(mps: &Installation, edge: &str) {
+    let line = Swallowing::start(edge, &["/api/payment/charge", "/api/payment/refund"]);
+    assert_eq!(done(&mps.smoke_at(&line.url, ""))["ok"], true);
+    assert_eq!(line.lost(), 2);
+}
+
+fn all_exchanged(mps: &Installation) {
+    for _ in 0..2 {
+        mps.serving.wait_for("is 0.0.0+tests now");
+    }
+}
+
+/// While edges are watched for a long time.
+fn a_stop_waits_for_no_exchange(mps: &mut Installation) {
+    let mut deploying = mps.deploying(&["--again", "--watch-seconds", "300"]).spawn().expect("mps");
+    all_exchanged(mps);
+    let asked = Instant::now();
     mps.serving.signal("TERM");
     assert_eq!(mps.serving.child.wait().expect("an end").code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(150), "it watched to the end");
+    assert_eq!(deploying.wait().expect("an end").code(), Some(1));
+}
+
+/// The first admin and no second one by the same way, what they see, and the jobs.
+fn an_admin_and_jobs(mps: &Installation) {
+    let (config, user) = (mps.place.at("mps.yml"), mps.first_user());
+    let config = config.to_str().expect("a path");
+    let first = ["admin", "first", "--user", user, "--config", config];
+    assert_eq!(done(&mps.operate(&first))["user_id"], user);
+    assert_eq!(mps.operate(&first).status.code(), Some(1), "there is one already");
+    let (url, authority) = (mps.url(), mps.proxy.authority());
+    let place = ["--url", &url, "--cacert", authority.to_str().expect("a path")];
+    let health = done(&mps.operate(&[&["admin", "show", "health"], &place[..]].concat()));
+    assert!(health.as_array().is_some_and(|rows| !rows.is_empty()), "{health}");
+    let made =
+        ["admin", "send", "POST", "/api/admin/merchants", "--body", r#"{"code": "MADE01", "name": "Made"}"#];
+    done(&mps.operate(&[&made, &place[..]].concat()));
+    let unknown = ["admin", "send", "GET", "/api/admin/nothing"];
+    assert_eq!(mps.operate(&[&unknown, &place[..]].concat()).status.code(), Some(1));
+
+    let address = format!("http://{}", addresses(&done(&mps.deploy(&["--status"])))[1]);
+    let jobs = ["jobs", "--config", config, "--edge", "http://127.0.0.1:9", "--edge", &address];
+    let listed = done(&mps.operate(&[&jobs, &["list"][..]].concat()));
+    assert_eq!(listed.as_array().map(Vec::len), Some(JOBS.len()));
+    assert_eq!(done(&mps.operate(&[&jobs, &["run", "seal"][..]].concat()))["name"], "seal");
+    assert_eq!(mps.operate(&[&jobs, &["run", "nothing"][..]].concat()).status.code(), Some(1));
 }
 
 /// One that is ready when it is asked, and dies a little later, has all go back.
@@ -111,9 +181,14 @@ fn secrets(mps: &mut Installation, load: &Load) {
 
 fn jobs(mps: &Installation, token: &str) -> u16 {
     let status = done(&mps.deploy(&["--status"]));
-    let address = status["edges"][0]["address"].as_str().expect("an address");
+    let address = &addresses(&status)[0];
     let authorization = format!("Bearer {token}");
     send("GET", &format!("http://{address}/ops/cron"), &[("authorization", &authorization)], "").status
+}
+
+fn addresses(status: &Value) -> Vec<String> {
+    let edges = status["edges"].as_array().expect("edges");
+    edges.iter().map(|edge| edge["address"].as_str().expect("an address").to_owned()).collect()
 }
 
 fn edges(status: &Value) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::{env, fs, thread};
 
 use mps_e2e::{Upstream, fresh, send, variable};
-use mps_operations_tests::{Serving, mps};
+use mps_operations_tests::{Serving, health_count, mps};
 
 const OPS_TOKEN: &str = "an-operator-s-token-of-32-letters-or-more";
 
@@ -34,14 +34,6 @@ fn start(address: SocketAddr, upstream: &str, state: &str) -> (Serving, String) 
     (serving, first)
 }
 
-fn health_count(address: SocketAddr) -> u64 {
-    let authorization = format!("Bearer {OPS_TOKEN}");
-    let url = format!("http://{address}/metrics");
-    let page = send("GET", &url, &[("authorization", &authorization)], "").text;
-    let series = r#"http_requests_total{method="GET",route="/health",status="200"} "#;
-    page.lines().find_map(|line| line.strip_prefix(series)?.parse().ok()).unwrap_or_default()
-}
-
 #[test]
 fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters() {
     let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
@@ -51,7 +43,7 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     for _ in 0..7 {
         assert_eq!(send("GET", &format!("http://{address}/health"), &[], "").status, 200);
     }
-    let counted = health_count(address);
+    let counted = health_count(address, OPS_TOKEN);
     assert!(counted >= 7, "{counted}");
 
     // Within a minute, by the clock.
@@ -71,7 +63,7 @@ fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters
     assert_eq!(running.child.wait().expect("an end").code(), Some(0));
 
     let (mut again, _) = start(address, &upstream_url, state_text);
-    assert!(health_count(address) >= counted, "the counters are gone");
+    assert!(health_count(address, OPS_TOKEN) >= counted, "the counters are gone");
     again.signal("TERM");
     assert_eq!(again.child.wait().expect("an end").code(), Some(0));
     fs::remove_dir_all(&state).expect("its state");

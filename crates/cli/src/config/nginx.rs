@@ -50,9 +50,15 @@ pub(crate) fn write(config: &Config, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// An edge that failed is asked again a second later: where all failed at once nobody is served until then, and a supervisor has them
+/// back sooner than nginx's own ten seconds.
+fn server(edge: &String) -> String {
+    format!("server {edge} max_fails=1 fail_timeout=1s;")
+}
+
 fn rendered(proxy: &Proxy, origins: &[String], folder: &str) -> Vec<(&'static str, String)> {
     let rate = |Rate { per_second, .. }: Rate| format!("{per_second}r/s");
-    let servers: Vec<String> = proxy.edges.iter().map(|edge| format!("server {edge};")).collect();
+    let servers: Vec<String> = proxy.edges.iter().map(server).collect();
     let origins: Vec<String> = origins.iter().map(|origin| format!("{origin} {origin};")).collect();
     let values = [
         ("MPS_EDGES", servers.join("\n  ")),
@@ -102,7 +108,10 @@ mod tests {
             written.insert((*name).to_owned());
         }
         let main = fs::read_to_string(folder.path().join("mps.conf"))?;
-        assert!(main.contains("server 127.0.0.1:8787;") && main.contains("server_name api.mps.example.com;"));
+        assert!(
+            main.contains("server 127.0.0.1:8787 max_fails=1 fail_timeout=1s;")
+                && main.contains("server_name api.mps.example.com;")
+        );
         // Nothing of the folder is forgotten here.
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nginx");
         let mut committed = BTreeSet::new();

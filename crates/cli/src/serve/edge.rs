@@ -5,11 +5,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::io::dup;
 use rustix::net::listen;
 
@@ -43,6 +45,21 @@ pub(super) enum Level {
     Configured,
     /// It reaches a database with the schema that it is for.
     Ready,
+}
+
+/// Who asks edges how they are.
+pub(super) struct Asker {
+    pub(super) web: Web,
+    /// Set when all is to end: then nobody waits for an edge any more.
+    pub(super) is_stopping: Arc<AtomicBool>,
+}
+
+impl Asker {
+    /// Refuses once all is to end.
+    pub(super) fn go_on(&self) -> Result<()> {
+        ensure!(!self.is_stopping.load(Ordering::Relaxed), "all is to stop");
+        Ok(())
+    }
 }
 
 pub(super) struct Edge {
@@ -104,14 +121,15 @@ impl Edge {
     }
 
     /// Waits until it is that far; else tells what it lacks.
-    pub(super) fn wait_until(&mut self, level: Level, web: &Web) -> Result<()> {
+    pub(super) fn wait_until(&mut self, level: Level, asker: &Asker) -> Result<()> {
         let deadline = Instant::now() + START_MAX;
         let mut last = None;
         while Instant::now() < deadline {
+            asker.go_on()?;
             if let Some(status) = self.process.as_mut().and_then(Process::ended) {
                 bail!("the edge at {} ended by itself ({status})", self.address);
             }
-            match self.look(level, web) {
+            match self.look(level, &asker.web) {
                 Look::Right => return Ok(()),
                 // What is configured stays so; a database may come.
                 Look::Wrong(what) if level == Level::Configured => bail!("{what}"),
@@ -147,8 +165,8 @@ impl Edge {
     }
 
     /// Whether it is ready now.
-    pub(super) fn is_ready(&self, web: &Web) -> bool {
-        matches!(self.look(Level::Ready, web), Look::Right)
+    pub(super) fn is_ready(&self, asker: &Asker) -> bool {
+        matches!(self.look(Level::Ready, &asker.web), Look::Right)
     }
 
     pub(super) fn has_died(&mut self) -> bool {
@@ -170,8 +188,18 @@ impl Edge {
                 self.address
             )));
         }
+        // An exchange may have left it without one.
+        if self.process.is_none() && self.paused_until.is_none() {
+            self.paused_until = Some(Instant::now());
+        }
         if self.paused_until.is_some_and(|until| Instant::now() >= until) {
-            self.start(build)?;
+            if let Err(error) = self.start(build) {
+                // What keeps it from starting may go on.
+                self.pause = next_pause(self.pause, Duration::ZERO);
+                self.paused_until = Some(Instant::now() + self.pause);
+                self.listener = None;
+                return Err(error);
+            }
             return Ok(Some(format!(
                 "the edge at {} is started again (process {})",
                 self.address,
@@ -229,14 +257,14 @@ fn next_pause(pause: Duration, lived: Duration) -> Duration {
 }
 
 /// Tries a build beside those that work, at a port of its own and with counters that nobody needs.
-pub(super) fn try_out(build: &Build, state: &Path, level: Level, web: &Web) -> Result<()> {
+pub(super) fn try_out(build: &Build, state: &Path, level: Level, asker: &Asker) -> Result<()> {
     let _ = fs::remove_dir_all(state);
     let port = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let address = port.local_addr().context("a port without an address")?;
     let mut edge = Edge::at(address, state.to_owned());
     edge.listener = Some(port);
     edge.start(build)?;
-    let outcome = edge.wait_until(level, web);
+    let outcome = edge.wait_until(level, asker);
     edge.stop(PAUSE_MAX);
     let _ = fs::remove_dir_all(state);
     outcome
@@ -244,7 +272,36 @@ pub(super) fn try_out(build: &Build, state: &Path, level: Level, web: &Web) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    /// A release whose program is this script.
+    fn build(folder: &Path, script: &str) -> Result<Build> {
+        for file in ["bin/workerd", "edge/workerd.capnp", "edge/build/index.js", "edge/build/index_bg.wasm"] {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().unwrap_or(folder))?;
+            fs::write(path, script)?;
+        }
+        fs::write(folder.join("release.json"), r#"{"version": "1"}"#)?;
+        Ok(Build { release: Release::open(folder)?, variables: Variables::none() })
+    }
+
+    #[test]
+    fn an_edge_that_could_not_be_started_is_started_later() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let build = build(folder.path(), "#!/bin/sh\nexec sleep 60\n")?;
+        let mut edge = Edge::at(SocketAddr::from(([127, 0, 0, 1], 0)), folder.path().join("state"));
+        // Nobody may run it yet.
+        assert!(edge.start(&build).is_err() && edge.tend(&build).is_err());
+        assert!(edge.tend(&build)?.is_none(), "not at once again");
+        assert!(edge.listener.is_none(), "and nobody waits for it");
+        fs::set_permissions(build.release.workerd(), fs::Permissions::from_mode(0o755))?;
+        edge.paused_until = Some(Instant::now());
+        assert!(edge.tend(&build)?.is_some_and(|said| said.contains("is started again")));
+        assert!(edge.id() != 0 && !edge.has_died());
+        Ok(())
+    }
 
     #[test]
     fn an_edge_that_stayed_is_started_again_at_once_and_one_that_does_not_ever_later() {

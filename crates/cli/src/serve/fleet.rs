@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::edge::{Build, Edge, Level, try_out};
-use crate::web::Web;
+use super::edge::{Asker, Build, Edge, Level, try_out};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// So often in a row an edge may be found not ready before its build is taken back: a database may be away for a moment.
@@ -19,7 +18,7 @@ pub(super) struct Fleet {
     build: Build,
     state: PathBuf,
     stop_limit: Duration,
-    web: Web,
+    asker: Asker,
 }
 
 impl Fleet {
@@ -29,15 +28,16 @@ impl Fleet {
         build: Build,
         state: &Path,
         stop_limit: Duration,
-    ) -> Result<Self> {
+        asker: Asker,
+    ) -> Self {
         let edge = |address: &SocketAddr| Edge::at(*address, state.join(format!("edge-{}", address.port())));
-        Ok(Self {
+        Self {
             edges: addresses.iter().map(edge).collect(),
             build,
             state: state.to_owned(),
             stop_limit,
-            web: Web::new(None)?,
-        })
+            asker,
+        }
     }
 
     /// Starts all edges and waits until each has all it needs.
@@ -45,7 +45,7 @@ impl Fleet {
         for edge in &mut self.edges {
             edge.start(&self.build)?;
         }
-        self.edges.iter_mut().try_for_each(|edge| edge.wait_until(Level::Configured, &self.web))
+        self.edges.iter_mut().try_for_each(|edge| edge.wait_until(Level::Configured, &self.asker))
     }
 
     pub(super) fn edges(&self) -> &[Edge] {
@@ -71,20 +71,31 @@ impl Fleet {
     /// back to the build before.
     pub(super) fn roll(&mut self, build: Build, watch: Duration, say: &mut dyn FnMut(&str)) -> Result<()> {
         say(&format!("trying {} beside the edges", build.release.version()));
-        try_out(&build, &self.state.join("trial"), Level::Ready, &self.web).context("nothing was changed")?;
+        try_out(&build, &self.state.join("trial"), Level::Ready, &self.asker)
+            .context("nothing was changed")?;
         let before = std::mem::replace(&mut self.build, build);
         let mut touched = 0;
         let Err(error) = self.exchange(&mut touched, say).and_then(|()| self.watch(watch)) else {
             return Ok(());
         };
+        // Whoever is to stop starts nothing any more.
+        self.asker.go_on()?;
         say(&format!("{error:#}: back to {}", before.release.version()));
         self.build = before;
+        let mut failed = None;
         for index in 0..touched {
             // What is wrong may be the database, and then no edge is ready.
-            self.exchange_one(index, Level::Configured, say)
-                .context("and what was before does not start either")?;
+            if let Err(error) = self.exchange_one(index, Level::Configured, say) {
+                say(&format!("{error:#}"));
+                failed = Some(error);
+            }
         }
-        Err(error.context("the edges are again those that were before"))
+        match failed {
+            None => Err(error.context("the edges are again those that were before")),
+            Some(failed) => {
+                Err(failed.context("and what was before does not start either; it is tried again and again"))
+            }
+        }
     }
 
     /// Of so many it is not the build before that runs, whatever becomes of the rest.
@@ -100,7 +111,7 @@ impl Fleet {
         let edge = &mut self.edges[index];
         let was_orderly = edge.stop(self.stop_limit);
         edge.start(&self.build)?;
-        edge.wait_until(level, &self.web)?;
+        edge.wait_until(level, &self.asker)?;
         let cut = if was_orderly { "" } else { "; requests still in flight were ended" };
         let version = self.build.release.version();
         say(&format!("the edge at {} is {version} now (process {}){cut}", edge.address(), edge.id()));
@@ -111,11 +122,12 @@ impl Fleet {
         let start = Instant::now();
         let mut misses = vec![0; self.edges.len()];
         while start.elapsed() < length {
+            self.asker.go_on()?;
             for (edge, misses) in self.edges.iter_mut().zip(&mut misses) {
                 if edge.has_died() {
                     bail!("the edge at {} died", edge.address());
                 }
-                *misses = if edge.is_ready(&self.web) { 0 } else { *misses + 1 };
+                *misses = if edge.is_ready(&self.asker) { 0 } else { *misses + 1 };
                 if *misses >= MISSES_MAX {
                     bail!("the edge at {} is not ready any more", edge.address());
                 }

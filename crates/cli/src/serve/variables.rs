@@ -17,6 +17,11 @@ const REQUIRED: &[&str] = &["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABAS
 pub(super) struct Variables(BTreeMap<String, Secret>);
 
 impl Variables {
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// Of those that the edge of a release reads. The environment wins over the file, the file over the configuration.
     pub(super) fn read(
         names: &[String],

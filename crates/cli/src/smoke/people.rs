@@ -4,11 +4,8 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use base64ct::{Base64UrlUnpadded, Encoding};
 use clap::Args;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
-use sha2::Sha256;
 
 use crate::auth::{needed, sign_in};
 use crate::secrets;
@@ -67,38 +64,11 @@ pub(super) fn find(who: &Who, web: &Web) -> Result<People> {
     Ok(People { member: token("MPS_SMOKE_MEMBER_TOKEN")?, cashier: token("MPS_SMOKE_CASHIER_TOKEN")? })
 }
 
-/// A token as Supabase Auth would sign it, for two minutes.
+/// For two minutes.
 fn signed(user_id: &str, secret: &str) -> Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let header = json!({"alg": "HS256", "typ": "JWT"});
-    let payload = json!({
+    let claims = json!({
         "sub": user_id, "aud": "authenticated", "role": "authenticated", "iat": now, "exp": now + TOKEN_SECONDS,
     });
-    let part = |value: &serde_json::Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
-    let message = format!("{}.{}", part(&header), part(&payload));
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("a key")?;
-    mac.update(message.as_bytes());
-    Ok(format!("{message}.{}", Base64UrlUnpadded::encode_string(&mac.finalize().into_bytes())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 7515, appendix A.1, has its key in bytes; this pair is from an independent program.
-    #[test]
-    fn a_token_has_three_parts_and_a_right_signature() -> Result<()> {
-        let token = signed("0be00000-0004-7000-8000-000000001000", "a-secret-of-more-than-32-characters")?;
-        let parts: Vec<&str> = token.split('.').collect();
-        assert_eq!(parts.len(), 3);
-        assert_eq!(
-            Base64UrlUnpadded::decode_vec(parts[0]).map_err(|_| anyhow::anyhow!("base64"))?,
-            br#"{"alg":"HS256","typ":"JWT"}"#
-        );
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"a-secret-of-more-than-32-characters")?;
-        mac.update(format!("{}.{}", parts[0], parts[1]).as_bytes());
-        let signature = Base64UrlUnpadded::decode_vec(parts[2]).map_err(|_| anyhow::anyhow!("base64"))?;
-        assert!(mac.verify_slice(&signature).is_ok());
-        Ok(())
-    }
+    secrets::sign(&claims, secret)
 }
