@@ -17,7 +17,7 @@ use mps_core::ErrorCode;
 use tower_service::Service;
 
 use crate::auth::{Claims, NotVerified, Verified, Verifier};
-use crate::config::{Config, ConfigError};
+use crate::config::{Choices, Config, ConfigError};
 use crate::limits::{Limits, Standings};
 use crate::metrics::Metrics;
 use crate::operator::OperatorTokens;
@@ -26,7 +26,7 @@ use crate::problem::{self, Failure};
 use crate::providers::{Deadline, Providers};
 use crate::readiness::Readiness;
 use crate::refusals::Reports;
-use crate::telemetry::{self, Note, RouteTemplate};
+use crate::telemetry::{self, LogLine, Note, RouteTemplate};
 use crate::{crons, headers, panics, routes};
 
 /// A job may read all books, and nobody waits for its answer. It is called again by its next run.
@@ -60,6 +60,7 @@ struct Shared {
     providers: Providers,
     readiness: Readiness,
     retries: RetryBudget,
+    choices: Choices,
 }
 
 impl App {
@@ -101,6 +102,8 @@ impl App {
         context: CallContext,
         call: C,
     ) -> Result<C::Reply, RpcError> {
+        let policy =
+            Policy { attempts_max: policy.attempts_max.min(self.0.choices.attempts_max), ..policy };
         let patience = Budgeted { patience: Patience(self.0.host.clone()), retries: &self.0.retries };
         let started_at = self.0.host.unix_time();
         let work = retry::call_repeatedly(&self.0.client, &context, &call, policy, &patience);
@@ -142,6 +145,17 @@ impl App {
     /// When the caller of this request has waited long enough: what limits, keys, the body and calls took of its time a provider has not.
     pub(crate) fn deadline(&self) -> Deadline {
         self.1.map_or(Deadline::NONE, |AskedAt(then)| Deadline::at(then + Policy::HOUSE.budget))
+    }
+
+    pub(crate) fn choices(&self) -> Choices {
+        self.0.choices
+    }
+
+    /// Writes a line that is of the level that is written.
+    pub(crate) fn log(&self, line: &LogLine) {
+        if line.level >= self.0.choices.log_level {
+            self.0.host.log(&line.text);
+        }
     }
 
     pub(crate) fn providers(&self) -> &Providers {
@@ -194,6 +208,7 @@ impl Front {
                 providers: Providers::new(config.providers, &host),
                 readiness: Readiness::default(),
                 retries: RetryBudget::default(),
+                choices: config.choices,
             };
             let app = App(Arc::new(shared), None);
             let router = routes::all().layer(middleware::from_fn(note_route)).with_state(app.clone());
@@ -248,7 +263,11 @@ impl Front {
             note: response.extensions().get::<Note>(),
             failure: response.extensions().get::<Failure>(),
         };
-        self.host.log(&telemetry::line(&answered));
+        let line = telemetry::line(&answered);
+        match &self.opened {
+            Ok(opened) => opened.app.log(&line),
+            Err(_) => self.host.log(&line.text),
+        }
         self.metrics.record(&answered, headers::is_replayed(&response));
         self.metrics.send_later();
         response

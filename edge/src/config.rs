@@ -1,16 +1,19 @@
 //! Every variable and secret: typed, documented, refused at start when wrong. The environment is read nowhere else.
 
+mod choices;
 mod providers;
 
 use std::fmt;
 
 use axum::http::{HeaderName, Uri};
 use mps_client::ApiKey;
+use mps_core::limits::edge;
 use rsa::sha2::{Digest, Sha256};
 
 use crate::limits::{LimitRules, Quota};
 use crate::operator::OperatorTokens;
 
+pub(crate) use self::choices::Choices;
 pub(crate) use self::providers::ProviderConfig;
 
 /// HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, 3.2).
@@ -27,7 +30,6 @@ const OPERATOR_TOKEN_BYTES_MIN: usize = 32;
 
 /// More than a busy shop's back office has under way at once, and few enough that others hardly wait behind them.
 const REQUESTS_IN_FLIGHT_DEFAULT: u32 = 32;
-const REQUESTS_IN_FLIGHT_MAX: u32 = 10_000;
 
 const JWT_AUDIENCE_DEFAULT: &str = "authenticated";
 
@@ -49,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) operator: OperatorTokens,
     /// Who takes money for recharges.
     pub(crate) providers: ProviderConfig,
+    pub(crate) choices: Choices,
 }
 
 /// What an access token must be.
@@ -105,6 +108,7 @@ impl Config {
                 )?,
             },
             providers: ProviderConfig::read(&optional)?,
+            choices: Choices::read(&optional)?,
         })
     }
 }
@@ -180,7 +184,7 @@ fn read_in_flight(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<O
         None => Ok(Some(REQUESTS_IN_FLIGHT_DEFAULT)),
         Some("off") => Ok(None),
         Some(text) => {
-            let count = text.parse().ok().filter(|count| (1..=REQUESTS_IN_FLIGHT_MAX).contains(count));
+            let count = text.parse().ok().filter(|count| (1..=edge::REQUESTS_IN_FLIGHT_MAX).contains(count));
             count.map(Some).ok_or(ConfigError { name })
         }
     }
@@ -239,6 +243,7 @@ fn parse_origin(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Level;
 
     const SECRET: &str = "a-secret-of-more-than-32-characters";
 
@@ -290,6 +295,13 @@ mod tests {
             ("RATE_LIMIT_ADDRESS", "none"),
             ("REQUESTS_IN_FLIGHT", "0"),
             ("REQUESTS_IN_FLIGHT", "many"),
+            ("CODE_TTL_SECONDS", "59"),
+            ("CODE_TTL_SECONDS", "86401"),
+            ("ATTEMPTS_MAX", "0"),
+            ("ATTEMPTS_MAX", "4"),
+            ("AUDIT_RETENTION_DAYS", "2554"),
+            ("AUDIT_RETENTION_DAYS", "36501"),
+            ("LOG_LEVEL", "debug"),
             ("TRUSTED_ADDRESS_HEADER", "x real ip"),
             ("SUPABASE_JWT_SECRET_PREVIOUS", "short"),
             ("OPS_TOKEN_PREVIOUS", "short"),
@@ -335,6 +347,8 @@ mod tests {
         assert_eq!(config.limits.in_flight, Some(32));
         assert_eq!(read(&[("REQUESTS_IN_FLIGHT", "off")])?.limits.in_flight, None);
         assert!(config.operator.ops.is_empty() && config.operator.metrics.is_empty());
+        let house = Choices { code_ttl_seconds: 900, attempts_max: 3, audit_days: 2555, log_level: Level::Info };
+        assert_eq!(config.choices, house);
         Ok(())
     }
 

@@ -111,7 +111,7 @@ pub(crate) async fn run(app: &App, cron: &'static Cron, request_id: &RequestId) 
         total: result.as_ref().map(|run| run.total).ok(),
         failure: result.as_ref().err(),
     });
-    app.host().log(&line);
+    app.log(&line);
     result
 }
 
@@ -138,7 +138,7 @@ async fn call(app: &App, job: Job, request_id: &RequestId) -> Result<u32, Failur
         Job::ExpireCards => app.call_patiently(context, CronExpireCards {}).await?,
         Job::GenerateSettlements => app.call_patiently(context, CronGenerateSettlements {}).await?,
         Job::EnsurePartitions => app.call_patiently(context, CronEnsurePartitions {}).await?,
-        Job::Purge => app.call_patiently(context, CronPurge {}).await?,
+        Job::Purge => app.call_patiently(context, CronPurge { audit_days: app.choices().audit_days }).await?,
         Job::VerifyLedger => app.call_patiently(context, CronVerifyLedger {}).await?,
     };
     Ok(answer)

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use mps_client::retry::Host as _;
 use mps_core::ErrorCode;
+use mps_core::limits::edge;
 use rsa::sha2::{Digest, Sha256};
 use serde::{Deserialize, Serialize};
 
@@ -35,9 +36,6 @@ const ROUNDS_MAX: u32 = 20;
 const TELLING_MAX: Duration = Duration::from_secs(30);
 /// The names of one table are shared out among so many objects.
 const SHARDS: usize = 4;
-
-const REQUESTS_MAX: u32 = 1_000_000;
-const WINDOW_SECONDS_MAX: u32 = 3600;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -62,8 +60,8 @@ impl Quota {
         }
         let (requests, window_seconds) = text.split_once('/')?;
         let quota = Self { requests: requests.parse().ok()?, window_seconds: window_seconds.parse().ok()? };
-        let is_sensible = (1..=REQUESTS_MAX).contains(&quota.requests)
-            && (1..=WINDOW_SECONDS_MAX).contains(&quota.window_seconds);
+        let is_sensible = (1..=edge::RATE_REQUESTS_MAX).contains(&quota.requests)
+            && (1..=edge::RATE_WINDOW_SECONDS_MAX).contains(&quota.window_seconds);
         is_sensible.then_some(Some(quota))
     }
 }

@@ -14,7 +14,7 @@ use mps_core::ErrorCode;
 use crate::app::App;
 use crate::problem::Failure;
 use crate::providers::{Contradiction, Payment, Provider, Standing};
-use crate::telemetry::{self, OrderAsked};
+use crate::telemetry::{self, Level, OrderAsked};
 
 /// Providers give up on us after five seconds.
 pub(crate) const WITHIN_NOTIFICATION: Policy =
@@ -73,8 +73,8 @@ pub(crate) fn status(payment: &CompletedPayment) -> &'static str {
 }
 
 /// What waits for an admin is seen in the log.
-pub(crate) fn level(status: &str) -> &'static str {
-    if status == "needs_review" { "warn" } else { "info" }
+pub(crate) fn level(status: &str) -> Level {
+    if status == "needs_review" { Level::Warn } else { Level::Info }
 }
 
 fn service(request_id: &RequestId) -> CallContext {
@@ -84,7 +84,7 @@ fn service(request_id: &RequestId) -> CallContext {
 /// What asking about one order came to.
 struct Asked {
     status: &'static str,
-    level: &'static str,
+    level: Level,
     tx_no: Option<String>,
     /// Where an operator must look there.
     provider_tx_id: Option<String>,
@@ -129,9 +129,9 @@ async fn ask(
         }
         Standing::Open if is_expired(app, order) => {
             app.providers().close(provider, &order.order_no).await?;
-            Ok(asked("closed", "info"))
+            Ok(asked("closed", Level::Info))
         }
-        Standing::Open | Standing::Over => Ok(asked("unpaid", "info")),
+        Standing::Open | Standing::Over => Ok(asked("unpaid", Level::Info)),
         // How much went back it does not say, and nothing was credited: an operator must look.
         Standing::Refunded { provider_tx_id } => {
             Ok(Asked { provider_tx_id: Some(provider_tx_id), ..asked("refunded", "error") })
@@ -154,10 +154,10 @@ fn note(
     let status = outcome.as_ref().map_or("failed", |asked| asked.status);
     let labels = [("provider", provider.as_str()), ("status", status)];
     app.metrics().count("recharge_orders_total", &labels);
-    app.host().log(&telemetry::line_of_order(&OrderAsked {
+    app.log(&telemetry::line_of_order(&OrderAsked {
         ended_at: app.host().unix_time(),
         request_id,
-        level: outcome.as_ref().map_or("error", |asked| asked.level),
+        level: outcome.as_ref().map_or(Level::Error, |asked| asked.level),
         provider: provider.as_str(),
         order_no: &order.order_no,
         status,

@@ -9,6 +9,21 @@ use std::time::Duration;
 use crate::config::ConfigError;
 use crate::problem::Failure;
 
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Info,
+    Warn,
+    Error,
+}
+
+/// A line, without its end.
+pub(crate) struct LogLine {
+    pub(crate) level: Level,
+    pub(crate) text: String,
+}
+
 /// What a handler adds to its request's line, as a response extension.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
@@ -23,7 +38,7 @@ pub(crate) struct Note {
     /// Of an answer that is no problem document, since a provider reads it.
     pub(crate) failure: Option<Failure>,
     /// Where the status says too much or too little of how bad it is.
-    pub(crate) level: Option<&'static str>,
+    pub(crate) level: Option<Level>,
 }
 
 /// The template of the route that answered, as a response extension.
@@ -47,7 +62,7 @@ pub(crate) struct Answered<'a> {
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
-    level: &'static str,
+    level: Level,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     caller_request_id: Option<&'a str>,
@@ -68,14 +83,15 @@ struct Line<'a> {
     upstream_code: Option<&'a str>,
 }
 
-/// The line, without its end.
-pub(crate) fn line(request: &Answered<'_>) -> String {
+/// Its line.
+pub(crate) fn line(request: &Answered<'_>) -> LogLine {
     let route = request.route.map_or("unmatched", |template| template.0.as_str());
     let name = |text: fn(&Note) -> Option<&str>| request.note.and_then(text).filter(|text| is_name(text));
     let failure = request.failure.or(request.note.and_then(|note| note.failure.as_ref()));
+    let level = request.note.and_then(|note| note.level).unwrap_or_else(|| level(request.status));
     let line = Line {
         time: rfc3339(request.ended_at),
-        level: request.note.and_then(|note| note.level).unwrap_or_else(|| level(request.status)),
+        level,
         request_id: request.request_id.as_str(),
         caller_request_id: request.caller_request_id,
         method: known_method(request.method),
@@ -89,7 +105,7 @@ pub(crate) fn line(request: &Answered<'_>) -> String {
         error_code: failure.map(|failure| failure.code().as_str()),
         upstream_code: failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
     };
-    serde_json::to_string(&line).unwrap_or_default()
+    LogLine { level, text: serde_json::to_string(&line).unwrap_or_default() }
 }
 
 /// The line of an isolate that cannot start.
@@ -141,10 +157,11 @@ pub(crate) struct CronEnded<'a> {
 }
 
 /// Its line.
-pub(crate) fn line_of_cron(cron: &CronEnded<'_>) -> String {
-    serde_json::json!({
+pub(crate) fn line_of_cron(cron: &CronEnded<'_>) -> LogLine {
+    let level = if cron.failure.is_some() { Level::Error } else { Level::Info };
+    let line = serde_json::json!({
         "time": rfc3339(cron.ended_at),
-        "level": if cron.failure.is_some() { "error" } else { "info" },
+        "level": level,
         "request_id": cron.request_id.as_str(),
         "category": "cron",
         "cron": cron.name,
@@ -152,15 +169,15 @@ pub(crate) fn line_of_cron(cron: &CronEnded<'_>) -> String {
         "total": cron.total,
         "error_code": cron.failure.map(|failure| failure.code().as_str()),
         "upstream_code": cron.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
-    })
-    .to_string()
+    });
+    LogLine { level: level, text: line.to_string() }
 }
 
 /// What asking a provider about an order came to.
 pub(crate) struct OrderAsked<'a> {
     pub(crate) ended_at: Duration,
     pub(crate) request_id: &'a RequestId,
-    pub(crate) level: &'static str,
+    pub(crate) level: Level,
     pub(crate) provider: &'static str,
     pub(crate) order_no: &'a str,
     /// As in `recharge_orders_total`.
@@ -172,8 +189,8 @@ pub(crate) struct OrderAsked<'a> {
 }
 
 /// Its line.
-pub(crate) fn line_of_order(order: &OrderAsked<'_>) -> String {
-    serde_json::json!({
+pub(crate) fn line_of_order(order: &OrderAsked<'_>) -> LogLine {
+    let line = serde_json::json!({
         "time": rfc3339(order.ended_at),
         "level": order.level,
         "request_id": order.request_id.as_str(),
@@ -186,8 +203,8 @@ pub(crate) fn line_of_order(order: &OrderAsked<'_>) -> String {
         "provider_tx_id": order.provider_tx_id,
         "error_code": order.failure.map(|failure| failure.code().as_str()),
         "upstream_code": order.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
-    })
-    .to_string()
+    });
+    LogLine { level: order.level, text: line.to_string() }
 }
 
 /// The line of a panic, without a time: a panic must not ask the host for one.
@@ -217,11 +234,11 @@ pub(crate) fn known_method(method: &Method) -> &str {
     if known.contains(method) { method.as_str() } else { "other" }
 }
 
-fn level(status: StatusCode) -> &'static str {
+fn level(status: StatusCode) -> Level {
     match status.as_u16() {
-        500.. => "error",
-        401 | 403 | 429 => "warn",
-        _ => "info",
+        500.. => Level::Error,
+        401 | 403 | 429 => Level::Warn,
+        _ => Level::Info,
     }
 }
 

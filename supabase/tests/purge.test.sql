@@ -102,7 +102,11 @@ update app.seal_state set last_id_to = (select s.id_to from app.seals s order by
 select is(pg_temp.violations(), 'nothing', 'all is well before');
 create temporary table january as select s.* from app.seals s where s.id_to <= app.uuid_v7_floor('2015-02-01Z');
 create temporary table others as select i.* from app.seal_items i where i.log <> 'audit.event_log' or i.seal_no not in (select j.seal_no from january j);
-select is(public.cron_purge(), 5, 'the oldest sealed month is purged, with its five rows');
+select is(fx.refusal(format('select public.cron_purge(%s)', d)), 'PT400 MALFORMED_ARGUMENT {"field": "p_audit_days"}', 'the audit log is not kept for ' || d || ' days')
+from unnest(array['2554', '36501', '-1', 'null']) d;
+select is(public.cron_purge(36500), 0, 'who keeps it for a century purges no month of 2015');
+select ok(pg_temp.partition('201501'), 'it is there');
+select is(public.cron_purge(2555), 5, 'the oldest sealed month is purged, with its five rows');
 select ok(not pg_temp.partition('201501') and pg_temp.partition('201502'), 'one month at a time');
 select results_eq($$ select log, id_from, id_to, row_count, seal_first, seal_last, last_root, purged_at between now() and clock_timestamp() from app.purged_ranges $$,
   $$ select 'audit.event_log', app.uuid_v7_floor('2015-01-01Z'), app.uuid_v7_floor('2015-02-01Z'), 5::bigint, min(seal_no), max(seal_no),

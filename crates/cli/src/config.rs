@@ -73,6 +73,8 @@ enum Engine {
     Kubernetes,
     /// The files of deploy/nginx
     Nginx,
+    /// PostgREST's variables, for a database of one's own
+    Postgrest,
 }
 
 pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
@@ -145,6 +147,7 @@ fn render_for(engine: Engine, config: &Config, out: Option<&Path>) -> Result<()>
         (Engine::Workerd, _) => render::environment(config)?,
         (Engine::Wrangler, _) => render::wrangler(config)?,
         (Engine::Kubernetes, _) => render::config_map(config),
+        (Engine::Postgrest, _) => render::postgrest(config),
     };
     match out {
         None => print!("{text}"),

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use mps_core::ErrorCode;
+use mps_core::{ErrorCode, limits};
 use serde::Deserialize;
 
 use crate::connection::{Call, CallContext, Client, Repeat, read_reply};
@@ -26,7 +26,7 @@ pub struct Policy {
 impl Policy {
     /// Three requests within 10 s, as EDGE says.
     pub const HOUSE: Self = Self {
-        attempts_max: 3,
+        attempts_max: limits::edge::ATTEMPTS_MAX,
         budget: Duration::from_secs(10),
         attempt_max: Duration::from_secs(4),
         pause_max_first: Duration::from_millis(200),

@@ -26,17 +26,17 @@ pub(super) fn routes() -> Routes {
 struct Rotate {
     /// The card.
     card_id: CardId,
-    /// 60 to 86400; 900 when left out.
+    /// 60 to 86400; the installation's own, which is 900 unless it chose another, when left out.
     ttl_seconds: Option<i64>,
     /// Most raw amount that the code pays, in the house currency; no bound of its own when left out.
     amount_max: Option<AmountText>,
 }
 
 async fn rotate(app: App, context: CallContext, input: Rotate) -> Outcome<IssuedCode> {
-    let ttl_seconds = input.ttl_seconds.map(parse_ttl).transpose()?;
+    let ttl_seconds = parse_ttl(input.ttl_seconds.unwrap_or(i64::from(app.choices().code_ttl_seconds)))?;
     let amount_max =
         input.amount_max.map(|amount| argument("amount_max", Price::parse(&amount.0))).transpose()?;
-    let call = RotateCardQr { card_id: &input.card_id, ttl_seconds, amount_max: amount_max.as_ref() };
+    let call = RotateCardQr { card_id: &input.card_id, ttl_seconds: Some(ttl_seconds), amount_max: amount_max.as_ref() };
     Ok(done(app.call(context, call).await?))
 }
 

@@ -1,6 +1,7 @@
 //! The routes without a Worker and without a database.
 
 pub(crate) mod bench;
+mod choices;
 mod doors;
 mod house;
 mod inputs;

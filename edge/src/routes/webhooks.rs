@@ -16,7 +16,7 @@ use crate::extract;
 use crate::problem::Failure;
 use crate::providers::{Distrust, Notice, Provider};
 use crate::recharging;
-use crate::telemetry::Note;
+use crate::telemetry::{Level, Note};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/api/webhooks/wechat", post(wechat)).route("/api/webhooks/alipay", post(alipay))
@@ -72,11 +72,11 @@ async fn believe(app: &App, provider: Provider, request: Request, note: &mut Not
         Ok(Notice::Paid(payment)) => Some(payment),
         Ok(Notice::Contradicted(contradiction, rest)) => {
             let order_no = contradiction.order_no.clone();
-            (note.order_no, note.level) = (Some(order_no.clone()), Some("error"));
+            (note.order_no, note.level) = (Some(order_no.clone()), Some(Level::Error));
             let waits =
                 recharging::contradict(app, recharging::WITHIN_NOTIFICATION, &request_id, contradiction)
                     .await?;
-            let (status, level) = if waits { ("contradicted", "warn") } else { ("ignored", "info") };
+            let (status, level) = if waits { ("contradicted", Level::Warn) } else { ("ignored", Level::Info) };
             (note.order_status, note.level) = (Some(status), Some(level));
             rest
         }
@@ -86,7 +86,7 @@ async fn believe(app: &App, provider: Provider, request: Request, note: &mut Not
         }
         Err(distrust) => {
             if distrust == Distrust::Probe {
-                (note.order_status, note.level) = (Some("probe"), Some("info"));
+                (note.order_status, note.level) = (Some("probe"), Some(Level::Info));
             }
             return Err(distrust.code().into());
         }
@@ -95,10 +95,10 @@ async fn believe(app: &App, provider: Provider, request: Request, note: &mut Not
     let is_contradicted = note.order_status == Some("contradicted");
     note.order_no = Some(payment.order_no.clone());
     // From here on somebody has paid: whatever keeps it from a card is looked at.
-    note.level = Some("error");
+    note.level = Some(Level::Error);
     let paid = recharging::complete(app, recharging::WITHIN_NOTIFICATION, &request_id, payment).await?;
     let status = if is_contradicted { "contradicted" } else { recharging::status(&paid) };
-    let level = if is_contradicted { "warn" } else { recharging::level(status) };
+    let level = if is_contradicted { Level::Warn } else { recharging::level(status) };
     (note.order_status, note.level, note.tx_no) = (Some(status), Some(level), paid.tx_no);
     Ok(())
 }

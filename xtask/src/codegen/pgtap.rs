@@ -6,14 +6,15 @@ use anyhow::Result;
 
 use super::spec::Spec;
 
-/// The one section of limits.toml that `rules.limits()` does not copy: the schema's version has a line of its own.
-const SECTION_NOT_IN_LIMITS: &str = "schema";
+/// The sections of limits.toml that `rules.limits()` does not copy: the schema's version has a line of its own, what edges may be told the database
+/// does not look at.
+const SECTIONS_NOT_IN_LIMITS: [&str; 2] = ["schema", "edge"];
 
 /// `rules.error_codes()`, `rules.limits()` and `public.test_connection()` against the files.
 pub(super) fn catalogue_test(spec: &Spec) -> Result<String> {
     let errors = spec.errors.iter().map(|error| format!("({}, {})", quoted(&error.code), error.status));
     let limits =
-        spec.limits.iter().filter(|section| section.name != SECTION_NOT_IN_LIMITS).flat_map(|section| {
+        spec.limits.iter().filter(|section| !SECTIONS_NOT_IN_LIMITS.contains(&section.name.as_str())).flat_map(|section| {
             section.bounds.iter().map(move |(name, bound)| {
                 format!("({}, {})", quoted(&format!("{}.{name}", section.name)), quoted(&bound.as_text()))
             })

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::Uri;
+use mps_core::limits::{code, edge};
 use serde::Serialize;
 
 use super::model::{Config, Environment, Proxy, Rate, RateLimit, Secrets, SecretsFile, SecretsVault};
@@ -19,11 +20,6 @@ impl fmt::Display for Finding {
         write!(f, "{}: {}", self.key, self.what)
     }
 }
-
-/// What the edge takes at its start.
-const WINDOW_SECONDS_MAX: u32 = 3600;
-const REQUESTS_MAX: u32 = 1_000_000;
-const REQUESTS_IN_FLIGHT_MAX: u32 = 10_000;
 
 const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -42,6 +38,7 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     // It becomes a comment of what is rendered.
     check.that(!config.app.name.contains(char::is_control), "app.name", "one line");
     check.supabase(config);
+    check.database_and_features(config);
     check.security(config);
     check.providers(config);
     if let Some(proxy) = &config.proxy {
@@ -96,6 +93,27 @@ impl Check {
         self.that(!supabase.jwt_audience.is_empty(), "supabase.jwt_audience", "it is empty");
     }
 
+    fn database_and_features(&mut self, config: &Config) {
+        let Config { database, features, .. } = config;
+        let is_whole = database.timeout.is_multiple_of(1000) && (1..=10).contains(&(database.timeout / 1000));
+        self.that((1..=1000).contains(&database.pool_size), "database.pool_size", "1 to 1000");
+        self.that(is_whole, "database.timeout", "whole seconds, from 1000 to 10000");
+        let ttl = features.qr_rotation.default_ttl;
+        let lifetimes = code::LIFETIME_SECONDS_MIN..=code::LIFETIME_SECONDS_MAX;
+        self.that(lifetimes.contains(&ttl), "features.qr_rotation.default_ttl", "60 to 86400 seconds");
+        let attempts = 1..=edge::ATTEMPTS_MAX;
+        self.that(
+            attempts.contains(&features.payment_retry.max_attempts),
+            "features.payment_retry.max_attempts",
+            "1 to 3",
+        );
+        self.that(
+            (edge::AUDIT_DAYS_MIN..=edge::AUDIT_DAYS_MAX).contains(&features.audit_logging.retention_days),
+            "features.audit_logging.retention_days",
+            "2555 to 36500: the database keeps seven years whatever is said here",
+        );
+    }
+
     fn security(&mut self, config: &Config) {
         let security = &config.security;
         for (key, limit) in [
@@ -106,7 +124,7 @@ impl Check {
             self.limit(key, limit);
         }
         self.that(
-            (1..=REQUESTS_IN_FLIGHT_MAX).contains(&security.requests_in_flight),
+            (1..=edge::REQUESTS_IN_FLIGHT_MAX).contains(&security.requests_in_flight),
             "security.requests_in_flight",
             "1 to 10000",
         );
@@ -137,10 +155,10 @@ impl Check {
 
     fn limit(&mut self, key: &str, limit: RateLimit) {
         let seconds = limit.window_ms / 1000;
-        let is_whole = limit.window_ms.is_multiple_of(1000) && (1..=WINDOW_SECONDS_MAX).contains(&seconds);
+        let is_whole = limit.window_ms.is_multiple_of(1000) && (1..=edge::RATE_WINDOW_SECONDS_MAX).contains(&seconds);
         self.that(is_whole, &format!("{key}.window_ms"), "whole seconds, from 1000 to 3600000");
         self.that(
-            (1..=REQUESTS_MAX).contains(&limit.max_requests),
+            (1..=edge::RATE_REQUESTS_MAX).contains(&limit.max_requests),
             &format!("{key}.max_requests"),
             "1 to 1000000",
         );
@@ -343,6 +361,11 @@ mod tests {
             ("window_ms: 60000", "window_ms: 1500", "security.rate_limit.window_ms"),
             ("max_requests: 1000", "max_requests: 0", "security.rate_limit.max_requests"),
             ("requests_in_flight: 32", "requests_in_flight: 0", "security.requests_in_flight"),
+            ("pool_size: 20", "pool_size: 0", "database.pool_size"),
+            ("timeout: 4000", "timeout: 30000", "database.timeout"),
+            ("default_ttl: 900", "default_ttl: 59", "features.qr_rotation.default_ttl"),
+            ("max_attempts: 3", "max_attempts: 4", "features.payment_retry.max_attempts"),
+            ("retention_days: 2555", "retention_days: 365", "features.audit_logging.retention_days"),
             ("name: MPS Production", "name: \"MPS\\nOPS_TOKEN=x\"", "app.name"),
             ("- https://app.mps.example.com", "- \"*\"", "security.cors.origin"),
             ("- https://app.mps.example.com", "- https://app.mps.example.com/pay", "security.cors.origin"),

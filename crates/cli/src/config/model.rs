@@ -11,6 +11,10 @@ pub(crate) struct Config {
     pub(crate) app: App,
     pub(crate) supabase: Supabase,
     #[serde(default)]
+    pub(crate) database: Database,
+    #[serde(default)]
+    pub(crate) features: Features,
+    #[serde(default)]
     pub(crate) security: Security,
     #[serde(default)]
     pub(crate) providers: Providers,
@@ -28,6 +32,96 @@ pub(crate) struct App {
     pub(crate) environment: Environment,
     /// Where payment providers reach it: `https://pay.example.com`. Needed for recharges.
     pub(crate) public_url: Option<String>,
+    /// The least that a line of the edge's log must be to be written.
+    #[serde(default)]
+    pub(crate) log_level: LogLevel,
+}
+
+/// A request that was answered is `info`, one that was turned away at the door `warn`, one that could not be answered `error`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    #[default]
+    Info,
+    Warn,
+    Error,
+}
+
+impl LogLevel {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The connections that PostgREST keeps to a database of one's own: `mps config render --for postgrest`. Supabase's are set in its dashboard.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Database {
+    /// 1 to 1000 for each PostgREST, and all of them fewer than PostgreSQL's `max_connections`.
+    pub(crate) pool_size: u32,
+    /// How long a call waits for a connection, in milliseconds, whole seconds of them: 1000 to 10000, which is all the time that an edge has.
+    pub(crate) timeout: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { pool_size: 20, timeout: 4000 }
+    }
+}
+
+/// What the house may choose of how MPS works.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Features {
+    pub(crate) qr_rotation: QrRotation,
+    pub(crate) payment_retry: PaymentRetry,
+    pub(crate) audit_logging: AuditLogging,
+}
+
+/// Payment codes.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct QrRotation {
+    /// How long a code lives whose request does not say, in seconds: 60 to 86400. The wallet that comes with MPS asks for 60.
+    pub(crate) default_ttl: u32,
+}
+
+impl Default for QrRotation {
+    fn default() -> Self {
+        Self { default_ttl: 900 }
+    }
+}
+
+/// Calls to the database that were not answered, or not now.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PaymentRetry {
+    /// How often the edge sends one in all, with the same key: 1 to 3, which is what ten seconds have room for.
+    pub(crate) max_attempts: u32,
+}
+
+impl Default for PaymentRetry {
+    fn default() -> Self {
+        Self { max_attempts: 3 }
+    }
+}
+
+/// Who did what.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuditLogging {
+    /// How many days the audit log is kept: 2555, which is seven years, to 36500. The books are kept for ever.
+    pub(crate) retention_days: u32,
+}
+
+impl Default for AuditLogging {
+    fn default() -> Self {
+        Self { retention_days: 2555 }
+    }
 }
 
 /// Production refuses what only a developer's machine may have.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, bail};
 use http::Uri;
 
-use super::model::{Config, Environment, RateLimit};
+use super::model::{Config, Database, Environment, RateLimit};
 use super::reference;
 use crate::secrets::names_for_edge;
 
@@ -25,7 +25,7 @@ pub(crate) fn reference() -> String {
 
 /// The edge's variables, by the names of edge/README.md; what is left out has the edge's own default.
 pub(crate) fn variables(config: &Config) -> BTreeMap<&'static str, String> {
-    let Config { app, supabase, security, providers, .. } = config;
+    let Config { app, supabase, security, providers, features, .. } = config;
     let mut all = BTreeMap::from([
         ("SUPABASE_URL", supabase.url.clone()),
         ("SUPABASE_PUBLISHABLE_KEY", supabase.publishable_key.clone()),
@@ -35,6 +35,10 @@ pub(crate) fn variables(config: &Config) -> BTreeMap<&'static str, String> {
         ("RATE_LIMIT_ADDRESS", quota(security.address_rate_limit)),
         ("REQUESTS_IN_FLIGHT", security.requests_in_flight.to_string()),
         ("CORS_ALLOWED_ORIGINS", security.cors.origin.join(",")),
+        ("CODE_TTL_SECONDS", features.qr_rotation.default_ttl.to_string()),
+        ("ATTEMPTS_MAX", features.payment_retry.max_attempts.to_string()),
+        ("AUDIT_RETENTION_DAYS", features.audit_logging.retention_days.to_string()),
+        ("LOG_LEVEL", app.log_level.as_str().to_owned()),
     ]);
     let mut said = |name, value: &Option<String>| {
         if let Some(value) = value {
@@ -78,6 +82,17 @@ pub(crate) fn environment(config: &Config) -> Result<String> {
         let _ = writeln!(text, "{name}={value}");
     }
     Ok(text)
+}
+
+/// What PostgREST is told beside its secrets: who asks without a token, what is published, and its connections.
+pub(crate) fn postgrest(config: &Config) -> String {
+    let Database { pool_size, timeout } = config.database;
+    format!(
+        "# {}: PostgREST's variables, without its secrets.\nPGRST_DB_SCHEMAS=public\nPGRST_DB_ANON_ROLE=anon\n\
+         PGRST_DB_POOL={pool_size}\nPGRST_DB_POOL_ACQUISITION_TIMEOUT={}\n",
+        config.app.name,
+        timeout / 1000
+    )
 }
 
 /// wrangler.toml with its `[vars]`: one Worker an environment, reached at its public address only.
@@ -184,6 +199,17 @@ mod tests {
         config.app.public_url = Some("https://mps-edge.example.workers.dev".to_owned());
         let worker: toml::Table = wrangler(&config)?.parse()?;
         assert!(!worker.contains_key("routes") && !worker.contains_key("workers_dev"));
+        Ok(())
+    }
+
+    #[test]
+    fn postgrest_has_the_databases_keys() -> Result<()> {
+        let mut config = of("production")?;
+        config.database = Database { pool_size: 7, timeout: 2000 };
+        let text = postgrest(&config);
+        for line in ["PGRST_DB_POOL=7", "PGRST_DB_POOL_ACQUISITION_TIMEOUT=2", "PGRST_DB_ANON_ROLE=anon"] {
+            assert!(text.lines().any(|told| told == line), "{line}");
+        }
         Ok(())
     }
 

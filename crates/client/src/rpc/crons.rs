@@ -6,10 +6,14 @@ use super::read_scalar;
 use crate::connection::{Call, Repeat};
 
 macro_rules! crons {
-    ($($(#[$doc:meta])* $name:ident = $rpc:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $({$(#[$field_doc:meta])* $field:ident: $type:ty = $argument:literal})? = $rpc:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Serialize)]
-        pub struct $name {}
+        pub struct $name {$(
+            $(#[$field_doc])*
+            #[serde(rename = $argument)]
+            pub $field: $type,
+        )?}
 
         impl Call for $name {
             type Reply = u32;
@@ -39,7 +43,10 @@ crons! {
     /// Settles finished periods; answers how many, 0 when all are done.
     CronGenerateSettlements = "cron_generate_settlements";
     /// Deletes what need not be kept any longer; answers how many rows, 0 when all are done.
-    CronPurge = "cron_purge";
+    CronPurge {
+        /// How long the audit log is kept, 2555 or more.
+        audit_days: u32 = "p_audit_days"
+    } = "cron_purge";
     /// Revokes live codes of shared cards that are 15 minutes old; answers how many, 0 when all are done.
     CronRotateQrTokens = "cron_rotate_qr_tokens";
     /// Seals the next rows of the books; answers how many items, 0 when there is nothing to do.
