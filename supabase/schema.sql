@@ -4195,10 +4195,11 @@ $$;
 
 COMMENT ON FUNCTION app.post_transaction(p_tx app.transactions) IS 'Writes a transaction and its number.';
 
--- Name: purge_audit_partition(timestamp with time zone); Type: FUNCTION; Schema: app; Owner: -
+-- Name: purge_audit_partition(timestamp with time zone, interval); Type: FUNCTION; Schema: app; Owner: -
 
-CREATE FUNCTION app.purge_audit_partition(p_now timestamp with time zone) RETURNS bigint
+CREATE FUNCTION app.purge_audit_partition(p_now timestamp with time zone, p_kept interval) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO ''
     SET lock_timeout TO '100ms'
     AS $$
 declare
@@ -4213,7 +4214,9 @@ begin
   if not found then
     return 0;
   end if;
-  select o.* into v_old from app.sealed_audit_partition(p_now - app.audit_kept()) o;
+  -- Ids begin in 1970.
+  select o.* into v_old
+  from app.sealed_audit_partition(greatest(p_now - greatest(p_kept, app.audit_kept()), '1970-01-01 00:00:00+00')) o;
   if v_old.partition is null or app.is_held_for_long('audit.event_log') then
     return 0;
   end if;
@@ -4240,9 +4243,9 @@ exception when lock_not_available or deadlock_detected then
 end;
 $$;
 
--- Name: FUNCTION purge_audit_partition(p_now timestamp with time zone); Type: COMMENT; Schema: app; Owner: -
+-- Name: FUNCTION purge_audit_partition(p_now timestamp with time zone, p_kept interval); Type: COMMENT; Schema: app; Owner: -
 
-COMMENT ON FUNCTION app.purge_audit_partition(p_now timestamp with time zone) IS 'Drops the oldest month of the audit log past its time, and its items, and records it with the roots of its seals; answers its rows.';
+COMMENT ON FUNCTION app.purge_audit_partition(p_now timestamp with time zone, p_kept interval) IS 'Purges the oldest month of the audit log that ended so long ago, and seven years; answers how many rows.';
 
 -- Name: purge_codes(timestamp with time zone, integer); Type: FUNCTION; Schema: app; Owner: -
 
@@ -6394,9 +6397,9 @@ $$;
 
 COMMENT ON FUNCTION public.cron_generate_settlements() IS 'Service, every hour: settles the finished periods of all merchants, by their mode and time zone, at most 100 or two seconds a call. Answers how many it made; call again while it is not 0. Postings wait for no part of it longer than a tenth of a second: a merchant with one in flight for longer is left for a later call. 0, too, while the clock is in doubt. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
 
--- Name: cron_purge(); Type: FUNCTION; Schema: public; Owner: -
+-- Name: cron_purge(integer); Type: FUNCTION; Schema: public; Owner: -
 
-CREATE FUNCTION public.cron_purge() RETURNS integer
+CREATE FUNCTION public.cron_purge(p_audit_days integer DEFAULT 2555) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -6406,11 +6409,14 @@ declare
   v_audit_rows bigint;
 begin
   perform sec.require_service();
+  if p_audit_days is null or p_audit_days < 2555 or p_audit_days > 36500 then
+    perform rules.fail('MALFORMED_ARGUMENT', jsonb_build_object('field', 'p_audit_days'));
+  end if;
   if not app.try_job('purge') or not app.trusts_clock() then
     return 0;
   end if;
   v_codes := app.purge_codes(v_now - interval '90 days', 5000);
-  v_audit_rows := app.purge_audit_partition(v_now);
+  v_audit_rows := app.purge_audit_partition(v_now, make_interval(days => p_audit_days));
   if v_codes > 0 or v_audit_rows > 0 then
     perform audit.log('service', 'database.purged', 'database', 'purge',
       jsonb_build_object('codes', v_codes, 'audit_rows', v_audit_rows));
@@ -6419,9 +6425,9 @@ begin
 end;
 $$;
 
--- Name: FUNCTION cron_purge(); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION cron_purge(p_audit_days integer); Type: COMMENT; Schema: public; Owner: -
 
-COMMENT ON FUNCTION public.cron_purge() IS 'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is 2555 days past, wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. 0, too, while the clock is in doubt. The books are never purged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED.';
+COMMENT ON FUNCTION public.cron_purge(p_audit_days integer) IS 'Service, every night: deletes up to 5000 payment codes that ended 90 days ago, and the oldest month of the audit log when it is p_audit_days past (2555, which is seven years, to 36500), wholly sealed and no seal is violated. Answers how many rows went; call again while it is not 0. 0, too, while the clock is in doubt. The books are never purged. Errors: NOT_AUTHENTICATED, PERMISSION_DENIED, MALFORMED_ARGUMENT.';
 
 -- Name: cron_rotate_qr_tokens(integer); Type: FUNCTION; Schema: public; Owner: -
 
@@ -10850,7 +10856,7 @@ COMMENT ON FUNCTION sec.require_user() IS 'The signed-in user, else NOT_AUTHENTI
 CREATE FUNCTION sec.schema_version() RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$ select '20261128900100' $$;
+    AS $$ select '20261129900000' $$;
 
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: sec; Owner: -
 
@@ -13757,9 +13763,9 @@ REVOKE ALL ON FUNCTION app.post_reversal(p_tx app.transactions, p_recharge app.t
 
 REVOKE ALL ON FUNCTION app.post_transaction(p_tx app.transactions) FROM PUBLIC;
 
--- Name: FUNCTION purge_audit_partition(p_now timestamp with time zone); Type: ACL; Schema: app; Owner: -
+-- Name: FUNCTION purge_audit_partition(p_now timestamp with time zone, p_kept interval); Type: ACL; Schema: app; Owner: -
 
-REVOKE ALL ON FUNCTION app.purge_audit_partition(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.purge_audit_partition(p_now timestamp with time zone, p_kept interval) FROM PUBLIC;
 
 -- Name: FUNCTION purge_codes(p_before timestamp with time zone, p_rows_max integer); Type: ACL; Schema: app; Owner: -
 
@@ -14100,10 +14106,10 @@ GRANT ALL ON FUNCTION public.cron_follow_levels() TO service_role;
 REVOKE ALL ON FUNCTION public.cron_generate_settlements() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.cron_generate_settlements() TO service_role;
 
--- Name: FUNCTION cron_purge(); Type: ACL; Schema: public; Owner: -
+-- Name: FUNCTION cron_purge(p_audit_days integer); Type: ACL; Schema: public; Owner: -
 
-REVOKE ALL ON FUNCTION public.cron_purge() FROM PUBLIC;
-GRANT ALL ON FUNCTION public.cron_purge() TO service_role;
+REVOKE ALL ON FUNCTION public.cron_purge(p_audit_days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.cron_purge(p_audit_days integer) TO service_role;
 
 -- Name: FUNCTION cron_rotate_qr_tokens(p_ttl_seconds integer); Type: ACL; Schema: public; Owner: -
 

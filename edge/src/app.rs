@@ -102,8 +102,7 @@ impl App {
         context: CallContext,
         call: C,
     ) -> Result<C::Reply, RpcError> {
-        let policy =
-            Policy { attempts_max: policy.attempts_max.min(self.0.choices.attempts_max), ..policy };
+        let policy = Policy { attempts_max: policy.attempts_max.min(self.0.choices.attempts_max), ..policy };
         let patience = Budgeted { patience: Patience(self.0.host.clone()), retries: &self.0.retries };
         let started_at = self.0.host.unix_time();
         let work = retry::call_repeatedly(&self.0.client, &context, &call, policy, &patience);

@@ -347,7 +347,8 @@ mod tests {
         assert_eq!(config.limits.in_flight, Some(32));
         assert_eq!(read(&[("REQUESTS_IN_FLIGHT", "off")])?.limits.in_flight, None);
         assert!(config.operator.ops.is_empty() && config.operator.metrics.is_empty());
-        let house = Choices { code_ttl_seconds: 900, attempts_max: 3, audit_days: 2555, log_level: Level::Info };
+        let house =
+            Choices { code_ttl_seconds: 900, attempts_max: 3, audit_days: 2555, log_level: Level::Info };
         assert_eq!(config.choices, house);
         Ok(())
     }

@@ -134,7 +134,7 @@ async fn ask(
         Standing::Open | Standing::Over => Ok(asked("unpaid", Level::Info)),
         // How much went back it does not say, and nothing was credited: an operator must look.
         Standing::Refunded { provider_tx_id } => {
-            Ok(Asked { provider_tx_id: Some(provider_tx_id), ..asked("refunded", "error") })
+            Ok(Asked { provider_tx_id: Some(provider_tx_id), ..asked("refunded", Level::Error) })
         }
     }
 }

@@ -275,7 +275,7 @@ mod tests {
             note: Some(note),
             failure: None,
         });
-        serde_json::from_str(&line).ok()
+        serde_json::from_str(&line.text).ok()
     }
 
     #[test]

@@ -21,7 +21,9 @@ begin
   if not found then
     return 0;
   end if;
-  select o.* into v_old from app.sealed_audit_partition(p_now - greatest(p_kept, app.audit_kept())) o;
+  -- Ids begin in 1970.
+  select o.* into v_old
+  from app.sealed_audit_partition(greatest(p_now - greatest(p_kept, app.audit_kept()), '1970-01-01 00:00:00+00')) o;
   if v_old.partition is null or app.is_held_for_long('audit.event_log') then
     return 0;
   end if;
@@ -49,6 +51,7 @@ end;
 $$;
 comment on function app.purge_audit_partition(timestamptz, interval) is
   'Purges the oldest month of the audit log that ended so long ago, and seven years; answers how many rows.';
+revoke all on function app.purge_audit_partition(timestamptz, interval) from public, anon, authenticated, service_role;
 
 create function public.cron_purge(p_audit_days int default 2555)
 returns int

@@ -150,7 +150,7 @@ select bag_eq(
 
 select is(
   (select schema_version from public.test_connection()),
-  '20261128900100',
+  '20261129900000',
   'the database has the schema this build was made with'
 );
 

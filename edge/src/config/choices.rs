@@ -23,11 +23,9 @@ impl Choices {
     pub(super) fn read(optional: &dyn Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let number = |name, default: u32, least: u32, most: u32| match optional(name) {
             None => Ok(default),
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|number| (least..=most).contains(number))
-                .ok_or(ConfigError { name }),
+            Some(text) => {
+                text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or(ConfigError { name })
+            }
         };
         Ok(Self {
             code_ttl_seconds: number(

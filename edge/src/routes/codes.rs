@@ -36,7 +36,11 @@ async fn rotate(app: App, context: CallContext, input: Rotate) -> Outcome<Issued
     let ttl_seconds = parse_ttl(input.ttl_seconds.unwrap_or(i64::from(app.choices().code_ttl_seconds)))?;
     let amount_max =
         input.amount_max.map(|amount| argument("amount_max", Price::parse(&amount.0))).transpose()?;
-    let call = RotateCardQr { card_id: &input.card_id, ttl_seconds: Some(ttl_seconds), amount_max: amount_max.as_ref() };
+    let call = RotateCardQr {
+        card_id: &input.card_id,
+        ttl_seconds: Some(ttl_seconds),
+        amount_max: amount_max.as_ref(),
+    };
     Ok(done(app.call(context, call).await?))
 }
 

@@ -76,7 +76,8 @@ async fn believe(app: &App, provider: Provider, request: Request, note: &mut Not
             let waits =
                 recharging::contradict(app, recharging::WITHIN_NOTIFICATION, &request_id, contradiction)
                     .await?;
-            let (status, level) = if waits { ("contradicted", Level::Warn) } else { ("ignored", Level::Info) };
+            let (status, level) =
+                if waits { ("contradicted", Level::Warn) } else { ("ignored", Level::Info) };
             (note.order_status, note.level) = (Some(status), Some(level));
             rest
         }

@@ -3,7 +3,7 @@
 /** Every bound and constant that two languages share; amounts are decimal strings. */
 export const limits = {
   schema: {
-    version: "20261128900100",
+    version: "20261129900000",
   },
   money: {
     integerDigitsMax: 12,
@@ -75,5 +75,13 @@ export const limits = {
   page: {
     rowsDefault: 50,
     rowsMax: 200,
+  },
+  edge: {
+    attemptsMax: 3,
+    requestsInFlightMax: 10000,
+    rateRequestsMax: 1000000,
+    rateWindowSecondsMax: 3600,
+    auditDaysMin: 2555,
+    auditDaysMax: 36500,
   },
 } as const;

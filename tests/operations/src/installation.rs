@@ -1,5 +1,6 @@
 //! The parts of an installation, put together by the operator's own commands.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
@@ -17,6 +18,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use crate::load::Pair;
 use crate::{Gateway, Serving, mps};
 
+/// How many connections PostgREST may have; fewer than clients.
+pub const POOL_SIZE: usize = 10;
+
 /// Two edges behind nginx, before a database of its own.
 pub struct Installation {
     // Dropped in this order: who asks before who is asked.
@@ -33,6 +37,8 @@ pub struct Installation {
     /// Its address.
     pub database_url: String,
     users: Vec<(String, String, String, String)>,
+    /// As whom the gateway logs in, with a password.
+    login: String,
 }
 
 impl Installation {
@@ -46,6 +52,7 @@ impl Installation {
         // Secrets are told by the configuration, which wants to know where the gateway is; the gateway wants to know a secret.
         place.configure("http://127.0.0.1:9");
         done(&place.secrets(&["init"], ""));
+        done(&place.secrets(&["set", "DATABASE_PASSWORD"], &fresh("a-password-")));
         // This cluster asks nobody for a password; the store wants one.
         let with_password = database_url.replace("postgres@", "postgres:jX3-hR9_kQ2wLz7vB4n@");
         done(&place.secrets(&["set", "DATABASE_URL"], &with_password));
@@ -61,7 +68,10 @@ impl Installation {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../supabase/tests/fixtures.sql");
         database.batch_execute(&fs::read_to_string(fixtures).expect("fixtures")).expect("fixtures");
         let users = people(&mut database, members);
-        let gateway = Gateway::start(&database_url, &place.verifying());
+        let login = fresh("gateway_");
+        database.batch_execute(&NEW_LOGIN.replace("{login}", &login)).expect("a role");
+        give_password(&mut database, &login, &place.secret("DATABASE_PASSWORD"));
+        let gateway = Gateway::start(&of(&database_url, &login), &place.of_postgrest());
         place.configure(&gateway.url);
         place.sign_for_service();
         assert_eq!(done(&place.secrets(&["audit"], ""))["findings"], json!([]));
@@ -82,7 +92,29 @@ impl Installation {
         let edges = edges.each_ref().map(String::as_str);
         let texts = [("server_name pay.example;", "server_name pay.example localhost;")];
         let proxy = Proxy::start(name, &edges, &Rates::HIGH, &texts);
-        Self { proxy, serving, gateway, place, database, database_url, users }
+        Self { proxy, serving, gateway, place, database, database_url, users, login }
+    }
+
+    /// A PostgREST beside the one that is there, as configuration and secrets are now, with the role's password of now.
+    pub fn another_gateway(&mut self) -> Gateway {
+        give_password(&mut self.database, &self.login, &self.place.secret("DATABASE_PASSWORD"));
+        Gateway::start(&of(&self.database_url, &self.login), &self.place.of_postgrest())
+    }
+
+    /// Whether the gateway's role gets in with that password.
+    pub fn is_let_in(&self, password: &str) -> bool {
+        let with_password = of(&self.database_url, &format!("{}:{password}", self.login));
+        Client::connect(&with_password, NoTls).is_ok()
+    }
+
+    /// How many connections the gateways have.
+    pub fn connections(&mut self) -> usize {
+        let login = &self.login;
+        let count = value(
+            &mut self.database,
+            &format!("select count(*) from pg_stat_activity where usename = '{login}'"),
+        );
+        count.parse().expect("a count")
     }
 
     /// Everybody, signed in with tokens of the secret that is kept.
@@ -209,6 +241,7 @@ impl Place {
                 "trusted_address_header": "X-Real-IP", "rate_limit": many(60_000),
                 "payment_rate_limit": many(10_000), "address_rate_limit": many(10_000),
             },
+            "database": {"pool_size": POOL_SIZE},
             "secrets": {"store": "file", "path": self.at("secrets.age"), "identity": self.at("identity.txt")},
         });
         fs::write(self.at("mps.yml"), config.to_string()).expect("a file");
@@ -233,13 +266,21 @@ impl Place {
         String::from_utf8(output.stdout).expect("text").trim_end_matches('\n').to_owned()
     }
 
-    /// What PostgREST is told to verify tokens by.
-    pub fn verifying(&self) -> String {
-        let mut command = mps();
-        command.args(["secrets", "render", "--for", "postgrest", "--config"]).arg(self.at("mps.yml"));
-        let text = String::from_utf8(command.output().expect("mps").stdout).expect("text");
-        let line = text.lines().find_map(|line| line.strip_prefix("PGRST_JWT_SECRET=")).expect("a line");
-        line.trim_matches('\'').to_owned()
+    /// What PostgREST is told: its configuration, the keys of tokens, its password.
+    fn of_postgrest(&self) -> BTreeMap<String, String> {
+        let config = self.at("mps.yml");
+        let config = config.to_str().expect("a path");
+        let configured = ["config", "render", config, "--for", "postgrest"];
+        let secret = ["secrets", "render", "--for", "postgrest", "--config", config];
+        let mut all = BTreeMap::new();
+        for arguments in [&configured[..], &secret] {
+            let text = String::from_utf8(mps().args(arguments).output().expect("mps").stdout).expect("text");
+            let lines =
+                text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+            all.extend(lines.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())));
+        }
+        assert!(all.contains_key("PGRST_JWT_SECRET") && all.contains_key("PGPASSWORD"), "{:?}", all.keys());
+        all
     }
 
     /// Sets the key for the edge's own calls: a token that the secret of now signs.
@@ -248,6 +289,21 @@ impl Place {
         let token = service.with_time("exp", 365 * 86400).sign(&self.secret("SUPABASE_JWT_SECRET"));
         done(&self.secrets(&["set", "SUPABASE_SECRET_KEY"], &token));
     }
+}
+
+/// A role like the one that Supabase's PostgREST logs in as, which this cluster asks for a password.
+const NEW_LOGIN: &str = "do $$ begin create role asked_for_a_password nologin;
+    exception when duplicate_object or unique_violation then null; end $$;
+    create role {login} login noinherit;
+    grant anon, authenticated, service_role, asked_for_a_password to {login};";
+
+fn give_password(database: &mut Client, login: &str, password: &str) {
+    database.batch_execute(&format!("alter role {login} password '{password}'")).expect("a password");
+}
+
+/// The same database as somebody else.
+fn of(database_url: &str, login: &str) -> String {
+    database_url.replace("postgres@", &format!("{login}@"))
 }
 
 fn free_port() -> u16 {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use doors::{Knocking, Swallowing};
 pub use gateway::Gateway;
-pub use installation::{Installation, Place, done, empty_database, people};
+pub use installation::{Installation, POOL_SIZE, Place, done, empty_database, people};
 pub use load::{Load, Pair, Totals};
 pub use serving::{Serving, health_count, mps};
 

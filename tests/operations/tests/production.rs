@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mps_e2e::{JOBS, send};
-use mps_operations_tests::{Gateway, Installation, Knocking, Load, Swallowing, Totals, done};
+use mps_operations_tests::{Installation, Knocking, Load, POOL_SIZE, Swallowing, Totals, done};
 use serde_json::Value;
 
 const CLIENTS: usize = 16;
@@ -20,6 +20,8 @@ fn no_charge_is_lost_or_doubled_while_builds_and_secrets_are_exchanged() {
     an_admin_and_jobs(&mps);
     let load = Load::start(mps.agent(), &mps.url(), mps.pairs());
     load.pay(100);
+    let connections = mps.connections();
+    assert!((1..=POOL_SIZE).contains(&connections), "{connections}");
     let addresses = addresses(&done(&mps.deploy(&["--status"])));
     let knocking: Vec<Knocking> = addresses.iter().map(|address| Knocking::at(address)).collect();
 
@@ -150,15 +152,17 @@ fn one_that_does_not_last(mps: &Installation, load: &Load) {
     load.pay(50);
 }
 
-/// The secret of access tokens, the key for calls of the edge's own, the operator's token, the master key of codes.
+/// The secret of access tokens, the key for calls of the edge's own, the operator's token, the database's password, the master key of codes.
 fn secrets(mps: &mut Installation, load: &Load) {
     let (jwt_secret, ops_token) = (mps.place.secret("SUPABASE_JWT_SECRET"), mps.place.secret("OPS_TOKEN"));
+    let password = mps.place.secret("DATABASE_PASSWORD");
     for name in ["SUPABASE_JWT_SECRET", "OPS_TOKEN"] {
         done(&mps.place.secrets(&["rotate", name, "--overlap", "1h"], ""));
     }
+    done(&mps.place.secrets(&["rotate", "DATABASE_PASSWORD"], ""));
     mps.place.sign_for_service();
     // First whoever verifies learns the new secret, then tokens are signed with it, then the old one goes.
-    let both = Gateway::start(&mps.database_url, &mps.place.verifying());
+    let both = mps.another_gateway();
     mps.place.configure(&both.url);
     done(&mps.deploy(&["--again"]));
     load.pay(50);
@@ -172,6 +176,7 @@ fn secrets(mps: &mut Installation, load: &Load) {
     }
     done(&mps.deploy(&["--again"]));
     mps.gateway = both;
+    assert!(!mps.is_let_in(&password) && mps.is_let_in(&mps.place.secret("DATABASE_PASSWORD")));
     load.pay(50);
     assert_eq!((jobs(mps, &ops_token), jobs(mps, &mps.place.secret("OPS_TOKEN"))), (401, 200));
     assert!(!mps.smoke(&jwt_secret).status.success(), "the old secret signs no more");

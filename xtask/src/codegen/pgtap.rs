@@ -13,8 +13,11 @@ const SECTIONS_NOT_IN_LIMITS: [&str; 2] = ["schema", "edge"];
 /// `rules.error_codes()`, `rules.limits()` and `public.test_connection()` against the files.
 pub(super) fn catalogue_test(spec: &Spec) -> Result<String> {
     let errors = spec.errors.iter().map(|error| format!("({}, {})", quoted(&error.code), error.status));
-    let limits =
-        spec.limits.iter().filter(|section| !SECTIONS_NOT_IN_LIMITS.contains(&section.name.as_str())).flat_map(|section| {
+    let limits = spec
+        .limits
+        .iter()
+        .filter(|section| !SECTIONS_NOT_IN_LIMITS.contains(&section.name.as_str()))
+        .flat_map(|section| {
             section.bounds.iter().map(move |(name, bound)| {
                 format!("({}, {})", quoted(&format!("{}.{name}", section.name)), quoted(&bound.as_text()))
             })

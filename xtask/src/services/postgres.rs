@@ -81,6 +81,7 @@ impl Cluster {
         initdb.arg("-D").arg(&data);
         initdb.args(["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
         process::must(owner.run_as(&mut initdb, folder.path()))?;
+        ask_some_for_a_password(&data)?;
 
         let port = process::free_port(0)?;
         let mut server = Command::new(installation.program("postgres"));
@@ -226,4 +227,11 @@ impl Owner {
         }
         command
     }
+}
+/// Whoever is a member of this role logs in with its password; the others are let in.
+fn ask_some_for_a_password(data: &Path) -> Result<()> {
+    let file = data.join("pg_hba.conf");
+    let rules = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let rules = format!("host all +asked_for_a_password 127.0.0.1/32 scram-sha-256\n{rules}");
+    fs::write(&file, rules).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -155,7 +155,8 @@ impl Check {
 
     fn limit(&mut self, key: &str, limit: RateLimit) {
         let seconds = limit.window_ms / 1000;
-        let is_whole = limit.window_ms.is_multiple_of(1000) && (1..=edge::RATE_WINDOW_SECONDS_MAX).contains(&seconds);
+        let is_whole =
+            limit.window_ms.is_multiple_of(1000) && (1..=edge::RATE_WINDOW_SECONDS_MAX).contains(&seconds);
         self.that(is_whole, &format!("{key}.window_ms"), "whole seconds, from 1000 to 3600000");
         self.that(
             (1..=edge::RATE_REQUESTS_MAX).contains(&limit.max_requests),

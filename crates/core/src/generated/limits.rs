@@ -3,8 +3,8 @@
 
 /// `[schema]` of spec/limits.toml.
 pub mod schema {
-    /// `version = "20261128900100"`
-    pub const VERSION: &str = "20261128900100";
+    /// `version = "20261129900000"`
+    pub const VERSION: &str = "20261129900000";
 }
 
 /// `[money]` of spec/limits.toml.
@@ -147,4 +147,20 @@ pub mod page {
     pub const ROWS_DEFAULT: u32 = 50;
     /// `rows_max = 200`
     pub const ROWS_MAX: u32 = 200;
+}
+
+/// `[edge]` of spec/limits.toml.
+pub mod edge {
+    /// `attempts_max = 3`
+    pub const ATTEMPTS_MAX: u32 = 3;
+    /// `requests_in_flight_max = 10000`
+    pub const REQUESTS_IN_FLIGHT_MAX: u32 = 10_000;
+    /// `rate_requests_max = 1000000`
+    pub const RATE_REQUESTS_MAX: u32 = 1_000_000;
+    /// `rate_window_seconds_max = 3600`
+    pub const RATE_WINDOW_SECONDS_MAX: u32 = 3600;
+    /// `audit_days_min = 2555`
+    pub const AUDIT_DAYS_MIN: u32 = 2555;
+    /// `audit_days_max = 36500`
+    pub const AUDIT_DAYS_MAX: u32 = 36_500;
 }
