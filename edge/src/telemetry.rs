@@ -170,7 +170,7 @@ pub(crate) fn line_of_cron(cron: &CronEnded<'_>) -> LogLine {
         "error_code": cron.failure.map(|failure| failure.code().as_str()),
         "upstream_code": cron.failure.and_then(Failure::upstream).map(mps_client::UpstreamCode::as_str),
     });
-    LogLine { level: level, text: line.to_string() }
+    LogLine { level, text: line.to_string() }
 }
 
 /// What asking a provider about an order came to.
