@@ -93,7 +93,7 @@ fn carry(mut stream: TcpStream, edge: &str, left: &mut BTreeSet<String>) -> bool
     swallowed.is_some()
 }
 
-fn is_whole(request: &[u8]) -> bool {
+pub(crate) fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head

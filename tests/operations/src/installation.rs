@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mps_e2e::gateway::{Gateway as Providers, WeChat, bare};
 use mps_e2e::{Proxy, Rates, Token, fresh, variable};
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
@@ -16,7 +17,10 @@ use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::load::Pair;
-use crate::{Gateway, Serving, mps};
+use crate::{Auth, Gateway, Serving, mps};
+
+/// What pages send to Supabase.
+pub const PUBLISHABLE_KEY: &str = "sb_publishable_x";
 
 /// How many connections PostgREST may have; fewer than clients.
 pub const POOL_SIZE: usize = 10;
@@ -37,6 +41,9 @@ pub struct Installation {
     /// Its address.
     pub database_url: String,
     users: Vec<(String, String, String, String)>,
+    /// WeChat Pay.
+    pub providers: Providers,
+    edges: [String; 2],
     /// As whom the gateway logs in, with a password.
     login: String,
 }
@@ -48,7 +55,8 @@ impl Installation {
         let (mut database, database_url) = empty_database();
         let release = PathBuf::from(variable("MPS_E2E_RELEASE"));
         let release_text = release.display().to_string();
-        let place = Place { folder };
+        let providers = Providers::start();
+        let place = Place { folder, wechat: providers.wechat.clone() };
         // Secrets are told by the configuration, which wants to know where the gateway is; the gateway wants to know a secret.
         place.configure("http://127.0.0.1:9");
         done(&place.secrets(&["init"], ""));
@@ -74,6 +82,8 @@ impl Installation {
         let gateway = Gateway::start(&of(&database_url, &login), &place.of_postgrest());
         place.configure(&gateway.url);
         place.sign_for_service();
+        done(&place.secrets(&["set", "WECHAT_PRIVATE_KEY"], &providers.wechat.merchant.private_pem()));
+        done(&place.secrets(&["set", "WECHAT_API_V3_KEY"], &providers.wechat.api_v3_key));
         assert_eq!(done(&place.secrets(&["audit"], ""))["findings"], json!([]));
         let edges = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
         let mut serve = mps();
@@ -82,6 +92,7 @@ impl Installation {
         for edge in &edges {
             serve.args(["--listen", edge]);
         }
+        serve.env("WECHAT_BASE_URL", &providers.url);
         let mut install = mps();
         install.args(["--json", "deploy", "--install-only", "--root"]).arg(place.at("root")).arg(&release);
         assert_eq!(done(&install.output().expect("mps"))["version"], "0.0.0+tests");
@@ -89,10 +100,9 @@ impl Installation {
         for edge in &edges {
             serving.wait_for(&format!("the edge listens at http://{edge} "));
         }
-        let edges = edges.each_ref().map(String::as_str);
         let texts = [("server_name pay.example;", "server_name pay.example localhost;")];
-        let proxy = Proxy::start(name, &edges, &Rates::HIGH, &texts);
-        Self { proxy, serving, gateway, place, database, database_url, users, login }
+        let proxy = Proxy::start(name, &edges.each_ref().map(String::as_str), &Rates::HIGH, &texts);
+        Self { proxy, serving, gateway, place, database, database_url, users, providers, edges, login }
     }
 
     /// A PostgREST beside the one that is there, as configuration and secrets are now, with the role's password of now.
@@ -135,6 +145,11 @@ impl Installation {
         format!("https://localhost:{}", self.proxy.tls.port())
     }
 
+    /// The first of its edges.
+    pub fn an_edge(&self) -> String {
+        format!("http://{}", self.edges[0])
+    }
+
     /// Whoever trusts its authority.
     pub fn agent(&self) -> Agent {
         let pem = fs::read(self.proxy.authority()).expect("a certificate");
@@ -161,12 +176,25 @@ impl Installation {
         command.env("SUPABASE_JWT_SECRET", secret).output().expect("mps")
     }
 
-    /// `mps` with these arguments, told where it is and who is asked for; the first member is the admin.
-    pub fn operate(&self, arguments: &[&str]) -> Output {
-        let (member, ..) = &self.users[0];
-        let token = Token::of(member).sign(&self.place.secret("SUPABASE_JWT_SECRET"));
-        let mut command = mps();
-        command.arg("--json").args(arguments).env("MPS_ADMIN_TOKEN", token).output().expect("mps")
+    /// `mps` with these arguments and variables.
+    pub fn operate(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        mps().arg("--json").args(arguments).envs(variables.iter().copied()).output().expect("mps")
+    }
+
+    /// Supabase Auth before its database, with the secrets of now.
+    pub fn auth(&self) -> Auth {
+        let secret = |name| self.place.secret(name);
+        Auth::start(
+            &self.database_url,
+            PUBLISHABLE_KEY,
+            &secret("SUPABASE_SECRET_KEY"),
+            &secret("SUPABASE_JWT_SECRET"),
+        )
+    }
+
+    /// The first member's cashier's user.
+    pub fn first_cashier(&self) -> &str {
+        &self.users[0].1
     }
 
     /// The first member's user.
@@ -221,6 +249,7 @@ pub fn done(output: &Output) -> Value {
 /// The folder of an installation's configuration, secrets and releases.
 pub struct Place {
     folder: tempfile::TempDir,
+    wechat: WeChat,
 }
 
 impl Place {
@@ -233,15 +262,19 @@ impl Place {
     pub fn configure(&self, gateway: &str) {
         let many = |window_ms: u32| json!({"window_ms": window_ms, "max_requests": 1_000_000});
         let config = json!({
-            "app": {"name": "operations", "environment": "staging"},
+            "app": {"name": "operations", "environment": "staging", "public_url": "https://pay.example"},
             "supabase": {
-                "url": gateway, "rest_url": gateway, "jwks_url": "off", "publishable_key": "sb_publishable_x",
+                "url": gateway, "rest_url": gateway, "jwks_url": "off", "publishable_key": PUBLISHABLE_KEY,
             },
             "security": {
                 "trusted_address_header": "X-Real-IP", "rate_limit": many(60_000),
                 "payment_rate_limit": many(10_000), "address_rate_limit": many(10_000),
             },
             "database": {"pool_size": POOL_SIZE},
+            "providers": {"wechat": {
+                "mchid": self.wechat.mchid, "appid": self.wechat.appid, "serial_no": self.wechat.merchant_serial,
+                "public_keys": json!({&self.wechat.public_key.0: bare(&self.wechat.public_key.1.public_pem())}).to_string(),
+            }},
             "secrets": {"store": "file", "path": self.at("secrets.age"), "identity": self.at("identity.txt")},
         });
         fs::write(self.at("mps.yml"), config.to_string()).expect("a file");

@@ -2,18 +2,21 @@
 //! charge all the time.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test bench fails by panicking")]
 
+mod auth;
 mod doors;
 mod gateway;
 mod installation;
 mod load;
+mod recharges;
 mod serving;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use auth::Auth;
 pub use doors::{Knocking, Swallowing};
 pub use gateway::Gateway;
-pub use installation::{Installation, POOL_SIZE, Place, done, empty_database, people};
+pub use installation::{Installation, POOL_SIZE, PUBLISHABLE_KEY, Place, done, empty_database, people};
 pub use load::{Load, Pair, Totals};
 pub use serving::{Serving, health_count, mps};
 

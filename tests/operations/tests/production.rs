@@ -6,8 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mps_e2e::{JOBS, send};
-use mps_operations_tests::{Installation, Knocking, Load, POOL_SIZE, Swallowing, Totals, done};
+use mps_e2e::{JOBS, fresh, send};
+use mps_operations_tests::{
+    Installation, Knocking, Load, POOL_SIZE, PUBLISHABLE_KEY, Swallowing, Totals, done,
+};
 use serde_json::Value;
 
 const CLIENTS: usize = 16;
@@ -108,29 +110,60 @@ fn a_stop_waits_for_no_exchange(mps: &mut Installation) {
     assert_eq!(deploying.wait().expect("an end").code(), Some(1));
 }
 
-/// The first admin and no second one by the same way, what they see, and the jobs.
+/// The first admin and no second one by the same way, what they see, smoke by people who sign in, and the jobs.
 fn an_admin_and_jobs(mps: &Installation) {
-    let (config, user) = (mps.place.at("mps.yml"), mps.first_user());
+    let (config, auth) = (mps.place.at("mps.yml"), mps.auth());
     let config = config.to_str().expect("a path");
-    let first = ["admin", "first", "--user", user, "--config", config];
-    assert_eq!(done(&mps.operate(&first))["user_id"], user);
-    assert_eq!(mps.operate(&first).status.code(), Some(1), "there is one already");
+    let (email, key) = ("admin@pay.example", ("SUPABASE_PUBLISHABLE_KEY", PUBLISHABLE_KEY));
+    let first = ["admin", "first", "--email", email, "--auth-url", &auth.url, "--config", config];
+    let made = done(&mps.operate(&first, &[]));
+    let password = made["password"].as_str().expect("a password");
+    assert!(password.len() >= 20 && made["user_id"].is_string());
+    for other in [&first[..], &["admin", "first", "--user", mps.first_user(), "--config", config]] {
+        assert_eq!(mps.operate(other, &[]).status.code(), Some(1), "there is one already");
+    }
+
     let (url, authority) = (mps.url(), mps.proxy.authority());
-    let place = ["--url", &url, "--cacert", authority.to_str().expect("a path")];
-    let health = done(&mps.operate(&[&["admin", "show", "health"], &place[..]].concat()));
+    let authority = authority.to_str().expect("a path");
+    let place = ["--url", &url, "--cacert", authority, "--email", email, "--auth-url", &auth.url];
+    let admin = |arguments: &[&str], password: &str| {
+        mps.operate(&[&["admin"], arguments, &place].concat(), &[key, ("MPS_ADMIN_PASSWORD", password)])
+    };
+    let health = done(&admin(&["show", "health"], password));
     assert!(health.as_array().is_some_and(|rows| !rows.is_empty()), "{health}");
-    let made =
-        ["admin", "send", "POST", "/api/admin/merchants", "--body", r#"{"code": "MADE01", "name": "Made"}"#];
-    done(&mps.operate(&[&made, &place[..]].concat()));
-    let unknown = ["admin", "send", "GET", "/api/admin/nothing"];
-    assert_eq!(mps.operate(&[&unknown, &place[..]].concat()).status.code(), Some(1));
+    done(&admin(
+        &["send", "POST", "/api/admin/merchants", "--body", r#"{"code": "MADE01", "name": "Made"}"#],
+        password,
+    ));
+    assert_eq!(admin(&["send", "GET", "/api/admin/nothing"], password).status.code(), Some(1));
+    assert_eq!(admin(&["show", "health"], "another").status.code(), Some(1));
+
+    auth.add("member@pay.example", "one", mps.first_user());
+    auth.add("cashier@pay.example", "other", mps.first_cashier());
+    let smoke = [
+        "smoke",
+        "--url",
+        &url,
+        "--cacert",
+        authority,
+        "--merchant",
+        "OPS00000",
+        "--auth-url",
+        &auth.url,
+        "--member",
+        "member@pay.example",
+        "--cashier",
+        "cashier@pay.example",
+    ];
+    let passwords = [key, ("MPS_SMOKE_MEMBER_PASSWORD", "one"), ("MPS_SMOKE_CASHIER_PASSWORD", "other")];
+    assert_eq!(done(&mps.operate(&smoke, &passwords))["ok"], true);
 
     let address = format!("http://{}", addresses(&done(&mps.deploy(&["--status"])))[1]);
     let jobs = ["jobs", "--config", config, "--edge", "http://127.0.0.1:9", "--edge", &address];
-    let listed = done(&mps.operate(&[&jobs, &["list"][..]].concat()));
-    assert_eq!(listed.as_array().map(Vec::len), Some(JOBS.len()));
-    assert_eq!(done(&mps.operate(&[&jobs, &["run", "seal"][..]].concat()))["name"], "seal");
-    assert_eq!(mps.operate(&[&jobs, &["run", "nothing"][..]].concat()).status.code(), Some(1));
+    let jobs = |arguments: &[&str]| mps.operate(&[&jobs, arguments].concat(), &[]);
+    assert_eq!(done(&jobs(&["list"])).as_array().map(Vec::len), Some(JOBS.len()));
+    assert_eq!(done(&jobs(&["run", "seal"]))["name"], "seal");
+    assert_eq!(jobs(&["run", "nothing"]).status.code(), Some(1));
 }
 
 /// One that is ready when it is asked, and dies a little later, has all go back.
@@ -152,7 +185,8 @@ fn one_that_does_not_last(mps: &Installation, load: &Load) {
     load.pay(50);
 }
 
-/// The secret of access tokens, the key for calls of the edge's own, the operator's token, the database's password, the master key of codes.
+/// The secret of access tokens, the key for calls of the edge's own, the operator's token, WeChat's
+/// key, the database's password, the master key of codes.
 fn secrets(mps: &mut Installation, load: &Load) {
     let (jwt_secret, ops_token) = (mps.place.secret("SUPABASE_JWT_SECRET"), mps.place.secret("OPS_TOKEN"));
     let password = mps.place.secret("DATABASE_PASSWORD");
@@ -160,6 +194,9 @@ fn secrets(mps: &mut Installation, load: &Load) {
         done(&mps.place.secrets(&["rotate", name, "--overlap", "1h"], ""));
     }
     done(&mps.place.secrets(&["rotate", "DATABASE_PASSWORD"], ""));
+    let before = mps.paid_order();
+    let new_key = fresh("")[..32].to_owned();
+    done(&mps.place.secrets(&["rotate", "WECHAT_API_V3_KEY", "--overlap", "48h"], &new_key));
     mps.place.sign_for_service();
     // First whoever verifies learns the new secret, then tokens are signed with it, then the old one goes.
     let both = mps.another_gateway();
@@ -168,10 +205,14 @@ fn secrets(mps: &mut Installation, load: &Load) {
     load.pay(50);
     load.sign_in(mps.pairs());
     load.pay(50);
+    for notice in [&before, &mps.paid_order().encrypted_with(&new_key)] {
+        assert_eq!(mps.tell(notice), 204);
+    }
+    let late = mps.paid_order();
     for token in [&ops_token, &mps.place.secret("OPS_TOKEN")] {
         assert_eq!(jobs(mps, token), 200);
     }
-    for name in ["SUPABASE_JWT_SECRET", "OPS_TOKEN"] {
+    for name in ["SUPABASE_JWT_SECRET", "OPS_TOKEN", "WECHAT_API_V3_KEY"] {
         done(&mps.place.secrets(&["drop-previous", name], ""));
     }
     done(&mps.deploy(&["--again"]));
@@ -179,6 +220,7 @@ fn secrets(mps: &mut Installation, load: &Load) {
     assert!(!mps.is_let_in(&password) && mps.is_let_in(&mps.place.secret("DATABASE_PASSWORD")));
     load.pay(50);
     assert_eq!((jobs(mps, &ops_token), jobs(mps, &mps.place.secret("OPS_TOKEN"))), (401, 200));
+    assert!(mps.tell(&late) >= 400 && mps.tell(&late.encrypted_with(&new_key)) == 204);
     assert!(!mps.smoke(&jwt_secret).status.success(), "the old secret signs no more");
     assert_eq!(mps.value("select sec.draw_master_key()"), "2");
     load.pay(100);
