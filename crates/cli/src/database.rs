@@ -33,6 +33,11 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    /// The configuration, where one was named.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// Another secret of the same configuration.
     pub(crate) fn secret(&self, name: &str) -> Result<Secret> {
         secrets::find(self.config.as_deref(), name)

@@ -6,6 +6,7 @@ mod child;
 mod config;
 mod database;
 mod deploy;
+mod diagnose;
 mod health;
 mod init;
 mod jobs;
@@ -58,6 +59,8 @@ enum Command {
     Migrate(migrate::Options),
     /// Tell by the exit code whether an edge is well
     Health(health::Options),
+    /// Find what is wrong, and what to do about it
+    Diagnose(diagnose::Options),
     /// Pay, pay again and give back against a running installation
     Smoke(smoke::Options),
     /// Make the first admin; look at members, cards, merchants, books; do what an admin may
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Deploy(options) => deploy::run(&options, &output),
         Command::Migrate(options) => migrate::run(&options, &output),
         Command::Health(options) => health::run(&options, &output),
+        Command::Diagnose(options) => diagnose::run(&options, &output),
         Command::Smoke(options) => smoke::run(&options, &output),
         Command::Admin(options) => admin::run(&options, &output),
         Command::Jobs(options) => jobs::run(&options, &output),

@@ -373,9 +373,15 @@ fn remove(name: &str, yes: bool, store: &Store, output: &Output) -> Result<()> {
     Ok(())
 }
 
-fn audit(file: &Path, config: &Config, store: &Store, output: &Output) -> Result<ExitCode> {
-    let mut found = audit::of_store(config, store, now())?;
+/// What is wrong with those of a configuration, and with who may write that.
+pub(crate) fn audit_of(file: &Path, config: &Config) -> Result<Vec<audit::Finding>> {
+    let mut found = audit::of_store(config, &Store::open(config)?, now())?;
     found.extend(audit::of_configuration(file)?);
+    Ok(found)
+}
+
+fn audit(file: &Path, config: &Config, store: &Store, output: &Output) -> Result<ExitCode> {
+    let found = audit_of(file, config)?;
     output.result(&json!({"findings": found}), || {
         if found.is_empty() {
             return format!("{}: nothing to say against it", store.place());

@@ -34,6 +34,7 @@ impl Reply {
 #[derive(Clone)]
 pub(crate) struct Web {
     agent: Agent,
+    limit: Duration,
 }
 
 impl Web {
@@ -60,7 +61,12 @@ impl Web {
             .proxy(None)
             .tls_config(tls.build())
             .build();
-        Ok(Self { agent: agent.into() })
+        Ok(Self { agent: agent.into(), limit: REQUEST_MAX })
+    }
+
+    /// The same for somebody who waits no longer than that.
+    pub(crate) fn within(limit: Duration) -> Result<Self> {
+        Ok(Self { limit, ..Self::new(None)? })
     }
 
     pub(crate) fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Reply> {
@@ -78,7 +84,7 @@ impl Web {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Result<Reply> {
-        self.send_within(REQUEST_MAX, method, url, headers, body)
+        self.send_within(self.limit, method, url, headers, body)
     }
 
     /// With another wait for the answer.

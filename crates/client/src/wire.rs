@@ -75,6 +75,11 @@ impl Instant {
     pub fn unix_seconds(self) -> i64 {
         self.0.timestamp()
     }
+
+    /// Whole milliseconds since 1970.
+    pub fn unix_millis(self) -> i64 {
+        self.0.timestamp_millis()
+    }
 }
 
 impl fmt::Display for Instant {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use mps_client::rpc::HealthCheck;
+
 use super::{BUCKETS_MILLIS, Batch, Histogram};
 
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -20,6 +22,35 @@ const METRICS: &[(&str, &str)] = &[
     ("rate_limiter_failures_total", "Requests that passed because a limiter did not answer."),
     ("cron_runs_total", "Scheduled jobs, by how they ended."),
 ];
+
+/// What is true now, and no count: what each is, in the order of the page.
+const GAUGES: [(&str, &str); 3] = [
+    ("ledger_answered", "1 while the database says how it is, 0 while it does not."),
+    ("ledger_check_ok", "Each check of system_health_check: 1 while it is well, 0 while it is not."),
+    ("ledger_clock_offset_seconds", "The database's clock minus the edge's."),
+];
+
+/// How the ledger is, by its own word.
+pub(crate) struct Ledger {
+    pub(crate) checks: Vec<HealthCheck>,
+    pub(crate) clock_offset_millis: i64,
+}
+
+/// The part of the page that is asked for when it is read; `None`: the database did not answer.
+pub(crate) fn ledger(ledger: Option<&Ledger>) -> String {
+    let [answered, checks, offset] =
+        GAUGES.map(|(metric, help)| (metric, format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n")));
+    let mut page = format!("{}{} {}\n", answered.1, answered.0, u8::from(ledger.is_some()));
+    let Some(ledger) = ledger else { return page };
+    page += &checks.1;
+    for HealthCheck { check, ok, .. } in &ledger.checks {
+        let _ = writeln!(page, "{} {}", series(checks.0, &[("check", check)]), u8::from(*ok));
+    }
+    let (sign, millis) =
+        (if ledger.clock_offset_millis < 0 { "-" } else { "" }, ledger.clock_offset_millis.unsigned_abs());
+    let _ = write!(page, "{}{} {sign}{}\n", offset.1, offset.0, seconds(millis));
+    page
+}
 
 /// `name{label="value"}`: what a value may not hold as it is, is escaped.
 pub(crate) fn series(metric: &str, labels: &[(&str, &str)]) -> String {
@@ -91,6 +122,25 @@ mod tests {
         assert_eq!(series("a_total", &[]), "a_total");
         assert_eq!(series("a_total", &[("b", "c"), ("d", "e")]), r#"a_total{b="c",d="e"}"#);
         assert_eq!(series("a_total", &[("b", "\"}\n\\")]), r#"a_total{b="\"}\n\\"}"#);
+    }
+
+    #[test]
+    fn how_the_ledger_is_is_told_as_gauges_and_that_it_does_not_say() {
+        let check = |check: &str, ok| HealthCheck { check: check.to_owned(), ok, detail: None };
+        let told =
+            Ledger { checks: vec![check("clock", true), check("a\"b", false)], clock_offset_millis: -1250 };
+        let page = ledger(Some(&told));
+        for line in [
+            "ledger_answered 1",
+            "# TYPE ledger_check_ok gauge",
+            r#"ledger_check_ok{check="clock"} 1"#,
+            r#"ledger_check_ok{check="a\"b"} 0"#,
+            "ledger_clock_offset_seconds -1.25",
+        ] {
+            assert!(page.lines().any(|told| told == line), "{line} in\n{page}");
+        }
+        let page = ledger(None);
+        assert!(page.ends_with("ledger_answered 0\n") && !page.contains("ledger_check_ok"), "{page}");
     }
 
     #[test]

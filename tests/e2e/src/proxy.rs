@@ -78,9 +78,15 @@ impl Proxy {
             .output()
             .expect("mps");
         assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
-        for file in ["mps.conf", "mps/http.conf"] {
-            let text = fs::read_to_string(at(file)).expect("a text");
-            let text = texts.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        let mut files =
+            ["mps.conf", "mps/http.conf"].map(|file| (file, fs::read_to_string(at(file)).expect("a text")));
+        for (from, to) in texts {
+            assert!(files.iter().any(|(_, text)| text.contains(from)), "{from} is in no file");
+            for (_, text) in &mut files {
+                *text = text.replace(from, to);
+            }
+        }
+        for (file, text) in files {
             fs::write(at(file), text).expect("a file");
         }
         let log = Path::new(&variable("MPS_E2E_LOGS")).join(format!("{name}-nginx.log"));

@@ -227,7 +227,7 @@ fn the_proxy_sends_a_charge_to_one_edge_only() {
     // However often an edge fails, it is asked.
     let servers = [&one.0, &two.0].map(|url| url.replace("http://", "server "));
     let asked = servers.each_ref().map(|server| format!("{server} max_fails=0;"));
-    let servers = servers.map(|server| format!("{server};"));
+    let servers = servers.map(|server| format!("{server} max_fails=1 fail_timeout=1s;"));
     let texts = [(servers[0].as_str(), asked[0].as_str()), (&servers[1], &asked[1])];
     let proxy = Proxy::start("once", &[&one.0, &two.0], &Rates::HIGH, &texts);
     let shop = stack.open_shop("100");

@@ -354,6 +354,13 @@ pub fn empty_database() -> (Client, String) {
     (Client::connect(&url, NoTls).expect("the new database"), url)
 }
 
+/// `mps migrate` of that database, by the release of the tests.
+pub fn migrate(database_url: &str, arguments: &[&str]) -> Output {
+    let mut command = mps();
+    command.args(["--json", "migrate"]).args(arguments).arg("--release").arg(variable("MPS_E2E_RELEASE"));
+    command.env("DATABASE_URL", database_url).output().expect("mps")
+}
+
 /// Members with money, each with a cashier of a merchant of their own: member, cashier, card, merchant.
 pub fn people(database: &mut Client, count: usize) -> Vec<(String, String, String, String)> {
     value(database, "select fx.ensure_master_key()");

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 pub use auth::Auth;
 pub use doors::{Knocking, Swallowing};
 pub use gateway::Gateway;
-pub use installation::{Installation, POOL_SIZE, PUBLISHABLE_KEY, Place, done, empty_database, people};
+pub use installation::{
+    Installation, POOL_SIZE, PUBLISHABLE_KEY, Place, done, empty_database, migrate, people,
+};
 pub use load::{Load, Pair, Totals};
 pub use serving::{Serving, health_count, mps};
 

@@ -190,11 +190,11 @@ fn one_that_does_not_last(mps: &Installation, load: &Load) {
 fn secrets(mps: &mut Installation, load: &Load) {
     let (jwt_secret, ops_token) = (mps.place.secret("SUPABASE_JWT_SECRET"), mps.place.secret("OPS_TOKEN"));
     let password = mps.place.secret("DATABASE_PASSWORD");
+    let before = mps.paid_order();
     for name in ["SUPABASE_JWT_SECRET", "OPS_TOKEN"] {
         done(&mps.place.secrets(&["rotate", name, "--overlap", "1h"], ""));
     }
     done(&mps.place.secrets(&["rotate", "DATABASE_PASSWORD"], ""));
-    let before = mps.paid_order();
     let new_key = fresh("")[..32].to_owned();
     done(&mps.place.secrets(&["rotate", "WECHAT_API_V3_KEY", "--overlap", "48h"], &new_key));
     mps.place.sign_for_service();

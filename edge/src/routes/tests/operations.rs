@@ -51,6 +51,31 @@ async fn each_token_opens_its_door_and_no_other_token_does() {
 }
 
 #[tokio::test]
+async fn the_ledger_s_own_checks_are_asked_for_with_each_page() {
+    let checks = json!([
+        {"check": "clock", "ok": true, "detail": "goes on"},
+        {"check": "settlements_generated", "ok": false, "detail": "one is late"},
+    ]);
+    // The edge's clock says 2027-01-15T08:00:00.
+    let status = json!([{"ok": true, "server_time": "2027-01-15T08:00:01.5+00:00", "schema_version": "1"}]);
+    let answers = vec![("200 OK", checks.to_string()), ("200 OK", status.to_string())];
+    let bench = Bench::with(answers, TOKENS).await;
+    let (status, _, page) = ask(&bench, "GET", "/metrics", METRICS).await;
+    assert_eq!(status, 200);
+    for line in [
+        "ledger_answered 1",
+        r#"ledger_check_ok{check="clock"} 1"#,
+        r#"ledger_check_ok{check="settlements_generated"} 0"#,
+        "ledger_clock_offset_seconds 1.5",
+    ] {
+        assert!(page.lines().any(|told| told == line), "{line} in\n{page}");
+    }
+    assert!(bench.received().iter().all(|call| call.contains("apikey: sb_secret_y")));
+    let (status, _, page) = ask(&bench, "GET", "/metrics", METRICS).await;
+    assert!(status == 200 && page.contains("ledger_answered 0\n") && !page.contains("ledger_check_ok{"));
+}
+
+#[tokio::test]
 async fn without_a_token_configured_nobody_gets_in() {
     let bench = Bench::new(vec![]).await;
     for (method, path, name) in [
