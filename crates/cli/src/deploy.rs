@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// The folder of `mps serve --state`
     #[arg(long, default_value = STATE, value_name = "FOLDER")]
     state: PathBuf,
-    /// How long the edges are watched afterwards
+    /// How long the edges are watched afterwards; each for up to 5 s of it before the next is exchanged
     #[arg(long, default_value_t = 20, value_name = "SECONDS")]
     watch_seconds: u64,
     /// How many releases stay installed

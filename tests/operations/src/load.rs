@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use mps_e2e::fresh;
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -41,9 +42,24 @@ pub struct Totals {
     pub longest_gap: Duration,
 }
 
+impl Totals {
+    /// The same with what another load came to.
+    pub fn add(&mut self, other: Self) {
+        self.paid.extend(other.paid);
+        self.refused.extend(other.refused);
+        self.wrong.extend(other.wrong);
+        self.answers += other.answers;
+        self.repeat += other.repeat;
+        self.lost += other.lost;
+        self.longest_gap = self.longest_gap.max(other.longest_gap);
+    }
+}
+
 struct Shared {
     agent: Agent,
     url: String,
+    /// What its keys begin with.
+    name: String,
     is_over: AtomicBool,
     paid: AtomicU64,
     totals: Mutex<Totals>,
@@ -64,6 +80,7 @@ impl Load {
         let shared = Arc::new(Shared {
             agent,
             url: url.to_owned(),
+            name: fresh("load-")[..20].to_owned(),
             is_over: AtomicBool::new(false),
             paid: AtomicU64::new(0),
             totals: Mutex::default(),
@@ -111,7 +128,7 @@ fn client(shared: &Shared, index: usize) {
         }
         let pair = held(&shared.pairs)[index].clone();
         let Some(code) = code(shared, &pair) else { continue };
-        let key = format!("load-{index}-{round}");
+        let key = format!("{}-{index}-{round}", shared.name);
         let body =
             json!({"merchant_code": pair.merchant_code, "qr_plain": code, "raw_amount": "0.01"}).to_string();
         charge(shared, &pair, &key, &body);

@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 use super::edge::{Asker, Build, Edge, Level, try_out};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What is wrong with a build shows by then, or under the load of all.
+const SETTLING_MAX: Duration = Duration::from_secs(5);
 /// So often in a row an edge may be found not ready before its build is taken back: a database may be away for a moment.
 const MISSES_MAX: u32 = 3;
 
@@ -75,7 +77,7 @@ impl Fleet {
             .context("nothing was changed")?;
         let before = std::mem::replace(&mut self.build, build);
         let mut touched = 0;
-        let Err(error) = self.exchange(&mut touched, say).and_then(|()| self.watch(watch)) else {
+        let Err(error) = self.exchange(&mut touched, watch, say).and_then(|()| self.watch(watch)) else {
             return Ok(());
         };
         // Whoever is to stop starts nothing any more.
@@ -99,8 +101,12 @@ impl Fleet {
     }
 
     /// Of so many it is not the build before that runs, whatever becomes of the rest.
-    fn exchange(&mut self, touched: &mut usize, say: &mut dyn FnMut(&str)) -> Result<()> {
+    /// One that dies soon takes no other along: each is watched before the next is touched.
+    fn exchange(&mut self, touched: &mut usize, watch: Duration, say: &mut dyn FnMut(&str)) -> Result<()> {
         for index in 0..self.edges.len() {
+            if index > 0 {
+                self.watch(watch.min(SETTLING_MAX))?;
+            }
             *touched = index + 1;
             self.exchange_one(index, Level::Ready, say)?;
         }
