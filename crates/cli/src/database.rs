@@ -89,6 +89,11 @@ fn tls(authority: Option<&Path>) -> Result<ClientConfig> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// The same as an error.
+pub(crate) fn told(error: &postgres::Error) -> anyhow::Error {
+    anyhow!("{}", describe(error))
+}
+
 /// What PostgreSQL says of it, with its hint.
 pub(crate) fn describe(error: &postgres::Error) -> String {
     if let Some(refusal) = error.as_db_error() {

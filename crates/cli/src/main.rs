@@ -10,6 +10,7 @@ mod diagnose;
 mod health;
 mod init;
 mod jobs;
+mod maintenance;
 mod migrate;
 mod output;
 mod release;
@@ -61,6 +62,8 @@ enum Command {
     Health(health::Options),
     /// Find what is wrong, and what to do about it
     Diagnose(diagnose::Options),
+    /// Close for people while somebody is at work; tend the database
+    Maintenance(maintenance::Options),
     /// Pay, pay again and give back against a running installation
     Smoke(smoke::Options),
     /// Make the first admin; look at members, cards, merchants, books; do what an admin may
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Migrate(options) => migrate::run(&options, &output),
         Command::Health(options) => health::run(&options, &output),
         Command::Diagnose(options) => diagnose::run(&options, &output),
+        Command::Maintenance(options) => maintenance::run(&options, &output),
         Command::Smoke(options) => smoke::run(&options, &output),
         Command::Admin(options) => admin::run(&options, &output),
         Command::Jobs(options) => jobs::run(&options, &output),

@@ -165,8 +165,10 @@ impl Proxy {
 
     /// Says that somebody is at work on the system, or no longer.
     pub fn maintain(&self, is_on: bool) {
-        let file = self.folder.path().join("maintenance");
-        if is_on { fs::write(file, "") } else { fs::remove_file(file) }.expect("a file");
+        let mut command = Command::new(variable("MPS_E2E_MPS"));
+        command.args(["maintenance", if is_on { "on" } else { "off" }, "--config"]);
+        let output = command.arg(self.folder.path().join("mps.yml")).output().expect("mps");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

@@ -91,8 +91,39 @@ fn each_planted_fault_is_found_with_what_to_do() {
         planted,
         ["database: autovacuum is off for planted", "database: the index planted_once is invalid"]
     );
-    patient.database.batch_execute("drop table public.planted").expect("mended");
+    patient
+        .database
+        .batch_execute("truncate public.planted; alter table public.planted reset (autovacuum_enabled)")
+        .expect("mended");
+    let tended = done(
+        &mps()
+            .args(["--json", "maintenance", "run"])
+            .env("DATABASE_URL", &patient.url)
+            .output()
+            .expect("mps"),
+    );
+    let steps: Vec<&str> =
+        tended["steps"].as_array().expect("steps").iter().filter_map(|step| step["step"].as_str()).collect();
+    assert_eq!(steps, ["analyze", "reindex index concurrently planted_once"]);
     assert_eq!(patient.new_findings(&well, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn tending_says_when_the_books_are_wrong() {
+    let mut patient = patient();
+    // By somebody who may do everything: a transaction that moved nothing.
+    let fault = "set session_replication_role = replica;
+        insert into app.transactions (id, tx_no, tx_type, raw_amount, final_amount, created_at)
+        values (app.uuid_v7(clock_timestamp()), 'ADJ9999999999', 'adjustment', 1, 1, clock_timestamp())";
+    patient.database.batch_execute(fault).expect("a fault");
+    let output =
+        mps().args(["--json", "maintenance", "run"]).env("DATABASE_URL", &patient.url).output().expect("mps");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(output.status.code(), Some(1), "{answer}");
+    assert!(
+        answer["violations"][0].as_str().is_some_and(|what| what.starts_with("verify_ledger: ")),
+        "{answer}"
+    );
 }
 
 #[test]
