@@ -29,6 +29,7 @@ use crate::output::Output;
 /// Run the Member Payment System: its configuration, its secrets, its edges, its database's schema
 #[derive(Parser)]
 #[command(
+    name = "mps",
     version,
     after_help = "Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong.\n\n\
                   Examples:\n  mps config check /etc/mps/mps.yml\n  mps secrets init\n  mps migrate up\n  \
