@@ -48,7 +48,7 @@ impl Watch {
         let prometheus = replaced(
             &committed("prometheus/prometheus.yml"),
             &[
-                ("scrape_interval: 15s", "scrape_interval: 500ms"),
+                ("scrape_interval: 15s", "scrape_interval: 1s"),
                 ("evaluation_interval: 15s", "evaluation_interval: 500ms"),
                 ("127.0.0.1:8787", &first),
                 ("127.0.0.1:8788", &second),
@@ -96,7 +96,7 @@ impl Watch {
         result.iter().map(|series| (series["metric"].clone(), value(series).expect("a number"))).collect()
     }
 
-    /// Which alerts fire, and which Alertmanager keeps to itself because of others.
+    /// Which alerts fire.
     pub fn firing(&self) -> Vec<String> {
         let mut names: Vec<String> =
             self.query("ALERTS{alertstate=\"firing\"}").iter().map(|(labels, _)| name_of(labels)).collect();
