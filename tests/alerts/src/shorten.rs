@@ -1,5 +1,7 @@
 //! Rules as they are committed, with a minute of theirs in a second.
 
+use std::fmt::Write as _;
+
 /// Every time in the text (`5m`, `26h`, `1d`) by a sixtieth of it; names that end like one stay.
 pub fn shortened(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -15,7 +17,7 @@ pub fn shortened(text: &str) -> String {
             Some(number * unit)
         });
         if let Some(millis) = millis {
-            out += &format!("{millis}ms");
+            let _ = write!(out, "{millis}ms");
             rest = &after[1..];
         } else {
             out += digits;

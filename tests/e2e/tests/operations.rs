@@ -75,6 +75,8 @@ fn what_alerts_ask_for_is_what_an_edge_shows() {
         "cron_runs_total",
         "http_request_duration_seconds",
         "http_requests_total",
+        "ledger_answered",
+        "ledger_check_ok",
         "payment_transactions_total",
         "qr_codes_total",
         "upstream_rpc_duration_seconds",
