@@ -198,3 +198,31 @@ impl Metrics {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Batch, text};
+
+    /// A name, its kind and its labels in a line.
+    const LIST: &str = include_str!("../../deploy/prometheus/metrics/mps.txt");
+
+    #[test]
+    fn every_metric_that_alerts_may_ask_for_is_shown() {
+        let lines: Vec<&str> = LIST.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(lines.len() > 10);
+        for line in lines {
+            let words: Vec<&str> = line.split(' ').collect();
+            let series = text::series(words[0], &[]);
+            let mut totals = Batch::default();
+            let ledger = text::Ledger { checks: Vec::new(), clock_offset_millis: 0 };
+            match words[1] {
+                "counter" => drop(totals.counts.insert(series, 1)),
+                "histogram" => drop(totals.timings.insert(series, super::Histogram::default())),
+                // Of now, and in no batch.
+                _ => (),
+            }
+            let page = text::page(&totals) + &text::ledger(Some(&ledger));
+            assert!(page.contains(&format!("# TYPE {} {}\n", words[0], words[1])), "{line}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ pub(crate) mod nginx;
 pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod postrust;
+pub(crate) mod prometheus;
 mod python;
 pub(crate) mod sbom;
 pub(crate) mod schemathesis;
@@ -25,7 +26,7 @@ use crate::repository::Repository;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask setup\n  cargo xtask setup --tests")]
 pub(crate) struct Options {
-    /// Also what the tests need: PostgreSQL with its test extensions, nginx, postrust, Chromium, schemathesis, linters
+    /// Also what the tests need: PostgreSQL with its test extensions, nginx, postrust, Prometheus, Chromium, schemathesis, linters
     #[arg(long)]
     tests: bool,
 }
@@ -39,6 +40,7 @@ pub(crate) enum Need {
     Postgres,
     Nginx,
     Postrust,
+    Prometheus,
     Chromium,
     Schemathesis,
     Linters,
@@ -55,6 +57,7 @@ impl Need {
         Self::Postgres,
         Self::Nginx,
         Self::Postrust,
+        Self::Prometheus,
         Self::Chromium,
         Self::Schemathesis,
         Self::Linters,
@@ -87,6 +90,7 @@ impl Need {
             Self::Postgres => report::step("PostgreSQL with pgTAP and plpgsql_check", postgres::ensure),
             Self::Nginx => report::step("nginx, curl and openssl", nginx::ensure),
             Self::Postrust => report::step("postrust", postrust::ensure),
+            Self::Prometheus => report::step("Prometheus and Alertmanager", prometheus::ensure),
             Self::Chromium => report::step("Chromium", chromium::ensure),
             Self::Schemathesis => report::step("schemathesis", schemathesis::ensure),
             Self::Linters => linters::ensure(),

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every stage, going on after a failed one; what each cost, and one line at the end.
 
+mod alerts;
 mod checks;
 mod costs;
 pub(crate) mod database;
@@ -76,6 +77,8 @@ enum Stage {
     Schema,
     /// Kubernetes, workflows, container files, nginx, units and shell scripts are what those who read them take, and as safe as they can be
     Manifests,
+    /// Every alert fires, stays silent and has its page, by Prometheus' own tools; and a real Alertmanager tells of it by mail and chat
+    Alerts,
     /// ESLint and the TypeScript compiler
     Lint,
     /// Every export of the npm package is documented
@@ -243,7 +246,8 @@ impl Stage {
             | Self::Unit
             | Self::Db
             | Self::Schema
-            | Self::Manifests => When::First,
+            | Self::Manifests
+            | Self::Alerts => When::First,
             Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::BesideFirst,
             Self::E2e | Self::Operations | Self::Load | Self::Schemathesis | Self::Images => When::Last,
             Self::Browser => When::BesideLast,
@@ -264,14 +268,15 @@ impl Stage {
 
     fn needs(self) -> &'static [Need] {
         use Need::{
-            Buildah, Chromium, Linters, Nginx, Npm, Podman, Postgres, Postrust, Sbom, Schemathesis,
-            WasmTarget, WasmTools,
+            Buildah, Chromium, Linters, Nginx, Npm, Podman, Postgres, Postrust, Prometheus, Sbom,
+            Schemathesis, WasmTarget, WasmTools,
         };
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
             Self::Db | Self::Schema => &[Postgres],
             Self::Manifests => &[Linters],
+            Self::Alerts => &[Prometheus],
             Self::Docs => &[Npm],
             Self::Lint | Self::Pkg => Need::BUILD,
             Self::Deploy => &[WasmTarget, WasmTools, Npm],
@@ -293,6 +298,7 @@ impl Stage {
             Self::Db => database::stage(context),
             Self::Schema => checks::schema(context),
             Self::Manifests => manifests::stage(context),
+            Self::Alerts => alerts::stage(context),
             Self::Lint => checks::lint(context),
             Self::Docs => checks::docs(context),
             Self::Pkg => package(context),

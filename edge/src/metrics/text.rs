@@ -48,7 +48,7 @@ pub(crate) fn ledger(ledger: Option<&Ledger>) -> String {
     }
     let (sign, millis) =
         (if ledger.clock_offset_millis < 0 { "-" } else { "" }, ledger.clock_offset_millis.unsigned_abs());
-    let _ = write!(page, "{}{} {sign}{}\n", offset.1, offset.0, seconds(millis));
+    let _ = writeln!(page, "{}{} {sign}{}", offset.1, offset.0, seconds(millis));
     page
 }
 

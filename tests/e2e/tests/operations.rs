@@ -1,7 +1,12 @@
 //! Metrics and jobs on the running edge.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mps_e2e::{JOBS, Stack, fresh};
 use serde_json::json;
+
+/// A name, its kind and its labels in a line: what alerts and panels may ask for.
+const METRICS: &str = include_str!("../../../deploy/prometheus/metrics/mps.txt");
 
 #[test]
 fn what_happened_is_counted_exactly_once() {
@@ -32,6 +37,52 @@ fn a_payment_and_its_replay_are_counted_as_such() {
     assert_eq!(stack.charge(&shop.cashier, &stack.fresh_key(), &request).status / 100, 4);
     let after = (paid("ok"), paid("replayed"), paid("refused"), stack.metric(spent));
     assert_eq!(after, (before.0 + 1, before.1 + 1, before.2 + 1, before.3 + 1));
+}
+
+#[test]
+fn what_alerts_ask_for_is_what_an_edge_shows() {
+    let stack = Stack::new();
+    let shop = stack.open_shop("100.00");
+    let request = shop.request(&stack.code(&shop), "10.00");
+    assert_eq!(stack.charge(&shop.cashier, &stack.fresh_key(), &request).status, 200);
+    assert_eq!(stack.operate("POST", "/ops/cron/seal").status, 200);
+    let page = stack.operate("GET", "/metrics").text;
+    let mut shown: BTreeMap<&str, (&str, BTreeSet<String>)> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| (name, (kind, BTreeSet::new())))
+        .collect();
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let (series, _) = line.rsplit_once(' ').expect("a value");
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let ends = ["", "_bucket", "_sum", "_count"].into_iter().filter_map(|end| name.strip_suffix(end));
+        let family = ends.into_iter().find(|name| shown.contains_key(name)).expect("a family");
+        let names = labels.split("\",").filter_map(|label| label.split_once("=\"")).map(|(name, _)| name);
+        let names = names.filter(|name| *name != "le").map(str::to_owned);
+        shown.get_mut(family).expect("a family").1.extend(names);
+    }
+    let words = |line: &'static str| line.split(' ').collect::<Vec<_>>();
+    let known: BTreeMap<&str, Vec<&str>> = METRICS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| (words(line)[0], words(line)))
+        .collect();
+    for (name, (kind, labels)) in &shown {
+        let told: Vec<&str> = [*name, *kind].into_iter().chain(labels.iter().map(String::as_str)).collect();
+        assert_eq!(known.get(name), Some(&told), "deploy/prometheus/metrics/mps.txt");
+    }
+    for name in [
+        "cron_runs_total",
+        "http_request_duration_seconds",
+        "http_requests_total",
+        "ledger_answered",
+        "ledger_check_ok",
+        "payment_transactions_total",
+        "qr_codes_total",
+        "upstream_rpc_duration_seconds",
+    ] {
+        assert!(shown.contains_key(name), "{name}");
+    }
 }
 
 #[test]

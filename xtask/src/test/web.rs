@@ -192,7 +192,7 @@ fn before_a_played_upstream(
 }
 
 /// A new folder, where tests keep the logs of the edges that they start themselves.
-fn logs_of_tests(repository: &Repository, name: &str) -> Result<PathBuf> {
+pub(super) fn logs_of_tests(repository: &Repository, name: &str) -> Result<PathBuf> {
     let folder = repository.logs()?.join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
