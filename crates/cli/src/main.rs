@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod backup;
 mod child;
 mod config;
 mod database;
@@ -62,6 +63,8 @@ enum Command {
     Smoke(smoke::Options),
     /// Make the first admin; look at members, cards, merchants, books; do what an admin may
     Admin(admin::Options),
+    /// Whether the backups of one's own PostgreSQL are there and whole; back from them
+    Backup(backup::Options),
     /// What the edges do by the clock
     Jobs(jobs::Options),
     /// Print the manual page
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Health(options) => health::run(&options, &output),
         Command::Smoke(options) => smoke::run(&options, &output),
         Command::Admin(options) => admin::run(&options, &output),
+        Command::Backup(options) => backup::run(&options, &output),
         Command::Jobs(options) => jobs::run(&options, &output),
         Command::Man => clap_mangen::Man::new(Arguments::command())
             .render(&mut std::io::stdout())
