@@ -215,6 +215,8 @@ impl Archived {
     fn as_owner(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C");
+        // Else it waits before it reads a damaged file once more.
+        command.env("PGBACKREST_JOB_RETRY", "0");
         command.env("PGBACKREST_CONFIG", self.at("pgbackrest.conf"));
         command.env("PGBACKREST_CONFIG_INCLUDE_PATH", self.at("conf.d"));
         command.current_dir(self.folder.path()).stdin(Stdio::null());

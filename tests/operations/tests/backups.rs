@@ -23,12 +23,23 @@ fn a_database_comes_back_from_its_backups() {
     archive_is(&archived, false, "there is no backup");
     archived.pgbackrest(&["--type=full", "backup"]);
     let before = charge(&mut database, &shops, "before", 40);
+    // Of a backup's end whole seconds are known.
+    in_time("a second", || {
+        let status = done(&archived.backup(&["status"]));
+        (status["newest"]["age_seconds"].as_u64() > Some(0)).then_some(())
+    });
     let moment = value(
         &mut database,
         r#"select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#,
     );
     let after = charge(&mut database, &shops, "after", 20);
     archived.pgbackrest(&["--type=diff", "backup"]);
+    let later = charge(&mut database, &shops, "later", 4);
+    let segment = value(&mut database, "select pg_walfile_name(pg_switch_wal())");
+    in_time("the archive", || {
+        let newest = value(&mut database, "select left(last_archived_wal, 24) from pg_stat_archiver");
+        (newest >= segment).then_some(())
+    });
     archive_is(&archived, true, "");
     done(&archived.backup(&["verify"]));
 
@@ -37,7 +48,7 @@ fn a_database_comes_back_from_its_backups() {
     what_is_refused_changes_nothing(&archived, &moment);
     a_damaged_repository_is_found(&archived, &moment);
     an_archive_that_fails_is_told(&archived, &mut database);
-    let all: Charges = before.union(&after).cloned().collect();
+    let all: Charges = before.union(&after).chain(&later).cloned().collect();
     the_whole_machine_is_lost(&archived, database, &shops, all);
 }
 

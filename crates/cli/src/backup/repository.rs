@@ -1,5 +1,6 @@
 //! pgBackRest's repository: what it says is in it, and whether its files are whole.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -40,6 +41,9 @@ pub(crate) struct Status {
 /// Of one major version of PostgreSQL.
 #[derive(Deserialize)]
 pub(crate) struct Archive {
+    /// Of the version and of the cluster: `15-1`.
+    #[serde(default)]
+    id: String,
     /// The newest segment.
     pub(crate) max: Option<String>,
 }
@@ -88,6 +92,7 @@ pub(crate) struct Segment {
 
 /// 16 MB, as PostgreSQL has it unless it was built otherwise.
 const SEGMENT_BYTES: u64 = 1 << 24;
+const SHA1_DIGITS: usize = 40;
 const SEGMENTS_PER_LOG: u64 = (1 << 32) / SEGMENT_BYTES;
 
 impl Segment {
@@ -133,6 +138,28 @@ impl Repository {
             lines.join("; ")
         );
         Ok(lines)
+    }
+
+    /// Whether the newest segment is what was archived: its name there ends in its SHA-1. `data` is a data folder of its cluster.
+    pub(crate) fn is_newest_whole(&self, stanza: &Stanza, data: &Path) -> Result<bool> {
+        let newest = stanza.archive.last().and_then(|archive| Some((archive, archive.max.as_deref()?)));
+        let (archive, name) = newest.context("nothing is archived")?;
+        let folder = format!("archive/{}/{}/{}", self.stanza, archive.id, name.get(..16).unwrap_or_default());
+        // Without a stanza of its own: it is in the path.
+        let mut list = Command::new(&self.pgbackrest);
+        let listed =
+            self.run(list.args(["--log-level-console=off", "--log-level-stderr=warn", "repo-ls", &folder]))?;
+        let place = tempfile::tempdir().context("no temporary folder")?;
+        let file = place.path().join(name);
+        let mut get = self.command();
+        get.arg(format!("--pg1-path={}", data.display())).args(["archive-get", name]).arg(&file);
+        if self.run(&mut get).is_err() {
+            return Ok(false);
+        }
+        let sum = Command::new("sha1sum").arg(&file).output().context("cannot run sha1sum")?;
+        let sum =
+            String::from_utf8_lossy(&sum.stdout).split_whitespace().next().unwrap_or_default().to_owned();
+        Ok(sum.len() == SHA1_DIGITS && listed.contains(&format!("{name}-{sum}")))
     }
 
     /// What it answers, unless it fails.

@@ -13,7 +13,7 @@ use postgres::Client;
 use serde_json::json;
 
 use super::books::{self, Report};
-use super::repository::{Repository, Segment, Stanza};
+use super::repository::{Repository, Stanza};
 use super::server::{Server, wait};
 use super::{now, shown};
 use crate::output::{Output, say};
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
     say("checking the books");
     let mut report = books::check(&mut database)?;
     if options.to == Moment::Latest {
-        report.findings.extend(cut_short(&options.into, &mut database, stanza.newest_segment())?);
+        report.findings.extend(cut_short(options, &mut database, &stanza)?);
     }
     drop(database);
     let total = begin.elapsed();
@@ -119,7 +119,8 @@ fn backup_before(stanza: &Stanza, to: Moment, now: DateTime<Utc>) -> Result<Stri
         }
         Moment::At(moment) => moment,
     };
-    let backup = stanza.backup.iter().rfind(|backup| backup.ended_at() <= moment);
+    // Of its end whole seconds are known: as pgBackRest, none that may have ended after the moment.
+    let backup = stanza.backup.iter().rfind(|backup| backup.ended_at().timestamp() < moment.timestamp());
     let oldest = shown(oldest.ended_at());
     Ok(backup
         .with_context(|| format!("the oldest backup is of {oldest}: take a moment after that"))?
@@ -141,7 +142,7 @@ fn programs(options: &Options, stanza: &Stanza) -> Result<PathBuf> {
 fn restore(options: &Options) -> Result<()> {
     let mut command = options.repository.command();
     // Whatever the configuration says: nothing is written over.
-    command.args(["--no-delta", "--no-force"]).arg(format!("--pg1-path={}", options.into.display()));
+    command.arg("--no-delta").arg(format!("--pg1-path={}", options.into.display()));
     match options.to {
         Moment::Latest => drop(command.arg("--type=default")),
         Moment::At(moment) => {
@@ -172,26 +173,23 @@ fn beyond(error: &anyhow::Error, to: Moment) -> anyhow::Error {
     }
 }
 
-/// PostgreSQL takes a segment that cannot be read for the end of the archive, and says nothing.
-fn cut_short(folder: &Path, database: &mut Client, newest: Option<Segment>) -> Result<Option<String>> {
-    let timeline = books::rows(
-        database,
-        "select lpad(to_hex(timeline_id), 8, '0') from pg_catalog.pg_control_checkpoint()",
-    )?;
-    let name = format!("{}.history", timeline.first().map_or("", String::as_str).to_uppercase());
-    let file = folder.join("pg_wal").join(name);
+/// PostgreSQL takes what it cannot read for the end of the archive, and says nothing.
+fn cut_short(options: &Options, database: &mut Client, stanza: &Stanza) -> Result<Option<String>> {
+    let timeline = "select upper(lpad(to_hex(timeline_id), 8, '0')) from pg_catalog.pg_control_checkpoint()";
+    let name = format!("{}.history", books::rows(database, timeline)?.concat());
+    let file = options.into.join("pg_wal").join(name);
     let history =
         fs::read_to_string(&file).with_context(|| format!("no timeline begins: {}", file.display()))?;
-    let end =
-        history.lines().rev().find(|line| !line.trim().is_empty()).and_then(|line| line.split('\t').nth(1));
-    let is_reached = newest.zip(end).and_then(|(newest, end)| newest.is_reached_by(end));
+    let end = history.lines().rev().find(|line| !line.trim().is_empty());
+    let end = end.and_then(|line| line.split('\t').nth(1)).unwrap_or("an unknown place");
+    let is_reached = stanza.newest_segment().and_then(|newest| newest.is_reached_by(end)) == Some(true);
+    let is_whole = is_reached && options.repository.is_newest_whole(stanza, &options.into)?;
     let what = || {
         format!(
-            "recovery stopped at {}, before the end of the archive: a file there is damaged or missing (mps backup verify)",
-            end.unwrap_or("an unknown place")
+            "recovery stopped at {end}, before the end of the archive: a file there is damaged or missing (mps backup verify)"
         )
     };
-    Ok((is_reached != Some(true)).then(what))
+    Ok((!is_whole).then(what))
 }
 
 fn tell(options: &Options, output: &Output, label: &str, report: &Report, port: u16, times: [Duration; 3]) {

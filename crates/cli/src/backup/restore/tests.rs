@@ -26,9 +26,9 @@ fn a_moment_has_its_time_zone() {
 fn the_backup_is_the_newest_that_was_whole_by_then() -> Result<()> {
     let of = |to: Moment| backup_before(&stanza()?, to, at(3000));
     assert_eq!(of(Moment::Latest)?, "second");
-    assert_eq!(of(Moment::At(at(2000)))?, "second");
-    assert_eq!(of(Moment::At(at(1999)))?, "first");
-    assert!(of(Moment::At(at(999))).is_err(), "before the oldest");
+    assert_eq!(of(Moment::At(at(2001)))?, "second");
+    assert_eq!(of(Moment::At(at(2000)))?, "first");
+    assert!(of(Moment::At(at(1000))).is_err(), "before the oldest");
     assert!(of(Moment::At(at(3001))).is_err(), "yet to come");
     Ok(())
 }
