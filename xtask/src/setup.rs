@@ -5,6 +5,7 @@ pub(crate) mod containers;
 pub(crate) mod linters;
 pub(crate) mod nginx;
 pub(crate) mod npm;
+mod pgbackrest;
 pub(crate) mod postgres;
 pub(crate) mod postrust;
 mod python;
@@ -25,7 +26,7 @@ use crate::repository::Repository;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask setup\n  cargo xtask setup --tests")]
 pub(crate) struct Options {
-    /// Also what the tests need: PostgreSQL with its test extensions, nginx, postrust, Chromium, schemathesis, linters
+    /// Also what the tests need: PostgreSQL with its test extensions, pgBackRest, nginx, postrust, Chromium, schemathesis, linters
     #[arg(long)]
     tests: bool,
 }
@@ -37,6 +38,7 @@ pub(crate) enum Need {
     WasmTools,
     Npm,
     Postgres,
+    Pgbackrest,
     Nginx,
     Postrust,
     Chromium,
@@ -53,6 +55,7 @@ impl Need {
         Self::WasmTools,
         Self::Npm,
         Self::Postgres,
+        Self::Pgbackrest,
         Self::Nginx,
         Self::Postrust,
         Self::Chromium,
@@ -85,6 +88,7 @@ impl Need {
             }
             Self::Npm => report::step("npm packages", || npm::ensure(repository)),
             Self::Postgres => report::step("PostgreSQL with pgTAP and plpgsql_check", postgres::ensure),
+            Self::Pgbackrest => report::step("pgBackRest", pgbackrest::ensure),
             Self::Nginx => report::step("nginx, curl and openssl", nginx::ensure),
             Self::Postrust => report::step("postrust", postrust::ensure),
             Self::Chromium => report::step("Chromium", chromium::ensure),

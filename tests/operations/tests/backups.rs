@@ -12,6 +12,9 @@ use mps_operations_tests::{Archived, done, in_time, people, value};
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
+/// A member, a cashier, a card, a merchant.
+type Shop = (String, String, String, String);
+
 /// The key of each charge that was answered, and its transaction.
 type Charges = BTreeSet<(String, String)>;
 
@@ -32,43 +35,34 @@ fn a_database_comes_back_from_its_backups() {
         &mut database,
         r#"select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#,
     );
+    let segment = value(&mut database, "select pg_walfile_name(pg_current_wal_insert_lsn())");
     let after = charge(&mut database, &shops, "after", 20);
+    // What is sealed so far; the last ones are not, as always.
+    assert_ne!(value(&mut database, "select app.seal_rows(app.uuid_v7_floor(clock_timestamp()), 4000)"), "0");
     archived.pgbackrest(&["--type=diff", "backup"]);
     let later = charge(&mut database, &shops, "later", 4);
-    let segment = value(&mut database, "select pg_walfile_name(pg_switch_wal())");
-    in_time("the archive", || {
-        let newest = value(&mut database, "select left(last_archived_wal, 24) from pg_stat_archiver");
-        (newest >= segment).then_some(())
-    });
+    all_is_archived(&mut database);
     archive_is(&archived, true, "");
     done(&archived.backup(&["verify"]));
 
-    to_a_moment(&archived, &moment, &before);
+    to_a_moment(&archived, &moment, &before, &shops[0]);
     a_trial_leaves_nothing(&archived);
+    wrong_books_are_told(&archived, &mut database);
     what_is_refused_changes_nothing(&archived, &moment);
-    a_damaged_repository_is_found(&archived, &moment);
+    a_damaged_repository_is_found(&archived, &moment, &segment);
     an_archive_that_fails_is_told(&archived, &mut database);
     let all: Charges = before.union(&after).chain(&later).cloned().collect();
     the_whole_machine_is_lost(&archived, database, &shops, all);
 }
 
 /// Charges of one cent, one after the other, each of its own key.
-fn charge(
-    database: &mut Client,
-    shops: &[(String, String, String, String)],
-    name: &str,
-    count: usize,
-) -> Charges {
+fn charge(database: &mut Client, shops: &[Shop], name: &str, count: usize) -> Charges {
     (0..count)
         .map(|index| charge_once(database, &shops[index % shops.len()], &format!("{name}-{index:04}")))
         .collect()
 }
 
-fn charge_once(
-    database: &mut Client,
-    shop: &(String, String, String, String),
-    key: &str,
-) -> (String, String) {
+fn charge_once(database: &mut Client, shop: &Shop, key: &str) -> (String, String) {
     let (member, cashier, _, merchant) = shop;
     let code = value(database, &format!("select fx.code('{member}')"));
     let mut transaction = database.transaction().expect("a transaction");
@@ -86,6 +80,14 @@ fn booked(database: &mut Client) -> Charges {
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
+fn all_is_archived(database: &mut Client) {
+    let segment = value(database, "select pg_walfile_name(pg_switch_wal())");
+    in_time("the archive", || {
+        let newest = value(database, "select left(last_archived_wal, 24) from pg_stat_archiver");
+        (newest >= segment).then_some(())
+    });
+}
+
 /// What `mps backup status` says, once it says it.
 fn archive_is(archived: &Archived, is_well: bool, why: &str) {
     in_time("the right status", || {
@@ -97,7 +99,7 @@ fn archive_is(archived: &Archived, is_well: bool, why: &str) {
 }
 
 /// All that was answered before it, and nothing after.
-fn to_a_moment(archived: &Archived, moment: &str, before: &Charges) {
+fn to_a_moment(archived: &Archived, moment: &str, before: &Charges, shop: &Shop) {
     let answer = done(&archived.restore(moment, "restored", &[]));
     println!("restored to a moment: {}", answer["seconds"]);
     assert_eq!((&answer["ok"], &answer["running"]), (&Value::Bool(true), &Value::Bool(true)));
@@ -112,6 +114,8 @@ fn to_a_moment(archived: &Archived, moment: &str, before: &Charges) {
         .dbname("postgres");
     let mut restored = restored.connect(NoTls).expect("it runs");
     assert_eq!(&booked(&mut restored), before);
+    let (_, number) = charge_once(&mut restored, shop, "new");
+    assert!(number.as_str() > "PAY0100000000", "{number} may be on somebody's receipt");
     assert_eq!(value(&mut restored, "select current_setting('archive_mode')"), "off");
     assert_eq!(value(&mut restored, "select pg_is_in_recovery()"), "f");
     drop(restored);
@@ -138,7 +142,42 @@ fn a_trial_leaves_nothing(archived: &Archived) {
     let answer = done(&archived.restore("latest", "trial", &["--check-only"]));
     println!("the weekly trial: {}", answer["seconds"]);
     assert_eq!(answer["running"], false);
+    assert!(answer["books"]["counts"]["seals"].as_u64() > Some(0), "{answer}");
     assert!(!archived.at("trial").exists());
+}
+
+/// What triggers let nobody do.
+const UNTRIGGERED: &str = "do $$ declare v_table regclass; begin
+    for v_table in select c.oid::regclass from pg_catalog.pg_class c
+      where c.relkind in ('r', 'p') and c.relnamespace = 'app'::regnamespace loop
+      execute format('alter table %s {state} trigger all', v_table);
+    end loop; end; $$";
+
+const TAMPERED: &str = "update app.cards set balance = balance + 1 where id = (select min(id::text)::uuid from app.cards);
+    update app.transactions set tag = '{\"a\": 1}' where id = (select min(id::text)::uuid from app.transactions);
+    create table sec.kept as table sec.secrets; delete from sec.secrets";
+const MENDED: &str =
+    "update app.cards set balance = balance - 1 where id = (select min(id::text)::uuid from app.cards);
+    update app.transactions set tag = null where id = (select min(id::text)::uuid from app.transactions);
+    insert into sec.secrets table sec.kept; drop table sec.kept";
+
+/// A balance, a sealed transaction and the key of codes.
+fn wrong_books_are_told(archived: &Archived, database: &mut Client) {
+    let mut change = |statements: &str| {
+        let [off, on] = ["disable", "enable"].map(|state| UNTRIGGERED.replace("{state}", state));
+        database.batch_execute(&format!("begin; {off}; {statements}; {on}; commit")).expect("a superuser");
+        all_is_archived(database);
+    };
+    change(TAMPERED);
+    let output = archived.restore("latest", "wrong", &["--check-only"]);
+    for why in
+        ["verify_ledger: ", "verify_seals: 1 app.transactions", "no master key of payment codes can be read"]
+    {
+        refused(&output, why);
+    }
+    assert!(archived.at("wrong").exists(), "it stays to be looked into");
+    fs::remove_dir_all(archived.at("wrong")).expect("what is wrong");
+    change(MENDED);
 }
 
 fn refused(output: &Output, why: &str) {
@@ -160,8 +199,11 @@ fn what_is_refused_changes_nothing(archived: &Archived, moment: &str) {
     assert!(!archived.at("early").exists() && !archived.at("late").exists());
 }
 
-/// One bit of a backup; one bit of the log after it.
-fn a_damaged_repository_is_found(archived: &Archived, moment: &str) {
+/// Of an encrypted file: with another one nothing of it is readable.
+const OF_THE_SALT: usize = 12;
+
+/// One bit of a backup, of the newest segment, of the segment that holds the moment.
+fn a_damaged_repository_is_found(archived: &Archived, moment: &str, segment: &str) {
     archived.keep("repository", "kept");
     let whole = |archived: &Archived| {
         fs::remove_dir_all(archived.at("repository")).expect("the damaged one");
@@ -183,10 +225,10 @@ fn a_damaged_repository_is_found(archived: &Archived, moment: &str) {
     fs::remove_dir_all(archived.at("short")).expect("what there is of it");
     whole(archived);
 
-    // The one that holds the moment.
-    let damaged = segments(&archived.at("repository/archive/mps"));
-    damaged.iter().skip(damaged.len() / 2).for_each(|path| flip(path));
-    refused(&archived.restore(moment, "torn", &["--check-only"]), "");
+    let holding = segments(&archived.at("repository/archive/mps"));
+    let holding = holding.iter().find(|path| path.display().to_string().contains(&format!("/{segment}-")));
+    flip_at(holding.expect("the one that holds the moment"), OF_THE_SALT);
+    refused(&archived.restore(moment, "torn", &["--check-only"]), "the archive does not reach");
     fs::remove_dir_all(archived.at("torn")).expect("what there is of it");
     whole(archived);
     done(&archived.backup(&["verify"]));
@@ -224,9 +266,13 @@ fn newest_segment(folder: &Path) -> PathBuf {
 }
 
 fn flip(path: &Path) {
+    let length = fs::metadata(path).expect("a file").len();
+    flip_at(path, usize::try_from(length).expect("a small file") / 2);
+}
+
+fn flip_at(path: &Path, index: usize) {
     let mut bytes = fs::read(path).expect("a file");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    bytes[index] ^= 1;
     fs::write(path, bytes).expect("a file");
 }
 
@@ -246,12 +292,7 @@ fn an_archive_that_fails_is_told(archived: &Archived, database: &mut Client) {
 }
 
 /// While shops charge: what is back is at least what was archived, and at most a minute is gone.
-fn the_whole_machine_is_lost(
-    archived: &Archived,
-    mut database: Client,
-    shops: &[(String, String, String, String)],
-    mut sure: Charges,
-) {
+fn the_whole_machine_is_lost(archived: &Archived, mut database: Client, shops: &[Shop], mut sure: Charges) {
     let (begin, mut last) = (Instant::now(), Vec::new());
     while begin.elapsed() < Duration::from_secs(40) {
         let key = format!("last-{:05}", last.len());

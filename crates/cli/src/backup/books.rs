@@ -1,6 +1,6 @@
 //! What the books of a restored database say, by the functions that the jobs of the edges ask every day.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use mps_core::limits;
 use postgres::{Client, SimpleQueryMessage};
 use serde::Serialize;
@@ -23,6 +23,12 @@ const COUNTED: [(&str, &str); 6] = [
 
 const NEWEST: &str =
     "select t.tx_no, app.uuid_v7_time(t.id) from app.transactions t order by t.id desc limit 1";
+
+/// Numbers of transactions, recharge orders, settlements, cards and members are counted up. What was given after the moment is on receipts
+/// and at payment providers: given again, a provider would say of somebody's new order that it is paid.
+const SKIP_NUMBERS: &str = r"select s.sequencename || ' ' || setval(format('app.%I', s.sequencename)::regclass,
+    coalesce(s.last_value, 0) + case s.sequencename when 'transaction_no_seq' then 100000000 else 1000000 end)
+  from pg_catalog.pg_sequences s where s.schemaname = 'app' and s.sequencename like '%\_no\_seq' order by s.sequencename";
 
 #[derive(Serialize)]
 pub(crate) struct Report {
@@ -72,6 +78,13 @@ pub(crate) fn check(database: &mut Client) -> Result<Report> {
         counts.insert(name.to_owned(), count.parse::<u64>().unwrap_or_default().into());
     }
     Ok(Report { schema_version, newest_transaction: newest(database)?, counts, findings })
+}
+
+/// Has each sequence go on far from what it gave before; what they are now.
+pub(crate) fn skip_numbers(database: &mut Client) -> Result<Vec<String>> {
+    let skipped = rows(database, SKIP_NUMBERS)?;
+    ensure!(!skipped.is_empty(), "no sequence of numbers was found: this schema is of another release");
+    Ok(skipped)
 }
 
 fn newest(database: &mut Client) -> Result<Option<Newest>> {

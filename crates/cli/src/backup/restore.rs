@@ -23,7 +23,9 @@ use crate::output::{Output, say};
     long_about = "Restore to a moment into an empty data folder, start it in private, and check the books\n\n\
                   pgBackRest restores the newest backup before the moment and PostgreSQL replays what was archived after it. The server has a port of its \
                   own on loopback and archives nothing. Then verify_ledger and verify_seals must find nothing, the master key of codes must be readable, \
-                  and the schema must be one that this program knows. Nothing but the folder is changed: not the repository, not a database that runs.",
+                  and the schema must be one that this program knows. Unless it is a trial, the numbers of \
+                  transactions, orders, settlements, cards and members then go on further up: those that were given after the moment are on receipts and at \
+                  payment providers. Nothing but the folder is changed: not the repository, not a database that runs.",
     after_help = "Examples:\n  sudo -u postgres mps backup restore --to latest --into /var/lib/postgresql/trial --check-only\n  \
                   sudo -u postgres mps backup restore --to 2026-11-28T13:44:59+08:00 --into /var/lib/postgresql/15/main\n\n\
                   Exit codes: 0 restored, and the books are right; 1 refused, failed, or something is wrong with the books.\n\
@@ -81,18 +83,19 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
     restore(options)?;
     let restored = begin.elapsed();
     say("replaying what was archived after it");
-    let server = Server::start(&options.into, &programs, options.port)?;
-    let mut database =
-        server.recovered(&options.user, &options.database).map_err(|error| beyond(&error, options.to))?;
+    let told = |error| beyond(&error, options.to);
+    let server = Server::start(&options.into, &programs, options.port).map_err(told)?;
+    let mut database = server.recovered(&options.user, &options.database).map_err(told)?;
     let recovered = begin.elapsed();
     say("checking the books");
     let mut report = books::check(&mut database)?;
     if options.to == Moment::Latest {
         report.findings.extend(cut_short(options, &mut database, &stanza)?);
     }
+    let numbers = if options.check_only { Vec::new() } else { books::skip_numbers(&mut database)? };
     drop(database);
     let total = begin.elapsed();
-    tell(options, output, &label, &report, server.port, [restored, recovered, total]);
+    tell(options, output, &label, (&report, &numbers), server.port, [restored, recovered, total]);
     let is_right = report.findings.is_empty();
     if options.check_only {
         server.stop()?;
@@ -192,7 +195,14 @@ fn cut_short(options: &Options, database: &mut Client, stanza: &Stanza) -> Resul
     Ok((!is_whole).then(what))
 }
 
-fn tell(options: &Options, output: &Output, label: &str, report: &Report, port: u16, times: [Duration; 3]) {
+fn tell(
+    options: &Options,
+    output: &Output,
+    label: &str,
+    (report, numbers): (&Report, &[String]),
+    port: u16,
+    times: [Duration; 3],
+) {
     let [restored, recovered, total] = times.map(|time| (time.as_secs_f64() * 10.0).round() / 10.0);
     let to = match options.to {
         Moment::Latest => "latest".to_owned(),
@@ -200,7 +210,7 @@ fn tell(options: &Options, output: &Output, label: &str, report: &Report, port: 
     };
     let answer = json!({
         "ok": report.findings.is_empty(), "to": to, "backup": label, "folder": options.into, "running": !options.check_only,
-        "port": port, "books": report,
+        "port": port, "books": report, "numbers": numbers,
         "seconds": {"restore": restored, "until_recovered": recovered, "until_checked": total},
     });
     output.result(&answer, || {
@@ -215,6 +225,11 @@ fn tell(options: &Options, output: &Output, label: &str, report: &Report, port: 
             format!("schema          {}", report.schema_version),
             format!("took            {total} s: files {restored}, recovered at {recovered}, then the books"),
         ];
+        if !numbers.is_empty() {
+            lines.push(
+                "numbers         go on further up: none that was given after it is given again".to_owned(),
+            );
+        }
         lines.extend(report.findings.iter().map(|finding| format!("✗ {finding}")));
         if report.findings.is_empty() {
             lines.push("the books are right".to_owned());
