@@ -17,7 +17,7 @@ use crate::serving::mps;
 /// Whoever opens the repository has this.
 const CIPHER: &str = "[global]\nrepo1-cipher-pass=";
 
-/// Stopped when it is dropped, if it still runs.
+/// Stopped when it is dropped, if it still runs, with all that was restored of it.
 pub struct Archived {
     folder: tempfile::TempDir,
     owner: Option<(u32, u32)>,
@@ -240,9 +240,11 @@ impl Archived {
 impl Drop for Archived {
     fn drop(&mut self) {
         self.keep_logs();
-        if self.at("data/postmaster.pid").exists() {
-            // Not `fast`: with an archive that fails PostgreSQL would wait for it.
-            self.ctl(&["-m", "immediate", "-w", "stop"]);
+        for entry in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
+            if entry.path().join("postmaster.pid").exists() {
+                // Not `fast`: with an archive that fails PostgreSQL would wait for it.
+                self.ctl_at(&entry.file_name().to_string_lossy(), &["-m", "immediate", "-w", "stop"]);
+            }
         }
     }
 }

@@ -153,13 +153,17 @@ const UNTRIGGERED: &str = "do $$ declare v_table regclass; begin
       execute format('alter table %s {state} trigger all', v_table);
     end loop; end; $$";
 
-const TAMPERED: &str = "update app.cards set balance = balance + 1 where id = (select min(id::text)::uuid from app.cards);
-    update app.transactions set tag = '{\"a\": 1}' where id = (select min(id::text)::uuid from app.transactions);
-    create table sec.kept as table sec.secrets; delete from sec.secrets";
+const TAMPERED: &str =
+    "create table sec.kept_tag as select t.id, t.tag from app.transactions t order by t.id limit 1;
+    create table sec.kept as table sec.secrets;
+    update app.cards set balance = balance + 1 where id = (select min(c.id::text)::uuid from app.cards c);
+    update app.transactions t set tag = '{\"a\": 1}' from sec.kept_tag k where t.id = k.id;
+    delete from sec.secrets";
 const MENDED: &str =
-    "update app.cards set balance = balance - 1 where id = (select min(id::text)::uuid from app.cards);
-    update app.transactions set tag = null where id = (select min(id::text)::uuid from app.transactions);
-    insert into sec.secrets table sec.kept; drop table sec.kept";
+    "update app.cards set balance = balance - 1 where id = (select min(c.id::text)::uuid from app.cards c);
+    update app.transactions t set tag = k.tag from sec.kept_tag k where t.id = k.id;
+    insert into sec.secrets table sec.kept;
+    drop table sec.kept, sec.kept_tag";
 
 /// A balance, a sealed transaction and the key of codes.
 fn wrong_books_are_told(archived: &Archived, database: &mut Client) {
