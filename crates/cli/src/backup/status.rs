@@ -114,9 +114,9 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
             let told = |one: &Backup| format!("{} of {}", one.label, shown(one.ended_at()));
             format!("{title:<15} {}", one.map_or("none".to_owned(), told))
         };
-        let archived = archiver.archived_at.map_or("not known".to_owned(), shown);
+        let last_time = archiver.archived_at.map_or("not known".to_owned(), shown);
         let mut lines = vec![backup("newest backup", last(false)), backup("full backup", last(true))];
-        lines.push(format!("{:<15} {archived}, {} segments waiting", "last archived", archiver.waiting));
+        lines.push(format!("{:<15} {last_time}, {} segments waiting", "last archived", archiver.waiting));
         lines.extend(findings.iter().map(|finding| format!("✗ {}\n  → {}", finding.what, finding.next)));
         lines.join("\n")
     });
