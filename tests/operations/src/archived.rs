@@ -98,6 +98,12 @@ impl Archived {
         command.output().expect("mps")
     }
 
+    /// `mps backup` as root, where these tests run as root.
+    pub fn backup_as_root(&self, arguments: &[&str]) -> Option<Output> {
+        self.owner?;
+        Some(mps().args(["--json", "backup"]).args(arguments).output().expect("mps"))
+    }
+
     /// `mps backup restore` into a folder of that name.
     pub fn restore(&self, to: &str, into: &str, more: &[&str]) -> Output {
         let (into, programs) = (self.text(into), variable("MPS_OPS_POSTGRES"));

@@ -24,7 +24,10 @@ fn a_database_comes_back_from_its_backups() {
     let mut database = archived.connect();
     let shops = people(&mut database, 4);
     archive_is(&archived, false, "there is no backup");
+    // What an operator sets by hand is in the data folder, and so in the backup: the restored one must not archive for all that.
+    value(&mut database, "alter system set archive_mode = on");
     archived.pgbackrest(&["--type=full", "backup"]);
+    nobody_reads_it_without_the_passphrase(&archived);
     let before = charge(&mut database, &shops, "before", 40);
     // Of a backup's end whole seconds are known.
     in_time("a second", || {
@@ -96,6 +99,13 @@ fn archive_is(archived: &Archived, is_well: bool, why: &str) {
         let is_right = answer["findings"].to_string().contains(why) && answer["ok"] == is_well;
         (is_right && output.status.code() == Some(i32::from(!is_well))).then_some(())
     });
+}
+
+fn nobody_reads_it_without_the_passphrase(archived: &Archived) {
+    let all = files(&archived.at("repository"));
+    let is_encrypted = |path: &&PathBuf| fs::read(path).expect("a file").starts_with(b"Salted__");
+    let open: Vec<_> = all.iter().filter(|path| !is_encrypted(path)).collect();
+    assert!(all.len() > 5 && open.is_empty(), "{open:?}");
 }
 
 /// All that was answered before it, and nothing after.
@@ -200,6 +210,9 @@ fn what_is_refused_changes_nothing(archived: &Archived, moment: &str) {
     refused(&archived.restore(moment, "data", &[]), "is not empty, and nothing was changed");
     refused(&archived.restore("2001-01-01T00:00:00Z", "early", &[]), "the oldest backup is of");
     refused(&archived.restore("2901-01-01T00:00:00Z", "late", &[]), "is yet to come");
+    if let Some(output) = archived.backup_as_root(&["status"]) {
+        refused(&output, "not as root");
+    }
     assert!(!archived.at("early").exists() && !archived.at("late").exists());
 }
 
