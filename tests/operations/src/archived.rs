@@ -90,6 +90,13 @@ impl Archived {
         went_well(&command.output().expect("pgbackrest"))
     }
 
+    /// Whether a segment can be fetched and unpacked.
+    pub fn can_get(&self, segment: &str) -> bool {
+        let mut command = self.as_owner("pgbackrest");
+        command.args(["--stanza=mps", "archive-get", segment, &self.text("fetched")]);
+        command.output().expect("pgbackrest").status.success()
+    }
+
     /// `mps backup` as its owner.
     pub fn backup(&self, arguments: &[&str]) -> Output {
         let program = self.text("mps");
