@@ -5,6 +5,7 @@ pub(crate) mod containers;
 pub(crate) mod linters;
 pub(crate) mod nginx;
 pub(crate) mod npm;
+mod pgbackrest;
 pub(crate) mod postgres;
 pub(crate) mod postrust;
 pub(crate) mod prometheus;
@@ -26,7 +27,7 @@ use crate::repository::Repository;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask setup\n  cargo xtask setup --tests")]
 pub(crate) struct Options {
-    /// Also what the tests need: PostgreSQL with its test extensions, nginx, postrust, Prometheus, Chromium, schemathesis, linters
+    /// Also what the tests need: PostgreSQL with its test extensions, pgBackRest, nginx, postrust, Prometheus, Chromium, schemathesis, linters
     #[arg(long)]
     tests: bool,
 }
@@ -38,6 +39,7 @@ pub(crate) enum Need {
     WasmTools,
     Npm,
     Postgres,
+    Pgbackrest,
     Nginx,
     Postrust,
     Prometheus,
@@ -55,6 +57,7 @@ impl Need {
         Self::WasmTools,
         Self::Npm,
         Self::Postgres,
+        Self::Pgbackrest,
         Self::Nginx,
         Self::Postrust,
         Self::Prometheus,
@@ -88,6 +91,7 @@ impl Need {
             }
             Self::Npm => report::step("npm packages", || npm::ensure(repository)),
             Self::Postgres => report::step("PostgreSQL with pgTAP and plpgsql_check", postgres::ensure),
+            Self::Pgbackrest => report::step("pgBackRest", pgbackrest::ensure),
             Self::Nginx => report::step("nginx, curl and openssl", nginx::ensure),
             Self::Postrust => report::step("postrust", postrust::ensure),
             Self::Prometheus => report::step("Prometheus and Alertmanager", prometheus::ensure),

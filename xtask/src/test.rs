@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every stage, going on after a failed one; what each cost, and one line at the end.
 
 mod alerts;
+mod backups;
 mod checks;
 mod costs;
 pub(crate) mod database;
@@ -93,6 +94,8 @@ enum Stage {
     E2e,
     /// An installation by the operator's own commands: migrated, behind nginx, exchanged under load build by build and secret by secret
     Operations,
+    /// A PostgreSQL with archive and backups by pgBackRest, restored to a moment and after its loss, and its books right each time
+    Backups,
     /// Charges by sixteen at a time and a short soak, through the edge and past it, and every one in the books once
     Load,
     /// Requests of every shape to the edge: no failure, no answer that openapi.json does not have
@@ -249,7 +252,9 @@ impl Stage {
             | Self::Manifests
             | Self::Alerts => When::First,
             Self::Lint | Self::Docs | Self::Pkg | Self::Packaging | Self::Deploy => When::BesideFirst,
-            Self::E2e | Self::Operations | Self::Load | Self::Schemathesis | Self::Images => When::Last,
+            Self::E2e | Self::Operations | Self::Backups | Self::Load | Self::Schemathesis | Self::Images => {
+                When::Last
+            }
             Self::Browser => When::BesideLast,
         }
     }
@@ -268,13 +273,14 @@ impl Stage {
 
     fn needs(self) -> &'static [Need] {
         use Need::{
-            Buildah, Chromium, Linters, Nginx, Npm, Podman, Postgres, Postrust, Prometheus, Sbom,
+            Buildah, Chromium, Linters, Nginx, Npm, Pgbackrest, Podman, Postgres, Postrust, Prometheus, Sbom,
             Schemathesis, WasmTarget, WasmTools,
         };
         match self {
             Self::Fmt | Self::Tidy | Self::Codegen | Self::Unit => &[],
             Self::Clippy => &[WasmTarget],
             Self::Db | Self::Schema => &[Postgres],
+            Self::Backups => &[Postgres, Pgbackrest],
             Self::Manifests => &[Linters],
             Self::Alerts => &[Prometheus],
             Self::Docs => &[Npm],
@@ -306,6 +312,7 @@ impl Stage {
             Self::Deploy => deploy::stage(context),
             Self::E2e => web::e2e(context),
             Self::Operations => web::operations(context),
+            Self::Backups => backups::stage(context),
             Self::Load => load::stage(context),
             Self::Schemathesis => schemathesis::stage(context),
             Self::Browser => web::browser(context),

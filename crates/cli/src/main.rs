@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod backup;
 mod child;
 mod config;
 mod database;
@@ -69,6 +70,8 @@ enum Command {
     Smoke(smoke::Options),
     /// Make the first admin; look at members, cards, merchants, books; do what an admin may
     Admin(admin::Options),
+    /// Whether the backups of one's own PostgreSQL are there and whole; back from them
+    Backup(backup::Options),
     /// What the edges do by the clock
     Jobs(jobs::Options),
     /// Print the manual page
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Maintenance(options) => maintenance::run(&options, &output),
         Command::Smoke(options) => smoke::run(&options, &output),
         Command::Admin(options) => admin::run(&options, &output),
+        Command::Backup(options) => backup::run(&options, &output),
         Command::Jobs(options) => jobs::run(&options, &output),
         Command::Man => clap_mangen::Man::new(Arguments::command())
             .render(&mut std::io::stdout())

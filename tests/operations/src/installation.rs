@@ -377,7 +377,8 @@ pub fn people(database: &mut Client, count: usize) -> Vec<(String, String, Strin
         .collect()
 }
 
-fn value(database: &mut Client, query: &str) -> String {
+/// The first column of one row, as text.
+pub fn value(database: &mut Client, query: &str) -> String {
     let rows = database.simple_query(query).expect("a right query");
     let first = rows.iter().find_map(|message| match message {
         postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),

@@ -2,6 +2,7 @@
 //! charge all the time.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test bench fails by panicking")]
 
+mod archived;
 mod auth;
 mod doors;
 mod gateway;
@@ -13,11 +14,12 @@ mod serving;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use archived::Archived;
 pub use auth::Auth;
 pub use doors::{Knocking, Swallowing};
 pub use gateway::Gateway;
 pub use installation::{
-    Installation, POOL_SIZE, PUBLISHABLE_KEY, Place, done, empty_database, migrate, people,
+    Installation, POOL_SIZE, PUBLISHABLE_KEY, Place, done, empty_database, migrate, people, value,
 };
 pub use load::{Load, Pair, Totals};
 pub use serving::{Serving, health_count, mps};

@@ -192,6 +192,14 @@ pub(crate) fn migrations(repository: &Repository) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// User and group of whoever runs clusters, where that is not whoever runs this.
+pub(crate) fn owner_of_clusters() -> Result<Option<(u32, u32)>> {
+    Ok(match Owner::find()? {
+        Owner::Caller => None,
+        Owner::Other { uid, gid } => Some((uid, gid)),
+    })
+}
+
 /// Who runs the server: PostgreSQL refuses to run as root.
 enum Owner {
     Caller,

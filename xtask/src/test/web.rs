@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::runner::Selection;
 use super::tally::Tally;
-use super::{TestContext, runner, secrets};
+use super::{TestContext, backups, runner, secrets};
 use crate::build;
 use crate::files;
 use crate::process::{Service, free_port};
@@ -125,7 +125,7 @@ pub(super) fn operations(context: &mut TestContext) -> Result<Tally> {
     release::make(repository, &release, "0.0.0+tests", Path::new(&mps))?;
     let environment = for_operations(repository, "operations", &release, cluster)?;
     let logs_of_tests = repository.logs()?.join("operations");
-    let selection = Selection { packages: &["mps-operations-tests"], filter, left_out: None };
+    let selection = Selection { packages: &["mps-operations-tests"], filter, left_out: Some(backups::TEST) };
     let tally = runner::rust_tests(repository, selection, &environment)?;
     if tally.failed > 0 {
         for path in files::walk(&logs_of_tests)?.iter().filter(|path| is_log(path)) {

@@ -106,7 +106,7 @@ fn linters(repository: &Repository) -> Result<Vec<Linter>> {
             program,
             // Not those of the machine that a unit names.
             arguments: words(&["verify", "--man=no", "--recursive-errors=no"]),
-            files: files_of(repository, "deploy/systemd", "", ".service")?,
+            files: units(repository)?,
             has_files: false,
             planted: Planted { file: "planted.service", text: UNIT, found: &["Unknown key"] },
             read: what_is_wrong_with_a_unit,
@@ -158,6 +158,17 @@ fn what_is_wrong_with_a_unit(finished: &Finished) -> Vec<String> {
 fn of_units(output: &str) -> Vec<String> {
     let is_of_this_machine = |line: &&str| line.ends_with("is not executable: No such file or directory");
     output.lines().filter(|line| !line.is_empty() && !is_of_this_machine(line)).map(str::to_owned).collect()
+}
+
+/// Services and what starts them.
+fn units(repository: &Repository) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for (folder, end) in
+        [("deploy/systemd", ".service"), ("deploy/postgres", ".service"), ("deploy/postgres", ".timer")]
+    {
+        found.extend(files_of(repository, folder, "", end)?);
+    }
+    Ok(found)
 }
 
 /// Every committed file that a shell runs.
