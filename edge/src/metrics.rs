@@ -112,6 +112,10 @@ impl Metrics {
         let labels = [("method", method), ("route", route), ("status", &status.to_string())];
         self.count("http_requests_total", &labels);
         self.time("http_request_duration_seconds", &labels[..2], answered.duration);
+        if let Some(failure) = answered.failure.or(answered.note.and_then(|note| note.failure.as_ref())) {
+            let code = failure.code();
+            self.count("refusals_total", &[("route", route), ("code", code.as_str())]);
+        }
         if answered.method != Method::POST {
             return;
         }

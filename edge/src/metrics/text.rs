@@ -11,6 +11,7 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 /// What each metric is, in the order of the page. One that is not here is not shown.
 const METRICS: &[(&str, &str)] = &[
     ("http_requests_total", "Requests answered, by route template."),
+    ("refusals_total", "Answers that are a problem document, or that a provider is told, by its code."),
     ("http_request_duration_seconds", "From a request's first byte to its answer."),
     ("payment_transactions_total", "Charges, refunds and cash recharges, by how they ended."),
     ("qr_codes_total", "Payment codes issued, revoked, looked up and spent, or refused."),

@@ -119,6 +119,7 @@ async fn counts_are_exact_and_no_batch_loses_any() {
     for line in [
         r#"http_requests_total{method="GET",route="/health",status="200"} 21"#,
         r#"http_requests_total{method="GET",route="other",status="404"} 21"#,
+        r#"refusals_total{route="other",code="NOT_FOUND"} 21"#,
         r#"http_requests_total{method="other",route="/health",status="405"} 21"#,
         r#"http_requests_total{method="GET",route="/ready",status="503"} 3"#,
         r#"http_request_duration_seconds_count{method="GET",route="/health"} 21"#,
