@@ -173,6 +173,11 @@ fn receive(stream: TcpStream, sender: &Sender<(String, HeldCall)>) {
     reader.read_exact(&mut body).expect("a body");
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let request = [request.as_bytes(), b"\r\n", &body].concat();
+    let call = HeldCall { caller: stream, request };
+    // A page of metrics asks this by the way, and goes on without an answer.
+    if path.ends_with("/rpc/system_health_check") {
+        return call.answer_as(500, "{}");
+    }
     // The test may be over.
-    let _ = sender.send((path, HeldCall { caller: stream, request }));
+    let _ = sender.send((path, call));
 }
