@@ -33,8 +33,11 @@ async function enrol(): Promise<void> {
   await enrolled().waitFor();
 }
 
-/** As when it could not be renewed: nothing of signing out is done. */
-const endTheSession = () => phone.evaluate(() => localStorage.removeItem("mps.session"));
+/** As when it could not be renewed: nothing of signing out is done. No page of ours is open meanwhile, which would go and sign in by itself. */
+async function endTheSession(): Promise<void> {
+  await phone.goto("/config.json");
+  await phone.evaluate(() => localStorage.removeItem("mps.session"));
+}
 
 async function openWithoutNetwork(): Promise<void> {
   await phone.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
