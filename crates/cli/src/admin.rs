@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use postgres::Client;
 use serde_json::{Value, json};
 
 use crate::auth::{create_user, needed, refusal, sign_in};
-use crate::database::{Database, describe};
+use crate::database::{Database, told};
 use crate::output::Output;
 use crate::secrets::Secret;
 use crate::web::Web;
@@ -210,7 +210,6 @@ fn make_first(first: &First, output: &Output) -> Result<()> {
     };
     // In one statement that holds the table: two at once make one.
     let mut transaction = database.transaction()?;
-    let told = |error: &postgres::Error| anyhow!("{}", describe(error));
     transaction
         .batch_execute("lock table app.admin_users in share row exclusive mode")
         .map_err(|error| told(&error))?;
@@ -237,6 +236,6 @@ fn make_first(first: &First, output: &Output) -> Result<()> {
 fn has_admin(database: &mut Client) -> Result<bool> {
     let row = database
         .query_one("select exists (select from app.admin_users a join auth.users u on u.id = a.user_id)", &[])
-        .map_err(|error| anyhow!("{}", describe(&error)))?;
+        .map_err(|error| told(&error))?;
     Ok(row.try_get(0)?)
 }

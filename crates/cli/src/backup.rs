@@ -15,6 +15,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+pub(crate) use self::books::violations;
 use self::repository::Repository;
 use crate::output::Output;
 

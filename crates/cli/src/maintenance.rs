@@ -11,8 +11,9 @@ use clap::{Args, Subcommand};
 use postgres::Client;
 use serde_json::json;
 
+use crate::backup::violations;
 use crate::config;
-use crate::database::{Database, told};
+use crate::database::{Database, act_as_service, told};
 use crate::output::{Output, say};
 
 #[derive(Args)]
@@ -102,9 +103,8 @@ fn tell(output: &Output, is_closed: bool, file: &Path) {
 
 /// What is done, each as one statement of its own: `vacuum` and `reindex concurrently` want no transaction around them.
 fn tend(database: &mut Client, output: &Output) -> Result<ExitCode> {
-    database
-        .batch_execute(r#"set lock_timeout = '500ms'; set request.jwt.claims = '{"role": "service_role"}'"#)
-        .map_err(|error| told(&error))?;
+    database.batch_execute("set lock_timeout = '500ms'").map_err(|error| told(&error))?;
+    act_as_service(database)?;
     let mut steps = vec!["analyze".to_owned()];
     for row in database.query(BROKEN_INDEXES, &[]).map_err(|error| told(&error))? {
         steps.push(format!("reindex index concurrently {}", row.get::<_, String>(0)));
@@ -121,11 +121,7 @@ fn tend(database: &mut Client, output: &Output) -> Result<ExitCode> {
         done.push(json!({"step": step, "seconds": seconds}));
     }
     say("the books and the seals");
-    let mut violations = Vec::new();
-    for (what, query) in CHECKS {
-        let rows = database.query(query, &[]).map_err(|error| told(&error).context(what))?;
-        violations.extend(rows.iter().map(|row| format!("{what}: {}", row.get::<_, String>(0))));
-    }
+    let violations = violations(database)?;
     output.result(&json!({"steps": done, "violations": violations}), || match violations.as_slice() {
         [] => "done; the books and the seals are right".to_owned(),
         _ => {
@@ -140,11 +136,6 @@ const BROKEN_INDEXES: &str = "select i.indexrelid::regclass::text from pg_index 
 
 const DEAD_ROWS: &str = "select t.relid::regclass::text from pg_stat_user_tables t
     where t.n_dead_tup > 10000 and t.n_dead_tup > 0.1 * t.n_live_tup order by t.n_dead_tup desc limit 20";
-
-const CHECKS: [(&str, &str); 2] = [
-    ("verify_ledger", "select to_jsonb(v)::text from public.verify_ledger() v limit 100"),
-    ("verify_seals", "select to_jsonb(v)::text from public.verify_seals() v limit 100"),
-];
 
 #[cfg(test)]
 mod tests {

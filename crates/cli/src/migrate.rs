@@ -14,7 +14,7 @@ use postgres::Client;
 use postgres::error::SqlState;
 use serde_json::json;
 
-use crate::database::{Database, describe};
+use crate::database::{Database, describe, told};
 use crate::output::{Output, say};
 use crate::serve::CURRENT;
 
@@ -141,7 +141,7 @@ fn applied(database: &mut Client) -> Result<BTreeMap<String, String>> {
     }
     let rows = database
         .query("select version, coalesce(name, '') from supabase_migrations.schema_migrations", &[])
-        .map_err(|error| anyhow!("{}", describe(&error)))?;
+        .map_err(|error| told(&error))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
@@ -158,7 +158,7 @@ fn unknown(migrations: &[Migration], applied: &BTreeMap<String, String>) -> Vec<
 
 fn up(database: &mut Client, migrations: &[Migration]) -> Result<usize> {
     ensure!(query_one::<bool>(database, LOCK)?, "another `mps migrate up` is at work on this database");
-    database.batch_execute(MAKE_LIST).map_err(|error| anyhow!("{}", describe(&error)))?;
+    database.batch_execute(MAKE_LIST).map_err(|error| told(&error))?;
     // Read under the lock: what another one has just applied is applied.
     let applied = applied(database)?;
     if let Some(first) = unknown(migrations, &applied).first() {
@@ -214,7 +214,7 @@ fn make_plain(database: &mut Client, release: &Path) -> Result<()> {
 }
 
 fn query_one<T: for<'a> postgres::types::FromSql<'a>>(database: &mut Client, query: &str) -> Result<T> {
-    let row = database.query_one(query, &[]).map_err(|error| anyhow!("{}", describe(&error)))?;
+    let row = database.query_one(query, &[]).map_err(|error| told(&error))?;
     Ok(row.try_get(0)?)
 }
 

@@ -375,13 +375,17 @@ fn remove(name: &str, yes: bool, store: &Store, output: &Output) -> Result<()> {
 
 /// What is wrong with those of a configuration, and with who may write that.
 pub(crate) fn audit_of(file: &Path, config: &Config) -> Result<Vec<audit::Finding>> {
-    let mut found = audit::of_store(config, &Store::open(config)?, now())?;
+    audit_of_store(file, config, &Store::open(config)?)
+}
+
+fn audit_of_store(file: &Path, config: &Config, store: &Store) -> Result<Vec<audit::Finding>> {
+    let mut found = audit::of_store(config, store, now())?;
     found.extend(audit::of_configuration(file)?);
     Ok(found)
 }
 
 fn audit(file: &Path, config: &Config, store: &Store, output: &Output) -> Result<ExitCode> {
-    let found = audit_of(file, config)?;
+    let found = audit_of_store(file, config, store)?;
     output.result(&json!({"findings": found}), || {
         if found.is_empty() {
             return format!("{}: nothing to say against it", store.place());

@@ -1,14 +1,14 @@
 //! Prometheus and Alertmanager as deploy/ has them, with addresses of the test's own and a minute in a second.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use mps_e2e::{send, try_send, variable};
+use mps_e2e::{free_address, in_time, send, try_send, variable};
 use serde_json::Value;
 
-use crate::{in_time, shortened};
+use crate::shortened;
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
 
@@ -128,10 +128,6 @@ fn replaced(text: &str, texts: &[(&str, &str)]) -> String {
         assert!(text.contains(from), "no {from}");
         text.replace(from, to)
     })
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 
 /// One of the two.

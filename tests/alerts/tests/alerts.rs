@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mps_alerts_tests::{Addresses, Chat, Edge, MailServer, Watch, in_time};
+use mps_alerts_tests::{Addresses, Chat, Edge, MailServer, Watch};
+use mps_e2e::in_time;
 use mps_e2e::{JOBS, fresh};
 
 const PAID: &str = r#"payment_transactions_total{type="payment",status="ok"}"#;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::http::try_send;
-use crate::{in_time, variable};
+use crate::{soon, variable};
 
 /// Where workerd.capnp and the build are.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../edge");
@@ -47,7 +47,7 @@ impl Edge {
 
     /// A line of its log, as soon as there is one that has all of this in it.
     pub fn line_with(&self, parts: &[&str]) -> String {
-        in_time(|| {
+        soon(|| {
             let log = fs::read_to_string(&self.log).expect("a log");
             log.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
         })
@@ -55,7 +55,7 @@ impl Edge {
 
     fn wait(&self) {
         let url = format!("{}/health", self.url);
-        in_time(|| try_send("GET", &url, &[], "").filter(|answer| answer.status == 200));
+        soon(|| try_send("GET", &url, &[], "").filter(|answer| answer.status == 200));
     }
 }
 

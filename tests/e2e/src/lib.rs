@@ -17,7 +17,7 @@ pub use database::{Shop, State};
 pub use edge::Edge;
 pub use faults::{BadLine, Fault, Line};
 pub use http::{Answer, answer_of, send, try_send};
-pub use proxy::{HOST, Proxy, Rates, make_certificates};
+pub use proxy::{HOST, Proxy, Rates, free_address, make_certificates};
 pub use token::{ProjectKeys, Token};
 pub use upstream::{HeldCall, LateCall, Upstream};
 
@@ -53,28 +53,37 @@ pub fn variable(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: run these tests with `cargo xtask test --only e2e`"))
 }
 
-/// What the work answers as soon as it has an answer; a minute is too late.
-fn in_time<T>(mut work: impl FnMut() -> Option<T>) -> T {
+/// What the work answers as soon as it has an answer; two minutes are too late.
+pub fn in_time<T>(what: &str, work: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_mins(2), what, work)
+}
+
+/// The same of what is nearly there; a minute is too late.
+fn soon<T>(work: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_mins(1), "it", work)
+}
+
+fn within<T>(limit: Duration, what: &str, mut work: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = work() {
             return answer;
         }
-        assert!(start.elapsed() < Duration::from_mins(1), "it does not come");
-        thread::yield_now();
+        assert!(start.elapsed() < limit, "{what} does not come");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
 /// The log whose path that variable has, once the text is in it.
 pub fn wait_for_log(path_variable: &str, text: &str) -> String {
     let path = variable(path_variable);
-    in_time(|| Some(fs::read_to_string(&path).expect("a log")).filter(|log| log.contains(text)))
+    soon(|| Some(fs::read_to_string(&path).expect("a log")).filter(|log| log.contains(text)))
 }
 
 /// Waits until the log whose path that variable has has such a line.
 pub fn wait_for_line(path_variable: &str, is_wanted: impl Fn(&str) -> bool) {
     let path = variable(path_variable);
-    in_time(|| fs::read_to_string(&path).expect("a log").lines().any(&is_wanted).then_some(()));
+    soon(|| fs::read_to_string(&path).expect("a log").lines().any(&is_wanted).then_some(()));
 }
 
 /// Host and port of Supabase.
@@ -239,7 +248,7 @@ impl Stack {
 
     /// The value of a query as soon as it is not empty: what is written after a reply comes when it comes.
     pub fn value_in_time(&self, query: &str) -> String {
-        in_time(|| Some(self.value(query)).filter(|value| !value.is_empty()))
+        soon(|| Some(self.value(query)).filter(|value| !value.is_empty()))
     }
 }
 

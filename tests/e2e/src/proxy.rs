@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{Answer, in_time, variable};
+use crate::{Answer, soon, variable};
 
 /// Where the proxy is, by its certificate.
 pub const HOST: &str = "pay.example";
@@ -99,7 +99,7 @@ impl Proxy {
             .spawn()
             .expect("nginx");
         let proxy = Self { tls, plain, folder, child };
-        in_time(|| proxy.curl(&[&proxy.url("/config.json")]));
+        soon(|| proxy.curl(&[&proxy.url("/config.json")]));
         proxy
     }
 
@@ -155,7 +155,7 @@ impl Proxy {
 
     /// The lines of its log about a path, as soon as there are so many: they are written after the answers.
     pub fn log(&self, path: &str, count: usize) -> Vec<Value> {
-        in_time(|| {
+        soon(|| {
             let text = fs::read_to_string(self.folder.path().join("logs/access.log")).expect("a log");
             let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
             let lines: Vec<Value> = lines.filter(|line| line["path"] == path).collect();
@@ -180,7 +180,8 @@ impl Drop for Proxy {
     }
 }
 
-fn free_address() -> SocketAddr {
+/// A port of this machine that nobody has.
+pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 

@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mps_e2e::{Token, fresh, make_certificates, variable};
+use mps_e2e::{Token, fresh, in_time, make_certificates, variable};
 use mps_images_tests::{Container, done, image, make_readable, podman, status_of, text_of, with_settings};
-use mps_operations_tests::{Gateway, empty_database, in_time, mps, people};
+use mps_operations_tests::{Gateway, empty_database, mps, people};
 use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

@@ -1,25 +1,20 @@
 //! mps-edge, as Kubernetes and compose run it.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::{fs, thread};
 
-use mps_e2e::{Proxy, Rates, Upstream, fresh, send, try_send};
+use mps_e2e::{Proxy, Rates, Upstream, free_address, fresh, in_time, send, try_send};
 use mps_images_tests::{
     Container, HARDENED, done, entries, image, make_readable, podman, programs_of, status_of, text_of, write,
 };
-use mps_operations_tests::{health_count, in_time};
+use mps_operations_tests::health_count;
 use serde_json::Value;
 
 const OPS_TOKEN: &str = "an-operator-s-token-of-32-letters-or-more";
 /// As deploy/compose has it.
 const HEALTH: [&str; 6] =
     ["--health-cmd", r#"["mps","health"]"#, "--health-timeout", "5s", "--health-retries", "1"];
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
-}
 
 /// An edge in this machine's network, before that upstream, at that address.
 fn edge(address: SocketAddr, upstream: &str, options: &[&str]) -> Container {

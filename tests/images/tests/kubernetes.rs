@@ -5,9 +5,8 @@
 use std::fs;
 use std::process::Stdio;
 
-use mps_e2e::{Answer, fresh, try_send, variable};
+use mps_e2e::{Answer, fresh, in_time, try_send, variable};
 use mps_images_tests::{Container, done, image, podman, status_of, text_of};
-use mps_operations_tests::in_time;
 use serde_json::{Value, json};
 
 /// Everything that is started goes with it.

@@ -4,9 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use mps_e2e::{Answer, send, try_send};
+use mps_e2e::{Answer, in_time, send, try_send};
 use mps_images_tests::{Container, HARDENED, done, entries, podman, programs_of, status_of, write};
-use mps_operations_tests::in_time;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 

@@ -1,7 +1,7 @@
 //! What `mps` sees of Supabase Auth, from its API's description: making users, and signing them in by their passwords.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,7 +10,7 @@ use mps_e2e::Token;
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
-use crate::doors::is_whole;
+use crate::doors::read_request;
 
 /// Runs until the test ends.
 pub struct Auth {
@@ -57,13 +57,7 @@ impl Auth {
 }
 
 fn serve(mut stream: TcpStream, keys: &Keys, users: &Users, database: &mut Client) {
-    let (mut bytes, mut part) = (Vec::new(), [0; 8192]);
-    while !is_whole(&bytes) {
-        let length = stream.read(&mut part).expect("a request");
-        assert!(length > 0, "half a request");
-        bytes.extend(&part[..length]);
-    }
-    let request = String::from_utf8_lossy(&bytes);
+    let request = read_request(&mut stream);
     let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
     let has = |name: &str, value: &str| {
         head.lines()

@@ -73,13 +73,7 @@ impl Swallowing {
 /// One request and its answer, unless that is lost; whoever asks sends one on a connection.
 fn carry(mut stream: TcpStream, edge: &str, left: &mut BTreeSet<String>) -> bool {
     let mut upstream = TcpStream::connect(edge).expect("the edge");
-    let (mut request, mut bytes) = (Vec::new(), [0; 8192]);
-    while !is_whole(&request) {
-        let length = stream.read(&mut bytes).expect("a request");
-        assert!(length > 0, "half a request");
-        request.extend(&bytes[..length]);
-    }
-    let text = String::from_utf8_lossy(&request);
+    let text = read_request(&mut stream);
     let closing = text.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     upstream.write_all(closing.as_bytes()).expect("the edge");
     let mut answer = Vec::new();
@@ -93,7 +87,18 @@ fn carry(mut stream: TcpStream, edge: &str, left: &mut BTreeSet<String>) -> bool
     swallowed.is_some()
 }
 
-pub(crate) fn is_whole(request: &[u8]) -> bool {
+/// All of it.
+pub(crate) fn read_request(stream: &mut TcpStream) -> String {
+    let (mut request, mut bytes) = (Vec::new(), [0; 8192]);
+    while !is_whole(&request) {
+        let length = stream.read(&mut bytes).expect("a request");
+        assert!(length > 0, "half a request");
+        request.extend(&bytes[..length]);
+    }
+    String::from_utf8_lossy(&request).into_owned()
+}
+
+fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head

@@ -5,9 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use mps_e2e::{fresh, try_send, variable};
-
-use crate::in_time;
+use mps_e2e::{fresh, in_time, try_send, variable};
 
 /// Runs as long as it lives.
 pub struct Gateway {

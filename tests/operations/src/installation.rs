@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mps_e2e::gateway::{Gateway as Providers, WeChat, bare};
-use mps_e2e::{Proxy, Rates, Token, fresh, variable};
+use mps_e2e::{Proxy, Rates, Token, free_address, fresh, variable};
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -85,7 +84,7 @@ impl Installation {
         done(&place.secrets(&["set", "WECHAT_PRIVATE_KEY"], &providers.wechat.merchant.private_pem()));
         done(&place.secrets(&["set", "WECHAT_API_V3_KEY"], &providers.wechat.api_v3_key));
         assert_eq!(done(&place.secrets(&["audit"], ""))["findings"], json!([]));
-        let edges = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
+        let edges = [free_address(), free_address()].map(|address| address.to_string());
         let mut serve = mps();
         serve.arg("serve").arg("--config").arg(place.at("mps.yml")).arg("--state").arg(place.at("state"));
         serve.arg("--release").arg(place.at("root/current"));
@@ -337,10 +336,6 @@ fn give_password(database: &mut Client, login: &str, password: &str) {
 /// The same database as somebody else.
 fn of(database_url: &str, login: &str) -> String {
     database_url.replace("postgres@", &format!("{login}@"))
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 /// A new one, and its address.

@@ -11,9 +11,6 @@ mod load;
 mod recharges;
 mod serving;
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 pub use archived::Archived;
 pub use auth::Auth;
 pub use doors::{Knocking, Swallowing};
@@ -23,15 +20,3 @@ pub use installation::{
 };
 pub use load::{Load, Pair, Totals};
 pub use serving::{Serving, health_count, mps};
-
-/// What the work answers as soon as it has an answer; two minutes are too late.
-pub fn in_time<T>(what: &str, mut work: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(answer) = work() {
-            return answer;
-        }
-        assert!(start.elapsed() < Duration::from_mins(2), "{what} does not come");
-        thread::sleep(Duration::from_millis(20));
-    }
-}

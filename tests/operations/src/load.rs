@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mps_e2e::fresh;
+use mps_e2e::{fresh, in_time};
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -99,7 +99,7 @@ impl Load {
     /// Waits until so many more are paid.
     pub fn pay(&self, more: u64) {
         let goal = self.shared.paid.load(Ordering::Relaxed) + more;
-        crate::in_time("a payment", || (self.shared.paid.load(Ordering::Relaxed) >= goal).then_some(()));
+        in_time("a payment", || (self.shared.paid.load(Ordering::Relaxed) >= goal).then_some(()));
     }
 
     /// From now on everybody is signed in anew.

@@ -8,7 +8,8 @@ use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mps_operations_tests::{Archived, done, in_time, people, value};
+use mps_e2e::in_time;
+use mps_operations_tests::{Archived, done, people, value};
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
@@ -115,14 +116,7 @@ fn to_a_moment(archived: &Archived, moment: &str, before: &Charges, shop: &Shop)
     assert_eq!((&answer["ok"], &answer["running"]), (&Value::Bool(true), &Value::Bool(true)));
     let newest = before.iter().map(|(_, number)| number).max().expect("a charge");
     assert_eq!(answer["books"]["newest_transaction"]["tx_no"], newest.as_str());
-    let mut restored = Client::configure();
-    let place = socket(archived, "restored");
-    restored
-        .host_path(place.parent().expect("a folder"))
-        .port(port(&answer))
-        .user("postgres")
-        .dbname("postgres");
-    let mut restored = restored.connect(NoTls).expect("it runs");
+    let mut restored = connect(archived, "restored", &answer);
     assert_eq!(&booked(&mut restored), before);
     let (_, number) = charge_once(&mut restored, shop, "new");
     assert!(number.as_str() > "PAY0100000000", "{number} may be on somebody's receipt");
@@ -133,7 +127,25 @@ fn to_a_moment(archived: &Archived, moment: &str, before: &Charges, shop: &Shop)
     assert!(Client::connect(&on_loopback, NoTls).is_err(), "nobody comes in without a password");
     let history = archived.at("restored/pg_wal/archive_status/00000002.history.ready");
     assert!(history.exists(), "the archive learns of the new timeline");
-    archived.ctl_at("restored", &["-m", "fast", "-w", "stop"]);
+    stop(archived, "restored");
+}
+
+/// To what was restored there, and runs.
+fn connect(archived: &Archived, data: &str, answer: &Value) -> Client {
+    let place = socket(archived, data);
+    let mut restored = Client::configure();
+    restored
+        .host_path(place.parent().expect("a folder"))
+        .port(port(answer))
+        .user("postgres")
+        .dbname("postgres");
+    restored.connect(NoTls).expect("it runs")
+}
+
+/// With the folder of its socket.
+fn stop(archived: &Archived, data: &str) {
+    let place = socket(archived, data);
+    archived.ctl_at(data, &["-m", "fast", "-w", "stop"]);
     fs::remove_dir_all(place.parent().expect("a folder")).expect("its socket's folder");
 }
 
@@ -338,14 +350,7 @@ fn the_whole_machine_is_lost(archived: &Archived, mut database: Client, shops: &
     let lost_at = Instant::now();
     drop(database);
     let answer = done(&archived.restore("latest", "again", &[]));
-    let mut restored = Client::configure();
-    let place = socket(archived, "again");
-    restored
-        .host_path(place.parent().expect("a folder"))
-        .port(port(&answer))
-        .user("postgres")
-        .dbname("postgres");
-    let mut restored = restored.connect(NoTls).expect("it runs");
+    let mut restored = connect(archived, "again", &answer);
     let back = booked(&mut restored);
     let is_archived = |segment: &String| *segment <= archived_until;
     sure.extend(
@@ -367,6 +372,5 @@ fn the_whole_machine_is_lost(archived: &Archived, mut database: Client, shops: &
         answer["seconds"]
     );
     drop(restored);
-    archived.ctl_at("again", &["-m", "fast", "-w", "stop"]);
-    fs::remove_dir_all(place.parent().expect("a folder")).expect("its socket's folder");
+    stop(archived, "again");
 }

@@ -7,18 +7,15 @@ mod names;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
-use anstream::println;
 use anyhow::{Context, Result};
 
 use super::runner::{self, Selection};
-use super::tally::Tally;
+use super::tally::{Tally, tell};
 use super::{TestContext, web};
 use crate::files;
 use crate::lanes;
 use crate::process;
-use crate::report;
 use crate::repository::Repository;
 use crate::setup::prometheus::program;
 use book::Book;
@@ -151,15 +148,4 @@ fn cases(repository: &Repository, work: &Path) -> Result<Tally> {
 
 fn case_files(repository: &Repository) -> Result<Vec<PathBuf>> {
     files::walk(&repository.join(&format!("{FOLDER}/tests")))
-}
-
-/// Shows how a check came out, what it found and what it took.
-fn tell(what: &str, check: impl FnOnce() -> Result<Vec<String>>) -> Result<Tally> {
-    let start = Instant::now();
-    let found = check().with_context(|| what.to_owned())?;
-    report::verdict(found.is_empty(), what, start.elapsed());
-    for line in &found {
-        println!("    {line}");
-    }
-    Ok(Tally::of(found.is_empty()))
 }

@@ -15,16 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
-use anstream::println;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use self::render::name_of;
 use self::rules::Installation;
 use super::TestContext;
-use super::tally::Tally;
+use super::tally::{Tally, tell};
 use super::web;
 use crate::files;
 use crate::lanes;
@@ -159,17 +157,6 @@ fn differences(ours: &[Value], theirs: &[Value]) -> Vec<String> {
     let (ours, theirs) = (by_name(ours), by_name(theirs));
     let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
     names.into_iter().filter(|name| ours.get(*name) != theirs.get(*name)).cloned().collect()
-}
-
-/// Shows how a check came out, what it found and what it took.
-fn tell(what: &str, check: impl FnOnce() -> Result<Vec<String>>) -> Result<Tally> {
-    let start = Instant::now();
-    let found = check().with_context(|| what.to_owned())?;
-    report::verdict(found.is_empty(), what, start.elapsed());
-    for line in &found {
-        println!("    {line}");
-    }
-    Ok(Tally::of(found.is_empty()))
 }
 
 /// The files of a folder whose names begin and end so.

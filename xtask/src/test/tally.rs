@@ -2,6 +2,12 @@
 
 use std::fmt;
 use std::ops::AddAssign;
+use std::time::Instant;
+
+use anstream::println;
+use anyhow::{Context, Result};
+
+use crate::report;
 
 /// Tests that passed and tests that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +29,17 @@ impl Tally {
         }
         self
     }
+}
+
+/// Shows how a check came out, what it found and what it took.
+pub(super) fn tell(what: &str, check: impl FnOnce() -> Result<Vec<String>>) -> Result<Tally> {
+    let start = Instant::now();
+    let found = check().with_context(|| what.to_owned())?;
+    report::verdict(found.is_empty(), what, start.elapsed());
+    for line in &found {
+        println!("    {line}");
+    }
+    Ok(Tally::of(found.is_empty()))
 }
 
 impl AddAssign for Tally {

@@ -1,16 +1,13 @@
 //! What the books of a restored database say, by the functions that the jobs of the edges ask every day.
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use mps_core::limits;
 use postgres::{Client, SimpleQueryMessage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::shown;
-use crate::database::describe;
-
-/// The checks are an admin's and the service's.
-const AS_SERVICE: &str = r#"select set_config('request.jwt.claims', '{"role":"service_role"}', false)"#;
+use crate::database::{act_as_service, told};
 
 const COUNTED: [(&str, &str); 6] = [
     ("members", "app.member_profiles"),
@@ -55,7 +52,7 @@ pub(crate) fn check(database: &mut Client) -> Result<Report> {
             limits::schema::VERSION
         ));
     }
-    one(database, AS_SERVICE)?;
+    act_as_service(database)?;
     if one(database, "select sec.has_usable_master_key()")? != "t" {
         findings.push(
             "no master key of payment codes can be read: codes and devices of before are worthless; where it is in Supabase's Vault, \
@@ -63,6 +60,18 @@ pub(crate) fn check(database: &mut Client) -> Result<Report> {
                 .to_owned(),
         );
     }
+    findings.extend(violations(database)?);
+    let mut counts = Map::new();
+    for (name, table) in COUNTED {
+        let count = one(database, &format!("select count(*) from {table}"))?;
+        counts.insert(name.to_owned(), count.parse::<u64>().unwrap_or_default().into());
+    }
+    Ok(Report { schema_version, newest_transaction: newest(database)?, counts, findings })
+}
+
+/// What books and seals break of their rules, as the service.
+pub(crate) fn violations(database: &mut Client) -> Result<Vec<String>> {
+    let mut found = Vec::new();
     for (what, query) in [
         ("verify_ledger", "select concat_ws(' ', v.rule, v.object, v.detail) from public.verify_ledger() v"),
         (
@@ -70,14 +79,9 @@ pub(crate) fn check(database: &mut Client) -> Result<Report> {
             "select concat_ws(' ', v.seal_no, v.table_name, v.row_id, v.what) from public.verify_seals() v",
         ),
     ] {
-        findings.extend(rows(database, query)?.into_iter().map(|row| format!("{what}: {row}")));
+        found.extend(rows(database, query)?.into_iter().map(|row| format!("{what}: {row}")));
     }
-    let mut counts = Map::new();
-    for (name, table) in COUNTED {
-        let count = one(database, &format!("select count(*) from {table}"))?;
-        counts.insert(name.to_owned(), count.parse::<u64>().unwrap_or_default().into());
-    }
-    Ok(Report { schema_version, newest_transaction: newest(database)?, counts, findings })
+    Ok(found)
 }
 
 /// Has each sequence go on far from what it gave before; what they are now.
@@ -88,7 +92,7 @@ pub(crate) fn skip_numbers(database: &mut Client) -> Result<Vec<String>> {
 }
 
 fn newest(database: &mut Client) -> Result<Option<Newest>> {
-    let row = database.query_opt(NEWEST, &[]).map_err(|error| anyhow!("{}", describe(&error)))?;
+    let row = database.query_opt(NEWEST, &[]).map_err(|error| told(&error))?;
     let read = |row: postgres::Row| -> Result<Newest> {
         let at: std::time::SystemTime = row.try_get(1)?;
         Ok(Newest { tx_no: row.try_get(0)?, at: shown(at.into()) })
@@ -107,7 +111,7 @@ fn one(database: &mut Client, query: &str) -> Result<String> {
 
 /// The first column, as text.
 pub(crate) fn rows(database: &mut Client, query: &str) -> Result<Vec<String>> {
-    let answer = database.simple_query(query).map_err(|error| anyhow!("{}", describe(&error)))?;
+    let answer = database.simple_query(query).map_err(|error| told(&error))?;
     let text = |message: SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
         _ => None,

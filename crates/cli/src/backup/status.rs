@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use postgres::Client;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::repository::{Backup, Repository, Segment, Stanza};
 use super::{now, shown};
-use crate::database::{Database, describe};
+use crate::database::{Database, told};
 use crate::output::Output;
 
 /// What the owner was promised: at most a minute is lost.
@@ -54,7 +54,7 @@ pub(crate) struct Options {
 #[derive(Debug, Serialize)]
 struct Finding {
     what: String,
-    next: String,
+    fix: String,
 }
 
 /// What the database says of its archiver.
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
         Ok(archiver) => findings.extend(of_archive(archiver, stanza.newest_segment(), &bounds, now)),
         Err(error) => findings.push(Finding {
             what: format!("whether committed work reaches the archive is not known: {error:#}"),
-            next: "start the database, or say where it is (DATABASE_URL, --database-url-file)".to_owned(),
+            fix: "start the database, or say where it is (DATABASE_URL, --database-url-file)".to_owned(),
         }),
     }
     let archiver = archiver.unwrap_or_default();
@@ -117,14 +117,14 @@ pub(crate) fn run(options: &Options, output: &Output) -> Result<ExitCode> {
         let last_time = archiver.archived_at.map_or("not known".to_owned(), shown);
         let mut lines = vec![backup("newest backup", last(false)), backup("full backup", last(true))];
         lines.push(format!("{:<15} {last_time}, {} segments waiting", "last archived", archiver.waiting));
-        lines.extend(findings.iter().map(|finding| format!("✗ {}\n  → {}", finding.what, finding.next)));
+        lines.extend(findings.iter().map(|finding| format!("✗ {}\n  → {}", finding.what, finding.fix)));
         lines.join("\n")
     });
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn archiver(database: &mut Client) -> Result<Archiver> {
-    let row = database.query_one(ARCHIVER, &[]).map_err(|error| anyhow!("{}", describe(&error)))?;
+    let row = database.query_one(ARCHIVER, &[]).map_err(|error| told(&error))?;
     let time = |index: usize| row.try_get::<_, Option<std::time::SystemTime>>(index);
     Ok(Archiver {
         newest: row.try_get(0)?,
@@ -139,7 +139,7 @@ fn archiver(database: &mut Client) -> Result<Archiver> {
 
 fn of_backups(stanza: &Stanza, name: &str, bounds: &Bounds, now: DateTime<Utc>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add = |what: String, next: String| findings.push(Finding { what, next });
+    let mut add = |what: String, fix: String| findings.push(Finding { what, fix });
     let make = |kind: &str| format!("pgbackrest --stanza={name} --type={kind} backup; is its timer on?");
     if stanza.status.code != 0 {
         add(
@@ -181,7 +181,7 @@ fn of_archive(
     now: DateTime<Utc>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add = |what: String, next: &str| findings.push(Finding { what, next: next.to_owned() });
+    let mut add = |what: String, fix: &str| findings.push(Finding { what, fix: fix.to_owned() });
     let settings = "include deploy/postgres/postgresql.backup.conf, and start PostgreSQL again";
     if !archiver.is_on {
         add("archive_mode is off: what is committed after a backup is lost".to_owned(), settings);

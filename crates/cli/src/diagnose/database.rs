@@ -2,10 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Result;
 use postgres::Client;
 
 use super::{Finding, found};
-use crate::database::{Database, describe};
+use crate::database::{Database, act_as_service, describe, told};
 
 /// Each answers rows of what is wrong and what to do about it; none where all is well.
 const QUESTIONS: &[(&str, &str)] = &[
@@ -101,19 +102,19 @@ pub(super) fn look(database: &Database) -> Vec<Finding> {
     let fix = "Is PostgreSQL running, and does DATABASE_URL say where? `mps secrets get DATABASE_URL --reveal`, `pg_isready`.";
     match database.connect() {
         Err(error) => vec![found("database", format!("{error:#}"), fix)],
-        Ok(mut client) => ask(&mut client).unwrap_or_else(|error| {
-            vec![found("database", format!("it did not answer: {}", describe(&error)), fix)]
-        }),
+        Ok(mut client) => ask(&mut client)
+            .unwrap_or_else(|error| vec![found("database", format!("it did not answer: {error:#}"), fix)]),
     }
 }
 
-fn ask(client: &mut Client) -> Result<Vec<Finding>, postgres::Error> {
-    client.batch_execute(
-        r#"set statement_timeout = '3s'; set default_transaction_read_only = on; set lock_timeout = '500ms';
-           set request.jwt.claims = '{"role": "service_role"}';"#,
-    )?;
+fn ask(client: &mut Client) -> Result<Vec<Finding>> {
+    let bounds =
+        "set statement_timeout = '3s'; set default_transaction_read_only = on; set lock_timeout = '500ms'";
+    client.batch_execute(bounds).map_err(|error| told(&error))?;
+    act_as_service(client)?;
     let before = SystemTime::now();
-    let theirs: f64 = client.query_one("select extract(epoch from clock_timestamp())::float8", &[])?.get(0);
+    let row = client.query_one("select extract(epoch from clock_timestamp())::float8", &[]);
+    let theirs: f64 = row.map_err(|error| told(&error))?.get(0);
     let mut findings: Vec<Finding> = clock(theirs, before, SystemTime::now()).into_iter().collect();
     for (area, question) in QUESTIONS {
         match client.query(*question, &[]) {
