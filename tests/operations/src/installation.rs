@@ -21,8 +21,8 @@ use crate::{Auth, Gateway, Serving, mps};
 /// What pages send to Supabase.
 pub const PUBLISHABLE_KEY: &str = "sb_publishable_x";
 
-/// How many connections PostgREST may have; fewer than clients.
-pub const POOL_SIZE: usize = 10;
+/// How many connections PostgREST may have; far fewer than clients, who would have it open more.
+pub const POOL_SIZE: usize = 4;
 
 /// Two edges behind nginx, before a database of its own.
 pub struct Installation {
