@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use mps_e2e::{free_address, in_time, send, try_send, variable};
+use mps_e2e::{free_addresses, in_time, send, try_send, variable};
 use serde_json::Value;
 
 use crate::shortened;
@@ -40,7 +40,7 @@ impl Watch {
         fs::write(at("mps.token"), token).expect("a file");
         fs::write(at("smtp.password"), password).expect("a file");
         fs::write(at("chat.url"), format!("http://{}/services/x", addresses.chat)).expect("a file");
-        let (one, other) = (free_address(), free_address());
+        let [one, other] = free_addresses();
         let files = folder.path().display().to_string() + "/";
         fs::write(at("rules/mps.yml"), shortened(&committed("prometheus/rules/mps.yml"))).expect("a file");
         let [first, second] = addresses.edges.map(|edge| edge.to_string());

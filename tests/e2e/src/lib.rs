@@ -17,7 +17,7 @@ pub use database::{Shop, State};
 pub use edge::Edge;
 pub use faults::{BadLine, Fault, Line};
 pub use http::{Answer, answer_of, send, try_send};
-pub use proxy::{HOST, Proxy, Rates, free_address, make_certificates};
+pub use proxy::{HOST, Proxy, Rates, free_address, free_addresses, make_certificates};
 pub use token::{ProjectKeys, Token};
 pub use upstream::{HeldCall, LateCall, Upstream};
 

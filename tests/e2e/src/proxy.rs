@@ -56,7 +56,7 @@ impl Proxy {
         ] {
             fs::write(at(file), text).expect("a file");
         }
-        let (tls, plain) = (free_address(), free_address());
+        let [tls, plain] = free_addresses();
         let path = |part: &str| at(part).display().to_string();
         let rate = |(per_second, burst): (u32, u32)| json!({"per_second": per_second, "burst": burst});
         let edges: Vec<String> = edges.iter().map(|edge| edge.replace("http://", "")).collect();
@@ -89,6 +89,10 @@ impl Proxy {
         for (file, text) in files {
             fs::write(at(file), text).expect("a file");
         }
+        // For Prometheus' exporter of nginx.
+        let status = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/prometheus/nginx-status.conf");
+        fs::create_dir_all(at("local")).expect("a folder");
+        fs::copy(status, at("local/status.conf")).expect("a file");
         let log = Path::new(&variable("MPS_E2E_LOGS")).join(format!("{name}-nginx.log"));
         let log = fs::File::create(log).expect("a log");
         let child = Command::new(variable("MPS_E2E_NGINX"))
@@ -182,7 +186,14 @@ impl Drop for Proxy {
 
 /// A port of this machine that nobody has.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
+    let [address] = free_addresses();
+    address
+}
+
+/// So many, of which no two are the same: each is held until all are found.
+pub fn free_addresses<const COUNT: usize>() -> [SocketAddr; COUNT] {
+    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.each_ref().map(|listener| listener.local_addr().expect("an address"))
 }
 
 /// A private authority and what it certifies, by openssl: authority.pem, server.pem and server.key in the folder.

@@ -102,6 +102,12 @@ fn what_is_not_for_the_outside(proxy: &Proxy) {
         assert_eq!(answer.status, 404, "{path}: {}", answer.text);
         assert!(!answer.text.contains("mps_") && !answer.text.contains("seal"), "{path}: {}", answer.text);
     }
+    // nginx says how it is to its own machine, by one address of it.
+    let status = proxy.url("/nginx_status");
+    let told = proxy.curl(&[&status]).expect("an answer");
+    assert!(told.status == 200 && told.text.contains("Active connections: "), "{}", told.text);
+    let stranger = proxy.curl(&["--interface", "127.0.0.2", &status]).expect("an answer");
+    assert!(stranger.status != 200 && !stranger.text.contains("Active connections"), "{}", stranger.text);
 }
 
 fn the_pages(proxy: &Proxy) {

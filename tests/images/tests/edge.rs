@@ -88,7 +88,7 @@ fn the_image_says_what_it_is_and_is_as_old_as_its_commit() {
 #[test]
 fn an_edge_runs_as_anybody_without_any_right() {
     for user in ["65532:65532", "12345", "1000:0"] {
-        let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
+        let (upstream, address) = (Upstream::start("127.0.0.1:0"), free_address());
         let running = edge(address, &upstream.url, &["--user", user]);
         wait_until_well(&running, address);
         let processes = running.processes();
@@ -108,7 +108,7 @@ fn an_edge_runs_as_anybody_without_any_right() {
 
 #[test]
 fn health_is_red_while_the_edge_hangs_and_green_again_after_it() {
-    let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
+    let (upstream, address) = (Upstream::start("127.0.0.1:0"), free_address());
     let asked = format!(r#"["mps","health","--url=http://{address}"]"#);
     let mut options = HEALTH.to_vec();
     options[1] = &asked;
@@ -133,7 +133,7 @@ fn a_wrong_variable_ends_the_container_and_is_named_without_its_value() {
 
 #[test]
 fn a_stop_lets_a_request_finish_and_the_counters_outlive_the_container() {
-    let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
+    let (upstream, address) = (Upstream::start("127.0.0.1:0"), free_address());
     let volume = fresh("mps-state-");
     done(podman().args(["volume", "create", &volume]));
     let mounted = format!("{volume}:/var/lib/mps");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mps_e2e::gateway::{Gateway as Providers, WeChat, bare};
-use mps_e2e::{Proxy, Rates, Token, free_address, fresh, variable};
+use mps_e2e::{Proxy, Rates, Token, free_addresses, fresh, variable};
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -84,7 +84,7 @@ impl Installation {
         done(&place.secrets(&["set", "WECHAT_PRIVATE_KEY"], &providers.wechat.merchant.private_pem()));
         done(&place.secrets(&["set", "WECHAT_API_V3_KEY"], &providers.wechat.api_v3_key));
         assert_eq!(done(&place.secrets(&["audit"], ""))["findings"], json!([]));
-        let edges = [free_address(), free_address()].map(|address| address.to_string());
+        let edges = free_addresses::<2>().map(|address| address.to_string());
         let mut serve = mps();
         serve.arg("serve").arg("--config").arg(place.at("mps.yml")).arg("--state").arg(place.at("state"));
         serve.arg("--release").arg(place.at("root/current"));

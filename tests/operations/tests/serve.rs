@@ -36,7 +36,7 @@ fn start(address: SocketAddr, upstream: &str, state: &str) -> (Serving, String) 
 
 #[test]
 fn jobs_run_on_time_a_stop_lets_requests_finish_and_a_restart_keeps_the_counters() {
-    let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
+    let (upstream, address) = (Upstream::start("127.0.0.1:0"), free_address());
     let state = env::temp_dir().join(fresh("mps-serve-"));
     let state_text = state.to_str().expect("a path in UTF-8");
     let (mut running, _) = start(address, &upstream.url, state_text);
@@ -77,7 +77,7 @@ fn process_in(line: &str) -> String {
 
 #[test]
 fn an_edge_that_dies_is_started_again_with_as_many_open_files_as_it_may_have() {
-    let (address, upstream) = (free_address(), Upstream::start("127.0.0.1:0"));
+    let (upstream, address) = (Upstream::start("127.0.0.1:0"), free_address());
     let state = env::temp_dir().join(fresh("mps-serve-"));
     let (mut running, first) = start(address, &upstream.url, state.to_str().expect("a path in UTF-8"));
     let id = process_in(&first);
